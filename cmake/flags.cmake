@@ -1,0 +1,12 @@
+# Fused multiply-adds are written where they are meant, so that results are the same on every ISA.
+add_compile_options(-Wall -Wextra -ffp-contract=off)
+if(PARE_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(PARE_SANITIZE)
+  add_compile_options(-fsanitize=${PARE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${PARE_SANITIZE})
+endif()
+if(PARE_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

@@ -1,0 +1,15 @@
+# The command-line program and the fuzz targets.
+if(EXISTS ${CMAKE_SOURCE_DIR}/src/cli/main.cc)
+  add_executable(pare ${CMAKE_SOURCE_DIR}/src/cli/main.cc)
+  target_link_libraries(pare PRIVATE pare_cli)
+endif()
+
+if(PARE_FUZZ)
+  file(GLOB_RECURSE fuzzers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*_fuzz.cc ${CMAKE_SOURCE_DIR}/tests/*_fuzz.cc)
+  foreach(source ${fuzzers})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE pare_api)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  endforeach()
+endif()
