@@ -34,6 +34,9 @@ struct Cpu {
   int threads() const;
 };
 
+// The set of `isa` and of all that it implies, as in Cpu::isas; for a Cpu that this machine is not.
+uint32_t ImpliedIsas(Isa isa);
+
 // The machine as it is. The environment variable PARE_ISA=<name> hides all that `name` does not imply
 // (avx512vnni implies avx512, avx2 and scalar; avxvnni implies avx2).
 Cpu DetectCpu();
