@@ -8,7 +8,8 @@
 
 namespace pare {
 
-// IEEE binary16, as bits. Conversion rounds to nearest even; overflow gives infinity, NaN stays NaN.
+// IEEE binary16, as bits. Conversion rounds to nearest even; overflow gives infinity, NaN stays
+// NaN.
 struct Half {
   uint16_t bits = 0;
 };
@@ -27,7 +28,7 @@ enum class DType : uint8_t {
 #undef PARE_DTYPE
 };
 
-std::string_view DTypeName(DType dtype);    // "f32"; "?" for kNone
+std::string_view DTypeName(DType dtype);     // "f32"; "?" for kNone
 DType DTypeFromName(std::string_view name);  // kNone where there is no such name
 int DTypeToOnnx(DType dtype);                // 0 for kNone
 DType DTypeFromOnnx(int onnx);               // kNone where pare has no such type

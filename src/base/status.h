@@ -30,7 +30,8 @@ class [[nodiscard]] Error {
   const std::string& reason() const { return reason_; }
   const std::string& advice() const { return advice_; }  // what to do; may be empty
 
-  // Prepends a step of the path: Invalid("weights …").at("node /layer3/conv2 (Conv)").at("model.onnx").
+  // Prepends a step of the path: Invalid("weights …").at("node /layer3/conv2
+  // (Conv)").at("model.onnx").
   Error at(std::string_view where) const;
   Error advise(std::string advice) const;
 
@@ -86,17 +87,17 @@ std::string Text(const Parts&... parts) {
 #define PARE_CONCAT(a, b) PARE_CONCAT_INNER(a, b)
 
 // Returns the error of a Status or Result from the enclosing function.
-#define PARE_TRY(expression)                                              \
-  do {                                                                    \
-    auto&& pare_try_result = (expression);                                \
-    if (!pare_try_result) return ::pare::Fail(pare_try_result.error());   \
+#define PARE_TRY(expression)                                            \
+  do {                                                                  \
+    auto&& pare_try_result = (expression);                              \
+    if (!pare_try_result) return ::pare::Fail(pare_try_result.error()); \
   } while (false)
 
 // PARE_ASSIGN(auto model, Load(path)): declares or assigns the value, or returns the error.
 #define PARE_ASSIGN(target, expression) \
   PARE_ASSIGN_INNER(target, expression, PARE_CONCAT(pare_result_, __LINE__))
-#define PARE_ASSIGN_INNER(target, expression, name) \
-  auto name = (expression);                         \
+#define PARE_ASSIGN_INNER(target, expression, name)        \
+  auto name = (expression);                                \
   if (!name) return ::pare::Fail(std::move(name).error()); \
   target = std::move(*name)
 

@@ -14,7 +14,8 @@ Result<int64_t> CountOf(std::span<const int64_t> dims) {
     if (dim == 0) {
       empty = true;
     } else if (__builtin_mul_overflow(count, dim, &count)) {
-      return Invalid(Text("the shape ", DimsText(dims), " has more elements than memory could hold"));
+      return Invalid(
+          Text("the shape ", DimsText(dims), " has more elements than memory could hold"));
     }
   }
   return empty ? 0 : count;
@@ -96,7 +97,8 @@ To Convert(From from) {
     // The upper limit of a 64-bit type is no double: compare with the next power of two.
     constexpr double kBeyond = 2.0 * static_cast<double>(std::numeric_limits<To>::max() / 2 + 1);
     if (value >= kBeyond) return std::numeric_limits<To>::max();
-    if (value <= static_cast<double>(std::numeric_limits<To>::min())) return std::numeric_limits<To>::min();
+    if (value <= static_cast<double>(std::numeric_limits<To>::min()))
+      return std::numeric_limits<To>::min();
     return static_cast<To>(value);
   } else {
     return static_cast<To>(Read(from));
@@ -106,7 +108,8 @@ To Convert(From from) {
 }  // namespace
 
 Result<Tensor> Cast(const Tensor& tensor, DType to) {
-  if (!tensor || to == DType::kNone) return Unsupported("a cast from or to an unknown element type");
+  if (!tensor || to == DType::kNone)
+    return Unsupported("a cast from or to an unknown element type");
   PARE_ASSIGN(Tensor result, Tensor::Make(to, tensor.shape()));
   VisitDType(tensor.dtype(), [&]<typename From>(From) {
     VisitDType(to, [&]<typename To>(To) {

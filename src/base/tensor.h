@@ -23,10 +23,12 @@ class Tensor {
  public:
   Tensor() = default;  // no tensor: dtype kNone
 
-  // Uninitialised bytes of its own, aligned to 64. Fails where the size overflows or memory is short.
+  // Uninitialised bytes of its own, aligned to 64. Fails where the size overflows or memory is
+  // short.
   static Result<Tensor> Make(DType dtype, Dims shape);
   static Result<Tensor> Zeros(DType dtype, Dims shape);
-  // Bytes that `owner` keeps alive (a mapped file, an arena). `data` must be aligned to the element.
+  // Bytes that `owner` keeps alive (a mapped file, an arena). `data` must be aligned to the
+  // element.
   static Tensor View(DType dtype, Dims shape, const void* data, std::shared_ptr<const void> owner);
 
   template <typename T>

@@ -21,8 +21,8 @@ TEST(Half, EveryFiniteValueSurvivesTheRoundTrip) {
 }
 
 TEST(Half, RoundsToNearestEven) {
-  EXPECT_EQ(ToHalf(1.0f + 0x1p-11f).bits, 0x3c00);            // a tie, to even
-  EXPECT_EQ(ToHalf(1.0f + 3 * 0x1p-11f).bits, 0x3c02);        // a tie, to even
+  EXPECT_EQ(ToHalf(1.0f + 0x1p-11f).bits, 0x3c00);      // a tie, to even
+  EXPECT_EQ(ToHalf(1.0f + 3 * 0x1p-11f).bits, 0x3c02);  // a tie, to even
   EXPECT_EQ(ToHalf(65519.0f).bits, 0x7bff);
   EXPECT_EQ(ToHalf(65520.0f).bits, 0x7c00);
   EXPECT_EQ(ToHalf(0x1p-25f).bits, 0);
@@ -48,7 +48,8 @@ TEST(Tensor, CastSaturatesAndTruncates) {
 }
 
 TEST(Status, TheMessageNamesThePathAndTheWayOut) {
-  const Error error = Error(ErrorKind::kInvalid, "48 channels", "inspect it").at("node a (Conv)").at("m.onnx");
+  const Error error =
+      Error(ErrorKind::kInvalid, "48 channels", "inspect it").at("node a (Conv)").at("m.onnx");
   EXPECT_EQ(error.message(), "m.onnx: node a (Conv): 48 channels\n      inspect it");
 }
 

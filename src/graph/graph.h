@@ -1,0 +1,141 @@
+// The intermediate representation, as data: values, the nodes that compute them, and what goes in
+// and out.
+//
+// A Graph is a value: copying it copies the structure and shares the bytes of constants. Ids stay
+// valid through every edit (removed nodes leave a hole), so that a caller can hold on to what it
+// found. The graph does not know what operators mean; that is the ops room's.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/tensor.h"
+#include "graph/attr.h"
+#include "graph/type.h"
+
+namespace pare::graph {
+
+enum class ValueId : int32_t {
+  kNone = -1
+};  // kNone: an optional input or output that is not there
+enum class NodeId : int32_t { kNone = -1 };
+
+enum class ValueKind : uint8_t {
+  kInput,
+  kConstant,   // known bytes; may be folded and packed once
+  kParameter,  // known bytes that training moves; never folded
+  kState,      // kept between runs
+  kResult,     // computed by a node
+};
+
+struct Use {
+  NodeId node;
+  int input;
+  friend bool operator==(Use, Use) = default;
+};
+
+struct Value {
+  std::string name;  // unique in the graph; what reports and comparisons call the layer
+  ValueKind kind = ValueKind::kResult;
+  TensorType type;
+  Tensor data;  // of constants, parameters and initial states
+  NodeId producer = NodeId::kNone;
+  int output_index = 0;   // which output of the producer
+  std::vector<Use> uses;  // by nodes; graph outputs are not counted here
+};
+
+struct Node {
+  // "Conv" for ai.onnx, "domain.Name" for the others, "pare.Name" for our own.
+  std::string op;
+  std::string name;  // of the source file; may be empty
+  std::vector<ValueId> inputs;
+  std::vector<ValueId> outputs;
+  Attrs attrs;
+  std::string origin;  // which nodes of the source, and which rules, this one comes from
+  std::string doc;
+  bool live = true;
+};
+
+struct Output {
+  ValueId value;
+  std::string name;  // the name outside; the value's own may differ after rewrites
+};
+
+class Graph {
+ public:
+  std::string name;
+  std::string doc;
+  std::string producer;                         // "pytorch 1.13"
+  std::map<std::string, std::string> metadata;  // metadata_props; ours begin with "pare."
+  std::map<std::string, int64_t> opsets;  // domain ("" = ai.onnx) → version of the source file
+  int64_t ir_version = 0;
+
+  // --- building
+  int AddSymbol(std::string symbol);  // the index of that symbol, new or old
+  ValueId AddInput(std::string name, TensorType type);
+  ValueId AddConstant(std::string name, Tensor data, ValueKind kind = ValueKind::kConstant);
+  // Outputs are made with the given names; an empty name is made up ("<op>_<n>").
+  NodeId AddNode(std::string op, std::vector<ValueId> inputs, std::vector<std::string> output_names,
+                 Attrs attrs = {}, std::string name = "");
+  void AddOutput(ValueId value, std::string name);
+
+  // --- reading
+  const Node& node(NodeId id) const { return nodes_[Index(id)]; }
+  const Value& value(ValueId id) const { return values_[Index(id)]; }
+  const Node* producer_of(ValueId id) const;  // null for inputs, constants and kNone
+  const std::vector<ValueId>& inputs() const { return inputs_; }
+  const std::vector<Output>& outputs() const { return outputs_; }
+  const std::vector<std::string>& symbols() const { return symbols_; }
+  size_t node_count() const { return nodes_.size(); }  // holes included: ids are [0, node_count())
+  size_t value_count() const { return values_.size(); }
+  bool is_output(ValueId id) const;
+  bool is_constant(ValueId id) const {
+    return id != ValueId::kNone && value(id).kind == ValueKind::kConstant;
+  }
+  ValueId FindValue(std::string_view name) const;  // kNone where there is none
+  // A name that no value has yet: `stem`, or `stem` with a number.
+  std::string FreshName(std::string_view stem) const;
+  // The live nodes, producers before consumers, else in the order of the source. Empty where there
+  // is a cycle, which Verify reports.
+  std::vector<NodeId> Order() const;
+
+  // --- editing; uses are kept up to date
+  Node& mutable_node(NodeId id) {
+    return nodes_[Index(id)];
+  }  // never change inputs/outputs through it
+  void SetType(ValueId id, TensorType type) { values_[Index(id)].type = std::move(type); }
+  void SetInput(NodeId node, int input, ValueId value);
+  void AppendInput(NodeId node, ValueId value);
+  void RemoveLastInput(NodeId node);
+  // Every use of `from`, by nodes and by the graph's outputs, becomes a use of `to`.
+  void ReplaceUses(ValueId from, ValueId to);
+  void SetOutputValue(int output, ValueId value) { outputs_[output].value = value; }
+  void SetConstant(ValueId id, Tensor data);  // the type follows
+  // A result becomes a constant; its producer loses that output's uses and dies when nothing else
+  // is used.
+  void MakeConstant(ValueId id, Tensor data);
+  void Rename(ValueId id, std::string name);
+  void RemoveNode(NodeId id);  // its outputs must have no uses
+  void RemoveInput(ValueId id);
+  // Drops nodes and constants from which nothing flows to an output. Returns how many nodes.
+  int RemoveDead();
+
+ private:
+  template <typename Id>
+  static size_t Index(Id id) {
+    PARE_DCHECK(static_cast<int32_t>(id) >= 0);
+    return static_cast<size_t>(id);
+  }
+  ValueId AddValue(std::string name, ValueKind kind, TensorType type);
+  void DropUse(ValueId value, Use use);
+
+  std::vector<Node> nodes_;
+  std::vector<Value> values_;
+  std::vector<ValueId> inputs_;
+  std::vector<Output> outputs_;
+  std::vector<std::string> symbols_;
+  std::map<std::string, ValueId, std::less<>> by_name_;
+};
+
+}  // namespace pare::graph
