@@ -1,4 +1,5 @@
-// What the machine can do: instruction sets, caches, and how many threads this process may really use.
+// What the machine can do: instruction sets, caches, and how many threads this process may really
+// use.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +38,8 @@ struct Cpu {
 // The set of `isa` and of all that it implies, as in Cpu::isas; for a Cpu that this machine is not.
 uint32_t ImpliedIsas(Isa isa);
 
-// The machine as it is. The environment variable PARE_ISA=<name> hides all that `name` does not imply
-// (avx512vnni implies avx512, avx2 and scalar; avxvnni implies avx2).
+// The machine as it is. The environment variable PARE_ISA=<name> hides all that `name` does not
+// imply (avx512vnni implies avx512, avx2 and scalar; avxvnni implies avx2).
 Cpu DetectCpu();
 
 // `cpu` as a machine whose best instruction set is `isa` would be.

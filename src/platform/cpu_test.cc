@@ -3,32 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 #include "platform/machine_files.h"
+#include "platform/test_folder.h"
 
 namespace pare {
 namespace {
-
-// A folder that plays the root of a machine's file system.
-class FakeRoot {
- public:
-  FakeRoot() {
-    std::string name = (std::filesystem::temp_directory_path() / "pare_cpu_XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~FakeRoot() { std::filesystem::remove_all(path_); }
-  void Write(const std::string& path, const std::string& text) {
-    const std::filesystem::path full = path_ + path;
-    std::filesystem::create_directories(full.parent_path());
-    std::ofstream(full) << text;
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 TEST(Cpu, NamesRoundTrip) {
   for (int i = 0; i < static_cast<int>(Isa::kCount); ++i) {
@@ -96,47 +76,47 @@ TEST(Cpu, DetectionIsConsistent) {
 }
 
 TEST(Cgroup, V2TakesTheTightestOnTheWayUp) {
-  FakeRoot root;
-  root.Write("/proc/self/cgroup", "0::/user.slice/job\n");
+  TestFolder root;
+  root.Write("proc/self/cgroup", "0::/user.slice/job\n");
   EXPECT_EQ(CgroupQuota(root.path()), 0);
-  root.Write("/sys/fs/cgroup/user.slice/job/cpu.max", "max 100000\n");
+  root.Write("sys/fs/cgroup/user.slice/job/cpu.max", "max 100000\n");
   EXPECT_EQ(CgroupQuota(root.path()), 0);
-  root.Write("/sys/fs/cgroup/user.slice/cpu.max", "150000 100000\n");
+  root.Write("sys/fs/cgroup/user.slice/cpu.max", "150000 100000\n");
   EXPECT_DOUBLE_EQ(CgroupQuota(root.path()), 1.5);
-  root.Write("/sys/fs/cgroup/user.slice/job/cpu.max", "400000 100000\n");
+  root.Write("sys/fs/cgroup/user.slice/job/cpu.max", "400000 100000\n");
   EXPECT_DOUBLE_EQ(CgroupQuota(root.path()), 1.5);
-  root.Write("/sys/fs/cgroup/user.slice/job/cpu.max", "50000 100000\n");
+  root.Write("sys/fs/cgroup/user.slice/job/cpu.max", "50000 100000\n");
   EXPECT_DOUBLE_EQ(CgroupQuota(root.path()), 0.5);
-  root.Write("/sys/fs/cgroup/other/cpu.max", "1000 100000\n");  // not ours
+  root.Write("sys/fs/cgroup/other/cpu.max", "1000 100000\n");  // not ours
   EXPECT_DOUBLE_EQ(CgroupQuota(root.path()), 0.5);
 }
 
 TEST(Cgroup, V1AndContainerMounts) {
-  FakeRoot root;
-  root.Write("/proc/self/cgroup",
+  TestFolder root;
+  root.Write("proc/self/cgroup",
              "5:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n0::/docker/abc\n");
-  root.Write("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n");
-  root.Write("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
+  root.Write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n");
+  root.Write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
   EXPECT_EQ(CgroupQuota(root.path()), 0);
   // The container's own group is mounted at the root; the host's path doesn't exist inside.
-  root.Write("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "250000\n");
+  root.Write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "250000\n");
   EXPECT_DOUBLE_EQ(CgroupQuota(root.path()), 2.5);
 }
 
 TEST(Cgroup, OddFilesAreNoLimit) {
-  FakeRoot root;
+  TestFolder root;
   EXPECT_EQ(CgroupQuota(root.path()), 0);
-  root.Write("/proc/self/cgroup", "garbage\n:\n0::\n0::/../..\n3:cpuset:/x\n");
+  root.Write("proc/self/cgroup", "garbage\n:\n0::\n0::/../..\n3:cpuset:/x\n");
   for (const char* text : {"", "max", "100000", "abc def", "100000 0", "-5 100000"}) {
-    root.Write("/sys/fs/cgroup/cpu.max", text);
+    root.Write("sys/fs/cgroup/cpu.max", text);
     EXPECT_EQ(CgroupQuota(root.path()), 0) << text;
   }
 }
 
 TEST(Caches, ReadFromSysfs) {
-  FakeRoot root;
+  TestFolder root;
   EXPECT_EQ(SysfsCaches(root.path()).l1, 0);
-  const std::string cache = "/sys/devices/system/cpu/cpu0/cache/index";
+  const std::string cache = "sys/devices/system/cpu/cpu0/cache/index";
   const char* rows[][3] = {{"1", "Data", "48K"},
                            {"1", "Instruction", "32K"},
                            {"2", "Unified", "1M"},
@@ -155,9 +135,9 @@ TEST(Caches, ReadFromSysfs) {
 }
 
 TEST(Cpuinfo, Model) {
-  FakeRoot root;
+  TestFolder root;
   EXPECT_EQ(CpuinfoModel(root.path()), "");
-  root.Write("/proc/cpuinfo", "processor\t: 0\nmodel name\t: Fast CPU 9\nflags\t: a b\n");
+  root.Write("proc/cpuinfo", "processor\t: 0\nmodel name\t: Fast CPU 9\nflags\t: a b\n");
   EXPECT_EQ(CpuinfoModel(root.path()), "Fast CPU 9");
 }
 
