@@ -1,0 +1,117 @@
+#include "ops/node_view.h"
+
+#include "ops/op_def.h"
+
+namespace pare::ops {
+
+using graph::Dim;
+using graph::Shape;
+
+std::optional<std::vector<int64_t>> InferContext::ints(int i) const {
+  const Tensor* tensor = constant(i);
+  if (!tensor) return std::nullopt;
+  auto values = ToInt64s(*tensor);
+  return values ? std::optional(std::move(*values)) : std::nullopt;
+}
+
+const Shape* InferContext::dims_value(int i) const {
+  if (!has_input(i)) return nullptr;
+  const auto known = dims_.find(node_.inputs[i]);
+  if (known != dims_.end()) return &known->second;
+  const Tensor* tensor = constant(i);
+  if (!tensor || IsFloat(tensor->dtype()) || tensor->rank() > 1) return nullptr;
+  const auto values = ToInt64s(*tensor);
+  if (!values) return nullptr;
+  Shape dims;
+  for (int64_t value : *values) dims.push_back(value < 0 ? Dim::Unknown() : Dim(value));
+  return &dims_.emplace(node_.inputs[i], std::move(dims)).first->second;
+}
+
+void InferContext::set_dims_value(int output, Shape dims) {
+  if (has_output(output)) dims_[node_.outputs[output]] = std::move(dims);
+}
+
+void InferContext::set_output(int i, graph::TensorType type) {
+  if (has_output(i)) mutable_graph_.SetType(node_.outputs[i], std::move(type));
+}
+void InferContext::set_output(int i, DType dtype, Shape shape) {
+  set_output(i, graph::TensorType{dtype, std::move(shape)});
+}
+void InferContext::set_output(int i, DType dtype) { set_output(i, graph::TensorType{dtype, {}}); }
+
+Result<int> NormalizeAxis(int64_t axis, int rank, std::string_view what) {
+  if (axis < -rank || axis >= rank) {
+    return Invalid(Text(what, " ", axis, " is outside [", -rank, ", ", rank - 1, "]"));
+  }
+  return static_cast<int>(axis < 0 ? axis + rank : axis);
+}
+
+Result<Shape> BroadcastShapes(const Shape& a, const Shape& b) {
+  const Shape& longer = a.size() >= b.size() ? a : b;
+  const Shape& shorter = a.size() >= b.size() ? b : a;
+  Shape shape = longer;
+  const size_t offset = longer.size() - shorter.size();
+  for (size_t i = 0; i < shorter.size(); ++i) {
+    Dim& out = shape[offset + i];
+    const Dim other = shorter[i];
+    if (out == Dim(1)) {
+      out = other;
+    } else if (other == Dim(1) || out.Same(other)) {
+      continue;
+    } else if (out.known() && other.known()) {
+      return Invalid(
+          Text("the dimensions ", out.size(), " and ", other.size(), " do not broadcast"));
+    } else if (other.known()) {
+      out = other;  // the unknown one must be 1 or the same
+    } else if (!out.known()) {
+      out = Dim::Unknown();
+    }
+  }
+  return shape;
+}
+
+Result<Dims> BroadcastDims(std::span<const int64_t> a, std::span<const int64_t> b) {
+  PARE_ASSIGN(const Shape shape, BroadcastShapes(graph::ToShape(a), graph::ToShape(b)));
+  return graph::TensorType{DType::kNone, shape}.dims();
+}
+
+std::string NodePath(const graph::Graph& graph, const graph::Node& node) {
+  std::string name = node.name;
+  if (name.empty() && !node.outputs.empty() && node.outputs[0] != graph::ValueId::kNone) {
+    name = graph.value(node.outputs[0]).name;
+  }
+  return Text("node ", name, " (", node.op, ")");
+}
+
+namespace {
+
+Status InferNode(graph::Graph& graph, const graph::Node& node, KnownDims& dims) {
+  const OpDef* op = FindOp(node.op);
+  if (!op) return {};
+  InferContext context(graph, node, dims);
+  for (int i = 0; i < kMaxSlots && !op->inputs[i].name.empty(); ++i) {
+    if (op->inputs[i].presence == Presence::kRequired && !context.has_input(i)) {
+      return Invalid(Text("the input \"", op->inputs[i].name, "\" is missing"));
+    }
+  }
+  return op->infer(context);
+}
+
+}  // namespace
+
+Result<KnownDims> InferTypesAndDims(graph::Graph& graph) {
+  KnownDims dims;
+  for (graph::NodeId id : graph.Order()) {
+    const graph::Node& node = graph.node(id);
+    const Status inferred = InferNode(graph, node, dims);
+    if (!inferred) return Fail(inferred.error().at(NodePath(graph, node)));
+  }
+  return dims;
+}
+
+Status InferTypes(graph::Graph& graph) {
+  PARE_TRY(InferTypesAndDims(graph));
+  return {};
+}
+
+}  // namespace pare::ops

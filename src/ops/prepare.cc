@@ -1,0 +1,159 @@
+#include "ops/prepare.h"
+
+#include <algorithm>
+
+#include "ops/op_def.h"
+
+namespace pare::ops {
+
+void Fault::Raise(const char* reason, int64_t value) noexcept {
+  const char* none = nullptr;
+  if (reason_.compare_exchange_strong(none, reason)) value_ = value;
+}
+
+bool Fault::raised() const noexcept { return reason_.load() != nullptr; }
+
+std::string Fault::message() const { return Text(reason_.load(), " (", value_.load(), ")"); }
+
+Result<std::shared_ptr<const std::byte>> PackCache::Get(const std::string& key, size_t bytes,
+                                                        Fill fill) {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(key);
+  if (found != entries_.end()) return found->second;
+  PARE_ASSIGN(Tensor memory, Tensor::Make(DType::kU8, {static_cast<int64_t>(bytes)}));
+  fill(memory.mutable_data());
+  std::shared_ptr<const std::byte> entry(memory.owner(), memory.data());
+  entries_.emplace(key, entry);
+  bytes_ += bytes;
+  return entry;
+}
+
+size_t PackCache::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
+Result<std::vector<int64_t>> PrepareContext::Ints(int i, std::string_view what) const {
+  PARE_ASSIGN(const Tensor* tensor, Constant(i, what));
+  auto values = ToInt64s(*tensor);
+  if (!values) return Fail(values.error().at(what));
+  return *values;
+}
+
+Result<const Tensor*> PrepareContext::Constant(int i, std::string_view what) const {
+  const Tensor* tensor = constant(i);
+  if (!tensor) {
+    return Unsupported(
+        Text("its input \"", what, "\" is computed while the model runs, and pare needs it before"),
+        "simplify the model where it is exported, so that shapes don't depend on the data");
+  }
+  return tensor;
+}
+
+Result<const std::byte*> PrepareContext::Pack(std::initializer_list<int> operands,
+                                              std::string_view format, size_t bytes,
+                                              PackCache::Fill fill) {
+  // The address of a constant's bytes is its identity: the model keeps them alive as long as the
+  // cache.
+  std::string key(format);
+  for (int operand : operands) {
+    const Tensor* tensor = constant(operand);
+    key += Text(" ", tensor ? reinterpret_cast<uintptr_t>(tensor->data()) : 0);
+  }
+  PARE_ASSIGN(auto packed, packs_.Get(key, bytes, fill));
+  prepared_.keep.push_back(packed);
+  return packed.get();
+}
+
+int PrepareContext::Temp(size_t bytes) {
+  prepared_.temp_bytes.push_back(bytes);
+  return static_cast<int>(prepared_.temp_bytes.size()) - 1;
+}
+
+namespace {
+
+Status CheckTypes(const NodeView& view) {
+  for (int i = 0; i < view.inputs(); ++i) {
+    if (view.has_input(i) && (view.input(i).dtype == DType::kNone || !view.input(i).is_static())) {
+      return Unsupported(Text("the shape of its input \"", view.input_value(i).name,
+                              "\" depends on the data, and pare plans a run before it starts"));
+    }
+  }
+  for (int i = 0; i < view.outputs(); ++i) {
+    if (view.has_output(i) &&
+        (view.output(i).dtype == DType::kNone || !view.output(i).is_static())) {
+      return Unsupported(
+          "the shape of its output depends on the data, and pare plans a run before it starts");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Prepared> Prepare(const graph::Graph& graph, const graph::Node& node, const Cpu& cpu,
+                         PackCache& packs) {
+  const std::string path = NodePath(graph, node);
+  const OpDef* op = FindOp(node.op);
+  if (!op) {
+    return Fail(Error(ErrorKind::kUnsupported, "pare has no such operator",
+                      "`pare inspect` lists all operators of a model that do not run")
+                    .at(path));
+  }
+  PrepareContext context(graph, node, cpu, packs);
+  Status status = CheckTypes(context);
+  if (status) status = op->prepare(context);
+  if (!status) return Fail(status.error().at(path));
+  return context.Take();
+}
+
+Result<std::vector<Tensor>> Evaluate(const graph::Graph& graph, const graph::Node& node) {
+  PackCache packs;  // nothing survives
+  const Cpu cpu = DetectCpu();
+  PARE_ASSIGN(const Prepared prepared, Prepare(graph, node, cpu, packs));
+
+  std::vector<const void*> inputs;
+  for (graph::ValueId id : node.inputs) {
+    const bool there = id != graph::ValueId::kNone;
+    if (there && !graph.value(id).data)
+      return Fail(ErrorKind::kInternal, "an input is not constant");
+    inputs.push_back(there ? graph.value(id).data.data() : nullptr);
+  }
+  std::vector<Tensor> results;
+  std::vector<void*> outputs;
+  for (graph::ValueId id : node.outputs) {
+    Tensor result;
+    if (id != graph::ValueId::kNone) {
+      const graph::TensorType& type = graph.value(id).type;
+      if (prepared.alias_input >= 0) {
+        result = graph.value(node.inputs[prepared.alias_input]).data.Reshaped(type.dims());
+      } else {
+        PARE_ASSIGN(result, Tensor::Make(type.dtype, type.dims()));
+      }
+    }
+    outputs.push_back(result ? result.mutable_data() : nullptr);
+    results.push_back(std::move(result));
+  }
+  std::vector<Tensor> memory;
+  const auto allocate = [&](size_t bytes) -> Result<void*> {
+    PARE_ASSIGN(Tensor block, Tensor::Make(DType::kU8, {static_cast<int64_t>(bytes)}));
+    memory.push_back(block);
+    return memory.back().mutable_data();
+  };
+  std::vector<void*> temps;
+  for (size_t bytes : prepared.temp_bytes) {
+    PARE_ASSIGN(void* temp, allocate(bytes));
+    temps.push_back(temp);
+  }
+  Fault fault;
+  for (const Step& step : prepared.steps) {
+    PARE_ASSIGN(void* scratch, allocate(step.scratch_bytes));
+    step.run(
+        {inputs.data(), outputs.data(), temps.data(), step.state, scratch, 0, step.tasks, &fault});
+  }
+  if (fault.raised())
+    return Fail(Error(ErrorKind::kInvalid, fault.message()).at(NodePath(graph, node)));
+  return results;
+}
+
+}  // namespace pare::ops
