@@ -1,0 +1,133 @@
+// The register tile of f32 products, shared by gemm, conv and attention; compiled per ISA: include
+// after kernels/simd/<isa>.h.
+//
+// A tile is kRows rows of C by kVectors vectors of columns. Its sums stay in registers while it
+// walks k: per k one broadcast of A for each row, and one load of each vector of B, whose panel
+// lies in the order of use.
+#pragma once
+
+#include "kernels/simd/activation-inl.h"
+
+namespace pare::kernels::PARE_SIMD_NAMESPACE {
+
+// Where finished rows go.
+struct TileOut {
+  float* c;
+  int64_t ldc;
+  const float* residual;  // or null
+  int64_t ldr;
+  Activation activation;
+};
+
+struct TileArgs {
+  // rows[s · kRows + r] is row r's first element in segment s. A segment is k long; the panel goes
+  // on over segments. A product has one segment; a k×k convolution one per tap.
+  const float* const* rows;
+  int64_t segments;
+  int64_t k;
+  const float* panel;  // bias[columns], then [segments · k][columns], columns = kVectors · kLanes
+  int64_t columns;     // valid ones, 1 … kVectors · kLanes
+  TileOut out;
+};
+
+template <int kRows, int kVectors>
+PARE_INLINE void StoreTile(F32 (&acc)[kRows][kVectors], const TileOut& out, int64_t columns) {
+  const F32 lo = Set(out.activation.clamp_lo()), hi = Set(out.activation.clamp_hi());
+  if (columns == kVectors * kLanes) {
+    PARE_UNROLL for (int r = 0; r < kRows; ++r) {
+      PARE_UNROLL for (int v = 0; v < kVectors; ++v) {
+        F32 x = acc[r][v];
+        if (out.residual) x = Add(x, Load(out.residual + r * out.ldr + v * kLanes));
+        Store(out.c + r * out.ldc + v * kLanes, Clamp(x, lo, hi));
+      }
+    }
+  } else {
+    PARE_UNROLL for (int v = 0; v < kVectors; ++v) {
+      const int64_t left = columns - v * kLanes;
+      const Tail tail = FirstN(left > 0 ? left : 0);
+      PARE_UNROLL for (int r = 0; r < kRows; ++r) {
+        F32 x = acc[r][v];
+        if (out.residual) x = Add(x, Load(out.residual + r * out.ldr + v * kLanes, tail));
+        Store(out.c + r * out.ldc + v * kLanes, Clamp(x, lo, hi), tail);
+      }
+    }
+  }
+  if (!out.activation.is_clamp()) ActivateRows(out.activation, out.c, out.ldc, kRows, columns);
+}
+
+template <int kRows, int kVectors>
+void RunTile(const TileArgs& args) noexcept {
+  const float* b = args.panel;
+  F32 acc[kRows][kVectors];
+  PARE_UNROLL for (int v = 0; v < kVectors; ++v) {
+    const F32 bias = Load(b + v * kLanes);
+    PARE_UNROLL for (int r = 0; r < kRows; ++r) acc[r][v] = bias;
+  }
+  b += kVectors * kLanes;
+  for (int64_t s = 0; s < args.segments; ++s) {
+    const float* a[kRows];
+    PARE_UNROLL for (int r = 0; r < kRows; ++r) a[r] = args.rows[s * kRows + r];
+    for (int64_t i = 0; i < args.k; ++i, b += kVectors * kLanes) {
+      F32 bv[kVectors];
+      PARE_UNROLL for (int v = 0; v < kVectors; ++v) bv[v] = Load(b + v * kLanes);
+      PARE_UNROLL for (int r = 0; r < kRows; ++r) {
+        const F32 av = Set(a[r][i]);
+        PARE_UNROLL for (int v = 0; v < kVectors; ++v) acc[r][v] = Fma(av, bv[v], acc[r][v]);
+      }
+    }
+  }
+  StoreTile<kRows, kVectors>(acc, args.out, args.columns);
+}
+
+// kMaxRows: the tallest tile of this ISA, kMaxVectors: the widest; both chosen so that the sums,
+// one row of B and a broadcast fill the registers.
+template <int kMaxRows, int kMaxVectors>
+struct Tiles {
+  using Function = void (*)(const TileArgs&) noexcept;
+  static constexpr int kRows = kMaxRows;
+  static constexpr int kColumns = kMaxVectors * kLanes;
+
+  // The last panel is as narrow as its columns allow.
+  static constexpr int64_t VectorsOf(int64_t columns) {
+    return columns > kColumns ? kMaxVectors : CeilDiv(columns, kLanes);
+  }
+
+  static Function Find(int64_t rows, int64_t vectors) { return kTable.of[rows - 1][vectors - 1]; }
+
+ private:
+  struct Table {
+    Function of[kMaxRows][kMaxVectors];
+  };
+  template <int kRow, int kVector>
+  static constexpr void Fill(Table& table) {
+    table.of[kRow - 1][kVector - 1] = RunTile<kRow, kVector>;
+    if constexpr (kVector > 1) {
+      Fill<kRow, kVector - 1>(table);
+    } else if constexpr (kRow > 1) {
+      Fill<kRow - 1, kMaxVectors>(table);
+    }
+  }
+  static constexpr Table Make() {
+    Table table{};
+    Fill<kMaxRows, kMaxVectors>(table);
+    return table;
+  }
+  static constexpr Table kTable = Make();
+};
+
+// Panels of a [k, n] matrix: kColumns columns each, the last narrower, one after the other.
+template <typename T>
+struct Panels {
+  int64_t n, k;
+  int64_t count() const { return CeilDiv(n, T::kColumns); }
+  int64_t offset(int64_t panel) const { return panel * T::kColumns * (k + 1); }  // in floats
+  int64_t columns(int64_t panel) const { return MinInt(T::kColumns, n - panel * T::kColumns); }
+  int64_t width(int64_t panel) const { return T::VectorsOf(columns(panel)) * kLanes; }
+  int64_t bytes() const {
+    if (n == 0) return 0;
+    const int64_t last = count() - 1;
+    return RoundUp((offset(last) + width(last) * (k + 1)) * int64_t{sizeof(float)}, kAlignment);
+  }
+};
+
+}  // namespace pare::kernels::PARE_SIMD_NAMESPACE
