@@ -81,7 +81,7 @@ def case(op, name, *inputs, opset=13, outputs=1, **attributes):
     CASES.append(Case(op, name, inputs, opset, outputs, attributes))
 
 
-def _ir_version(opset):
+def ir_version(opset):
     return max(ir for since, ir in IR_VERSIONS if opset >= since)
 
 
@@ -110,7 +110,7 @@ def build(c):
     outputs = [onnx.ValueInfoProto(name=r) for r in results if r]
     graph = helper.make_graph([node], c.name, infos, outputs, initializers)
     model = helper.make_model(graph, producer_name='pare', opset_imports=[helper.make_opsetid('', c.opset)])
-    model.ir_version = _ir_version(c.opset)
+    model.ir_version = ir_version(c.opset)
     if c.opset == 7:  # before IR 4 an initializer had to be listed as an input too
         for t in initializers:
             graph.input.append(helper.make_tensor_value_info(t.name, t.data_type, t.dims))
