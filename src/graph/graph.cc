@@ -176,7 +176,7 @@ void Graph::MakeConstant(ValueId id, Tensor data) {
   Node& node = nodes_[Index(producer)];
   node.outputs[values_[Index(id)].output_index] = orphan;
   const bool unused = std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId output) {
-    return output == ValueId::kNone || (this->value(output).uses.empty() && !is_output(output));
+    return output == ValueId::kNone || (this->value(output).uses.empty() && !is_visible(output));
   });
   if (unused) RemoveNode(producer);
 }
@@ -213,7 +213,7 @@ int Graph::RemoveDead() {
   for (auto id = order.rbegin(); id != order.rend(); ++id) {
     const Node& node = this->node(*id);
     const bool used = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId output) {
-      return output != ValueId::kNone && (!value(output).uses.empty() || is_output(output));
+      return output != ValueId::kNone && (!value(output).uses.empty() || is_visible(output));
     });
     if (used) continue;
     RemoveNode(*id);

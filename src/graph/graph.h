@@ -43,6 +43,10 @@ struct Value {
   NodeId producer = NodeId::kNone;
   int output_index = 0;   // which output of the producer
   std::vector<Use> uses;  // by nodes; graph outputs are not counted here
+  // Looked at from outside while the model runs (calibration, comparison): no rewrite may remove it
+  // or change what it holds; its layout may change, and the name goes with the value that is
+  // computed.
+  bool pinned = false;
 };
 
 struct Node {
@@ -90,6 +94,8 @@ class Graph {
   size_t node_count() const { return nodes_.size(); }  // holes included: ids are [0, node_count())
   size_t value_count() const { return values_.size(); }
   bool is_output(ValueId id) const;
+  // Seen outside of the nodes: an output of the graph, or pinned.
+  bool is_visible(ValueId id) const { return value(id).pinned || is_output(id); }
   bool is_constant(ValueId id) const {
     return id != ValueId::kNone && value(id).kind == ValueKind::kConstant;
   }
@@ -111,6 +117,7 @@ class Graph {
   // Every use of `from`, by nodes and by the graph's outputs, becomes a use of `to`.
   void ReplaceUses(ValueId from, ValueId to);
   void SetOutputValue(int output, ValueId value) { outputs_[output].value = value; }
+  void SetPinned(ValueId id, bool pinned) { values_[Index(id)].pinned = pinned; }
   void SetConstant(ValueId id, Tensor data);  // the type follows
   // A result becomes a constant; its producer loses that output's uses and dies when nothing else
   // is used.
