@@ -1,0 +1,74 @@
+// Samples from disk, as they are there: pictures undecoded until asked for, arrays as stored. What
+// a model wants of them is the Loader's business.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/tensor.h"
+
+namespace pare::data {
+
+inline constexpr int64_t kNoLabel = -1;
+
+struct SampleInput {
+  std::string name;  // "" where the data has no names: the model's only input
+  Tensor tensor;     // without a batch dimension; a picture is u8 [height, width, channels]
+  bool picture = false;
+};
+
+struct Sample {
+  std::vector<SampleInput> inputs;
+  int64_t label = kNoLabel;
+};
+
+// Immutable; all calls may come from several threads.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+
+  virtual int64_t size() const = 0;
+  virtual Result<Sample> Get(int64_t index) const = 0;
+  virtual int64_t label(int64_t index) const = 0;  // without reading the sample
+  virtual bool has_labels() const = 0;
+  // Which sample this is, for messages and reports: a path, "x.npy[7]", "t.csv line 12".
+  virtual std::string SampleName(int64_t index) const = 0;
+
+  // Of classes 0, 1, …; empty where they have no names.
+  const std::vector<std::string>& classes() const { return classes_; }
+  // What the user should know of how the data was read ("3 files are no pictures and were left
+  // out"); may be empty.
+  const std::string& note() const { return note_; }
+
+ protected:
+  std::vector<std::string> classes_;
+  std::string note_;
+};
+
+struct DatasetOptions {
+  std::string label_column;  // CSV: the column with the label, by name or by number from 0
+  std::string labels_path;   // .npy or IDX: labels, where they don't lie beside the data
+  std::string classes_path;  // text: a class a line; gives the order of the folders' names
+};
+
+// By looking at `path`:
+//   a folder of class folders (in the order of their names), or of pictures alone (no labels)
+//   a .tar of the same, read in place
+//   a .txt/.lst list of "path<TAB or space>label" lines, or of paths alone
+//   .npy (first axis = samples; labels in options or in <stem>_labels.npy)
+//   .npz (arrays by name, first axis = samples; "label", "labels" or "y" are the labels)
+//   CIFAR-10/100 binaries (.bin, or a folder of them)
+//   IDX (MNIST; the labels are found beside the images by name)
+//   .csv/.tsv (numeric columns are one float row)
+Result<std::shared_ptr<const Dataset>> OpenDataset(const std::string& path,
+                                                   const DatasetOptions& options = {});
+
+// One array as one sample after the other along its first axis, for tests and callers with data in
+// memory. `labels` may be empty.
+Result<std::shared_ptr<const Dataset>> DatasetOf(std::vector<SampleInput> inputs,
+                                                 std::vector<int64_t> labels,
+                                                 std::string name = "data");
+
+}  // namespace pare::data
