@@ -15,23 +15,34 @@ bool Fault::raised() const noexcept { return reason_.load() != nullptr; }
 
 std::string Fault::message() const { return Text(reason_.load(), " (", value_.load(), ")"); }
 
-Result<std::shared_ptr<const std::byte>> PackCache::Get(const std::string& key, size_t bytes,
-                                                        Fill fill) {
+namespace {
+
+// What an entry of the cache owns.
+struct Packed {
+  Tensor memory;
+  std::vector<std::shared_ptr<const void>> sources;
+  std::shared_ptr<std::atomic<size_t>> total;
+  ~Packed() { *total -= memory.bytes(); }
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const std::byte>> PackCache::Get(
+    const std::string& key, size_t bytes, std::vector<std::shared_ptr<const void>> sources,
+    Fill fill) {
   const std::lock_guard lock(mutex_);
-  const auto found = entries_.find(key);
-  if (found != entries_.end()) return found->second;
+  std::weak_ptr<const std::byte>& slot = entries_[key];
+  if (auto held = slot.lock()) return held;
   PARE_ASSIGN(Tensor memory, Tensor::Make(DType::kU8, {static_cast<int64_t>(bytes)}));
   fill(memory.mutable_data());
-  std::shared_ptr<const std::byte> entry(memory.owner(), memory.data());
-  entries_.emplace(key, entry);
-  bytes_ += bytes;
+  *bytes_ += bytes;
+  const auto packed = std::make_shared<Packed>(Packed{memory, std::move(sources), bytes_});
+  std::shared_ptr<const std::byte> entry(packed, memory.data());
+  slot = entry;
   return entry;
 }
 
-size_t PackCache::bytes() const {
-  const std::lock_guard lock(mutex_);
-  return bytes_;
-}
+size_t PackCache::bytes() const { return *bytes_; }
 
 Result<std::vector<int64_t>> PrepareContext::Ints(int i, std::string_view what) const {
   PARE_ASSIGN(const Tensor* tensor, Constant(i, what));
@@ -56,11 +67,13 @@ Result<const std::byte*> PrepareContext::Pack(std::initializer_list<int> operand
   // The address of a constant's bytes is its identity: the model keeps them alive as long as the
   // cache.
   std::string key(format);
+  std::vector<std::shared_ptr<const void>> sources;
   for (int operand : operands) {
     const Tensor* tensor = constant(operand);
     key += Text(" ", tensor ? reinterpret_cast<uintptr_t>(tensor->data()) : 0);
+    if (tensor) sources.push_back(tensor->owner());
   }
-  PARE_ASSIGN(auto packed, packs_.Get(key, bytes, fill));
+  PARE_ASSIGN(auto packed, packs_.Get(key, bytes, std::move(sources), fill));
   prepared_.keep.push_back(packed);
   return packed.get();
 }

@@ -58,18 +58,22 @@ struct Step {
 };
 
 // Packed weights, shared by the plans and threads of a model. Thread-safe. An entry lives as long
-// as somebody holds it or the cache lives.
+// as some plan holds it.
 class PackCache {
  public:
   using Fill = FunctionRef<void(std::byte*)>;
-  // The bytes under `key`, made by `fill` the first time. Aligned to 64.
-  Result<std::shared_ptr<const std::byte>> Get(const std::string& key, size_t bytes, Fill fill);
-  size_t bytes() const;
+  // The bytes under `key`, made by `fill` where nobody holds them yet. Aligned to 64. `sources` are
+  // the owners of the constants that the key names by address: the entry keeps them alive, so that
+  // no other constant can take the address.
+  Result<std::shared_ptr<const std::byte>> Get(const std::string& key, size_t bytes,
+                                               std::vector<std::shared_ptr<const void>> sources,
+                                               Fill fill);
+  size_t bytes() const;  // held now
 
  private:
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, std::shared_ptr<const std::byte>> entries_;
-  size_t bytes_ = 0;
+  std::unordered_map<std::string, std::weak_ptr<const std::byte>> entries_;
+  std::shared_ptr<std::atomic<size_t>> bytes_ = std::make_shared<std::atomic<size_t>>(0);
 };
 
 // What prepare leaves behind: everything that a node needs to run.
