@@ -117,8 +117,8 @@ T ElementOf(double value) {
   } else if constexpr (std::is_integral_v<T>) {
     constexpr auto kLow = static_cast<double>(std::numeric_limits<T>::min());
     // The largest 64-bit integers are no doubles: stop at the last one that is.
-    constexpr auto kHigh =
-        static_cast<double>(std::numeric_limits<T>::max() - (sizeof(T) == 8 ? T{2047} : T{0}));
+    constexpr auto kHigh = static_cast<double>(std::numeric_limits<T>::max() -
+                                               static_cast<T>(sizeof(T) == 8 ? 2047 : 0));
     return static_cast<T>(std::clamp(std::isnan(value) ? 0 : value, kLow, kHigh));
   } else {
     return static_cast<T>(value);
