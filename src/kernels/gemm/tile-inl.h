@@ -119,6 +119,7 @@ struct Tiles {
 template <typename T>
 struct Panels {
   int64_t n, k;
+
   int64_t count() const { return CeilDiv(n, T::kColumns); }
   int64_t offset(int64_t panel) const { return panel * T::kColumns * (k + 1); }  // in floats
   int64_t columns(int64_t panel) const { return MinInt(T::kColumns, n - panel * T::kColumns); }
@@ -127,6 +128,51 @@ struct Panels {
     if (n == 0) return 0;
     const int64_t last = count() - 1;
     return RoundUp((offset(last) + width(last) * (k + 1)) * int64_t{sizeof(float)}, kAlignment);
+  }
+
+  // b[i · to_next_k + j · to_next_n] is the element of row i and column j; bias is [n] or null.
+  void Pack(const float* b, int64_t to_next_k, int64_t to_next_n, const float* bias, Range panels,
+            float* packed) const {
+    for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
+      float* out = packed + offset(panel);
+      const int64_t valid = columns(panel), all = width(panel), n0 = panel * T::kColumns;
+      for (int64_t j = 0; j < all; ++j) out[j] = bias && j < valid ? bias[n0 + j] : 0.0f;
+      out += all;
+      const float* from = b + n0 * to_next_n;
+      for (int64_t i = 0; i < k; ++i, out += all, from += to_next_k) {
+        for (int64_t j = 0; j < valid; ++j) out[j] = from[j * to_next_n];
+        for (int64_t j = valid; j < all; ++j) out[j] = 0.0f;
+      }
+    }
+  }
+};
+
+// How C[m, n] is cut into tasks of about a million multiply-adds: tall rather than wide, because
+// every task reads its panels, but no taller than what of A stays in the second cache.
+template <typename T>
+struct Blocks {
+  int64_t row_tiles, panels, row_blocks, panel_blocks;
+
+  Blocks(int64_t m, int64_t n, int64_t k) {
+    constexpr int64_t kTaskMacs = 1 << 20, kBytesOfA = 192 << 10;
+    k = MaxInt(k, 1);
+    row_tiles = CeilDiv(m, T::kRows);
+    panels = CeilDiv(n, T::kColumns);
+    const int64_t tiles = MaxInt(1, kTaskMacs / (T::kRows * T::kColumns * k));
+    row_blocks = CeilDiv(row_tiles, MaxInt(1, MinInt(tiles, kBytesOfA / (T::kRows * k * 4))));
+    const int64_t rows_used = row_blocks > 0 ? CeilDiv(row_tiles, row_blocks) : 1;
+    panel_blocks = CeilDiv(panels, MaxInt(1, tiles / rows_used));
+  }
+  int64_t tasks() const { return row_blocks * panel_blocks; }
+  // The most row tiles that a task has.
+  int64_t tiles_a_task() const { return row_blocks > 0 ? CeilDiv(row_tiles, row_blocks) : 0; }
+  Range tiles_of(int64_t task) const { return PartOf(row_tiles, row_blocks, task / panel_blocks); }
+  Range panels_of(int64_t task) const { return PartOf(panels, panel_blocks, task % panel_blocks); }
+
+  // Two vectors of multiply-adds a cycle; short tiles are bound by loading B.
+  static double Cost(int64_t m, int64_t n, int64_t k) {
+    const int64_t rows = MaxInt(m, CeilDiv(m, T::kRows) * 4);
+    return 0.5 * static_cast<double>(rows * (k + 8) * CeilDiv(n, kLanes));
   }
 };
 
