@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""Static int8 of MobileNetV2 by pare and by ONNX Runtime, side by side: whole processes, then top-1 of what they wrote.
+
+    quantize_peers.py [--model M] [--data sample1000.tar] [--rounds 3] [--quantizers pare,ort] [--pare build/pare] [--threads N]
+                      [--pare-arguments '...']
+
+Both calibrate on 300 pictures: ONNX Runtime on the first three of each ten in order, pare on the 300 it draws. The int8 files
+run in ONNX Runtime and in OpenVINO, on all 1,000 pictures and on the 700 left out by the rule "first three of each ten" (for
+pare's file some of those 700 may be among the ones it drew; give it a list of the same 300 by --pare-arguments to exclude that).
+"""
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+ASSETS = ROOT.parent / 'shared' / 'assets'
+RULE = '3/10'
+PREPROCESSING = '--size 256 --crop 224 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --calibration 300'
+
+
+def whole_process(command, threads):
+    """Seconds and peak resident megabytes of a command, from start to exit; `threads` 0 leaves the choice to it."""
+    pin = (lambda: os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])) if threads else None
+    start = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=pin)
+    errors = child.stderr.read().decode(errors='replace')
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - start
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise SystemExit(f'{shlex.join(map(str, command))} failed ({child.returncode}):\n{errors[-2000:]}')
+    return seconds, usage.ru_maxrss / 1024
+
+
+def command(quantizer, out, options):
+    if quantizer == 'pare':
+        return [options.pare, 'quantize', options.model, '--data', options.data, '-o', out, *shlex.split(options.pare_arguments)]
+    return [sys.executable, HERE / 'ort_quantize.py', options.model, out, '--data', options.data, '--take-every', RULE]
+
+
+def top1(model, engine, options, rest):
+    arguments = ['--skip-every', RULE] if rest else []
+    done = subprocess.run([sys.executable, ROOT / 'tools' / 'oracle' / 'evaluate_onnx.py', model, '--data', options.data,
+                           '--engine', engine, '--json', *arguments], capture_output=True, text=True)
+    return f'{json.loads(done.stdout)["top1"]:.2f}' if done.returncode == 0 else 'fails'
+
+
+def row(name, model, measured, options):
+    cells = [name, f'{Path(model).stat().st_size:,}']
+    if measured:
+        seconds, megabytes = zip(*measured)
+        cells += [f'{statistics.median(seconds):.1f}', f'{max(megabytes):.0f}']
+    else:
+        cells += ['–', '–']
+    cells += [top1(model, engine, options, rest) for engine in ('ort', 'openvino') for rest in (True, False)]
+    return '| ' + ' | '.join(cells) + ' |'
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--model', default=str(ASSETS / 'models/imagenet/mobilenetv2_1.0_torchvision_fcrecon_fp32.onnx'))
+    parser.add_argument('--data', default=str(ASSETS / 'datasets/imagenet_sample1000_s256.tar'))
+    parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument('--threads', type=int, default=0)
+    parser.add_argument('--quantizers', type=lambda s: s.split(','), default='pare,ort')
+    parser.add_argument('--pare', default=str(ROOT / 'build' / 'pare'))
+    parser.add_argument('--pare-arguments', default=PREPROCESSING)
+    options = parser.parse_args()
+    folder = ROOT / 'build' / 'peers'
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {name: str(folder / f'{Path(options.model).stem}.{name}.int8.onnx') for name in options.quantizers}
+    measured = {name: [] for name in options.quantizers}
+    for i in range(options.rounds):
+        for name in options.quantizers:
+            Path(files[name]).unlink(missing_ok=True)
+            measured[name].append(whole_process(command(name, files[name], options), options.threads))
+            print(f'round {i + 1}: {name}: {measured[name][-1][0]:.1f} s, {measured[name][-1][1]:.0f} MB', file=sys.stderr)
+    print('| model | bytes | seconds | peak MB | top-1 ORT, other 700 | ORT, all | top-1 OpenVINO, other 700 | OpenVINO, all |')
+    print('|---|---|---|---|---|---|---|---|')
+    print(row('float', options.model, None, options))
+    for name in options.quantizers:
+        print(row(name, files[name], measured[name], options), flush=True)
+
+
+if __name__ == '__main__':
+    main()
