@@ -85,7 +85,7 @@ std::string NodePath(const graph::Graph& graph, const graph::Node& node) {
 
 namespace {
 
-Status InferNode(graph::Graph& graph, const graph::Node& node, KnownDims& dims) {
+Status Infer(graph::Graph& graph, const graph::Node& node, KnownDims& dims) {
   const OpDef* op = FindOp(node.op);
   if (!op) return {};
   InferContext context(graph, node, dims);
@@ -99,13 +99,16 @@ Status InferNode(graph::Graph& graph, const graph::Node& node, KnownDims& dims) 
 
 }  // namespace
 
+Status InferNode(graph::Graph& graph, graph::NodeId id, KnownDims& dims) {
+  const graph::Node& node = graph.node(id);
+  const Status inferred = Infer(graph, node, dims);
+  if (!inferred) return Fail(inferred.error().at(NodePath(graph, node)));
+  return {};
+}
+
 Result<KnownDims> InferTypesAndDims(graph::Graph& graph) {
   KnownDims dims;
-  for (graph::NodeId id : graph.Order()) {
-    const graph::Node& node = graph.node(id);
-    const Status inferred = InferNode(graph, node, dims);
-    if (!inferred) return Fail(inferred.error().at(NodePath(graph, node)));
-  }
+  for (graph::NodeId id : graph.Order()) PARE_TRY(InferNode(graph, id, dims));
   return dims;
 }
 

@@ -82,6 +82,8 @@ Result<Dims> BroadcastDims(std::span<const int64_t> a, std::span<const int64_t> 
 Status InferTypes(graph::Graph& graph);
 // As above, and returns what is known of integer values (for folding of shape arithmetic).
 Result<KnownDims> InferTypesAndDims(graph::Graph& graph);
+// The types of one node's outputs, from what is known of its inputs; `dims` gains what it learns.
+Status InferNode(graph::Graph& graph, graph::NodeId id, KnownDims& dims);
 
 // "node /layer3/conv2 (Conv)", or the name of the first output where the node has no name.
 std::string NodePath(const graph::Graph& graph, const graph::Node& node);

@@ -122,7 +122,7 @@ Result<Prepared> Prepare(const graph::Graph& graph, const graph::Node& node, con
 
 Result<std::vector<Tensor>> Evaluate(const graph::Graph& graph, const graph::Node& node) {
   PackCache packs;  // nothing survives
-  const Cpu cpu = DetectCpu();
+  static const Cpu cpu = DetectCpu();
   PARE_ASSIGN(const Prepared prepared, Prepare(graph, node, cpu, packs));
 
   std::vector<const void*> inputs;
