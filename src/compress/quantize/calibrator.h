@@ -1,0 +1,46 @@
+// From a distribution to the range that eight bits shall cover.
+#pragma once
+
+#include <string_view>
+
+#include "base/status.h"
+#include "compress/quantize/histogram.h"
+
+namespace pare::compress {
+
+enum class Calibrator : uint8_t {
+  kMinMax,      // all values seen
+  kPercentile,  // all but the outermost 0.001 % on each side
+  kEntropy,     // least KL divergence (Migacz, "8-bit Inference with TensorRT", GTC 2017)
+  kMse,         // least mean squared error of the quantized values
+  kAuto,        // of the above, the one with the least measured error, tensor by tensor
+};
+
+std::string_view CalibratorName(Calibrator calibrator);
+Result<Calibrator> ParseCalibrator(std::string_view name);
+
+struct Range {
+  float lo = 0, hi = 0;  // lo ≤ 0 ≤ hi: zero is always exact
+};
+
+// u8 asymmetric: value = (q − zero_point) · scale.
+struct QuantParams {
+  float scale = 1;
+  int zero_point = 0;
+  friend bool operator==(const QuantParams&, const QuantParams&) = default;
+};
+
+QuantParams ToParams(Range range);
+
+// `calibrator` must not be kAuto.
+Range Calibrate(const Histogram& histogram, Calibrator calibrator);
+struct Calibrated {
+  Range range;
+  Calibrator by;
+};
+Calibrated CalibrateAuto(const Histogram& histogram);
+
+// The mean squared error of the histogram's values after quantization to 256 levels over `range`.
+double QuantizationError(const Histogram& histogram, Range range);
+
+}  // namespace pare::compress

@@ -1,0 +1,262 @@
+#include "compress/quantize/scheme.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "ops/op_def.h"
+
+namespace pare::compress {
+namespace {
+
+using graph::Graph;
+using graph::Node;
+using graph::NodeId;
+using graph::ValueId;
+using ops::OpDef;
+using ops::Role;
+
+// Clamps that a preceding integer operator absorbs into its own clamp.
+bool IsClamp(const Node& node) { return node.op == "Relu" || node.op == "Clip"; }
+
+class SchemeMaker {
+ public:
+  SchemeMaker(const Graph& graph, const SchemeOptions& options)
+      : graph_(graph), options_(options) {}
+
+  Scheme Run() {
+    order_ = graph_.Order();
+    for (NodeId id : order_) AddLayer(id);
+    // Giving a layer back can leave another without an integer consumer: repeat until nothing
+    // changes.
+    while (MarkNeeded()) {
+    }
+    ChooseValues();
+    NumberGroups();
+    return std::move(scheme_);
+  }
+
+ private:
+  const OpDef* Op(NodeId id) const { return ops::FindOp(graph_.node(id).op); }
+
+  Role RoleOf(const OpDef& op, size_t input) const {
+    // A variadic operand repeats the role of its slot.
+    size_t slot = std::min<size_t>(input, ops::kMaxSlots - 1);
+    while (slot > 0 && op.inputs[slot].name.empty()) --slot;
+    return op.quant.inputs[slot].role;
+  }
+
+  bool IsFloatValue(ValueId id) const { return graph_.value(id).type.dtype == DType::kF32; }
+
+  // The only node that reads `value`, where nothing outside does.
+  const Node* OnlyConsumer(ValueId value) const {
+    const auto& uses = graph_.value(value).uses;
+    return uses.size() == 1 && !graph_.is_output(value) ? &graph_.node(uses[0].node) : nullptr;
+  }
+
+  // Where the result of an integer node is quantized: after the clamp that it absorbs.
+  ValueId PointOf(NodeId id) const {
+    const ValueId output = graph_.node(id).outputs[0];
+    const Node* next = OnlyConsumer(output);
+    return next && IsClamp(*next) && Absorbs(id) ? next->outputs[0] : output;
+  }
+  bool Absorbs(NodeId id) const {
+    const Node& node = graph_.node(id);
+    const OpDef* op = Op(id);
+    return op && op->quant.integer && !IsClamp(node) && node.op != "AveragePool" &&
+           node.op != "GlobalAveragePool";
+  }
+  bool IsAbsorbed(NodeId id) const {
+    const Node& node = graph_.node(id);
+    if (!IsClamp(node)) return false;
+    const NodeId producer = graph_.value(node.inputs[0]).producer;
+    return producer != NodeId::kNone && integer_[static_cast<size_t>(producer)] &&
+           PointOf(producer) == node.outputs[0];
+  }
+
+  // Why the node can't be integer by its own nature; empty where it can.
+  std::string Obstacle(const Node& node, const OpDef& op) const {
+    if (!op.quant.integer) return std::string(op.quant.keep_float);
+    bool activation = false;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] == ValueId::kNone) continue;
+      const Role role = RoleOf(op, i);
+      const bool constant = graph_.is_constant(node.inputs[i]);
+      if (role != Role::kNone && !IsFloatValue(node.inputs[i]))
+        return "it doesn't compute in float32";
+      if (role == Role::kWeight && !constant)
+        return "both operands are computed: there are no weights";
+      if (role == Role::kBias && !constant) return "its bias is computed while the model runs";
+      activation |= role == Role::kActivation && !constant;
+    }
+    return activation ? "" : "all of its operands are constants";
+  }
+
+  void AddLayer(NodeId id) {
+    integer_.resize(std::max(integer_.size(), static_cast<size_t>(id) + 1));
+    const Node& node = graph_.node(id);
+    const OpDef* op = Op(id);
+    if (op && op->quant.same_scale) return;
+    if (node.outputs[0] == ValueId::kNone || !IsFloatValue(node.outputs[0])) return;
+    Layer layer{.node = id, .name = graph_.value(node.outputs[0]).name, .op = node.op, .reason = {}};
+    layer.reason = op ? Obstacle(node, *op) : "pare has no such operator";
+    for (const std::string& pattern : options_.keep_float) {
+      if (MatchesGlob(pattern, layer.name) || MatchesGlob(pattern, node.name) ||
+          MatchesGlob(pattern, node.op)) {
+        layer.reason = Text("kept float by the pattern \"", pattern, "\"");
+      }
+    }
+    layer.integer = layer.reason.empty();
+    integer_[static_cast<size_t>(id)] = layer.integer;
+    if (layer.integer) {
+      layer.name = graph_.value(PointOf(id)).name;
+      for (size_t i = 0; i < node.inputs.size(); ++i)
+        layer.weighted |= RoleOf(*op, i) == Role::kWeight;
+    }
+    const auto given_back = options_.given_back.find(layer.name);
+    if (layer.integer && given_back != options_.given_back.end()) {
+      layer.integer = integer_[static_cast<size_t>(id)] = false;
+      layer.reason = given_back->second;
+    }
+    scheme_.layers.push_back(std::move(layer));
+  }
+
+  // needed_[v]: some integer node reads v, maybe through moves. An operator without weights is
+  // integer only where its result is needed so: else it would be quantized for nothing. Returns
+  // whether any layer changed.
+  bool MarkNeeded() {
+    needed_.assign(graph_.value_count(), false);
+    for (auto id = order_.rbegin(); id != order_.rend(); ++id) {
+      const Node& node = graph_.node(*id);
+      const OpDef* op = Op(*id);
+      if (!op) continue;
+      const bool passes_on =
+          (op->quant.same_scale || IsAbsorbed(*id)) && needed_[Index(node.outputs[0])];
+      const bool integer = integer_[static_cast<size_t>(*id)] && !IsAbsorbed(*id);
+      for (size_t i = 0; i < node.inputs.size(); ++i) {
+        if (node.inputs[i] == ValueId::kNone || RoleOf(*op, i) != Role::kActivation) continue;
+        if (passes_on || integer) needed_[Index(node.inputs[i])] = true;
+      }
+    }
+    bool changed = false;
+    for (Layer& layer : scheme_.layers) {
+      if (!layer.integer || layer.weighted || IsAbsorbed(layer.node)) continue;
+      if (needed_[Index(PointOf(layer.node))]) continue;
+      layer.integer = false;
+      layer.reason = "nothing after it computes in integers";
+      integer_[static_cast<size_t>(layer.node)] = false;
+      changed = true;
+    }
+    return changed;
+  }
+
+  void ChooseValues() {
+    parent_.resize(graph_.value_count());
+    std::iota(parent_.begin(), parent_.end(), size_t{0});
+    chosen_.assign(graph_.value_count(), false);
+    for (const Layer& layer : scheme_.layers) {
+      if (!layer.integer || IsAbsorbed(layer.node)) continue;
+      const Node& node = graph_.node(layer.node);
+      const OpDef& op = *Op(layer.node);
+      for (size_t i = 0; i < node.inputs.size(); ++i) {
+        if (node.inputs[i] != ValueId::kNone && RoleOf(op, i) == Role::kActivation)
+          Choose(node.inputs[i]);
+      }
+      // Matrix products can give float results; other engines have no convolution that does.
+      const ValueId point = PointOf(layer.node);
+      if (needed_[Index(point)] || node.op == "Conv") Choose(point);
+    }
+    // Moves between chosen values share the scale.
+    for (auto id = order_.rbegin(); id != order_.rend(); ++id) {
+      const Node& node = graph_.node(*id);
+      const OpDef* op = Op(*id);
+      if (!op || !op->quant.same_scale || !IsFloatValue(node.outputs[0])) continue;
+      bool all = true;
+      for (ValueId output : node.outputs)
+        all &= output == ValueId::kNone || chosen_[Index(output)] || !needed_[Index(output)];
+      if (!all || !AnyChosen(node.outputs)) continue;
+      for (ValueId output : node.outputs) {
+        if (output != ValueId::kNone) Join(node.outputs[0], output);
+      }
+      for (size_t i = 0; i < node.inputs.size(); ++i) {
+        if (node.inputs[i] == ValueId::kNone || RoleOf(*op, i) != Role::kActivation) continue;
+        Choose(node.inputs[i]);
+        Join(node.inputs[i], node.outputs[0]);
+      }
+    }
+    for (Layer& layer : scheme_.layers) {
+      if (!IsAbsorbed(layer.node)) continue;
+      layer.op.clear();  // part of its producer: no layer of its own
+    }
+    std::erase_if(scheme_.layers, [](const Layer& layer) { return layer.op.empty(); });
+  }
+
+  bool AnyChosen(const std::vector<ValueId>& values) const {
+    return std::any_of(values.begin(), values.end(),
+                       [&](ValueId id) { return id != ValueId::kNone && chosen_[Index(id)]; });
+  }
+
+  void Choose(ValueId id) { chosen_[Index(id)] = true; }
+
+  size_t Root(size_t i) {
+    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
+    return i;
+  }
+  void Join(ValueId a, ValueId b) {
+    chosen_[Index(a)] = chosen_[Index(b)] = true;
+    parent_[Root(Index(a))] = Root(Index(b));
+  }
+
+  void NumberGroups() {
+    std::map<size_t, int> number;
+    for (size_t i = 0; i < chosen_.size(); ++i) {
+      if (!chosen_[i]) continue;
+      const auto [at, fresh] = number.try_emplace(Root(i), scheme_.groups);
+      if (fresh) ++scheme_.groups;
+      scheme_.group_of.emplace(static_cast<ValueId>(i), at->second);
+    }
+  }
+
+  static size_t Index(ValueId id) { return static_cast<size_t>(id); }
+
+  const Graph& graph_;
+  const SchemeOptions& options_;
+  Scheme scheme_;
+  std::vector<NodeId> order_;
+  std::vector<bool> integer_;          // by node
+  std::vector<bool> needed_, chosen_;  // by value
+  std::vector<size_t> parent_;         // union-find over values
+};
+
+}  // namespace
+
+const Layer* Scheme::find(NodeId node) const {
+  const auto at =
+      std::find_if(layers.begin(), layers.end(), [&](const Layer& l) { return l.node == node; });
+  return at == layers.end() ? nullptr : &*at;
+}
+
+Scheme MakeScheme(const Graph& graph, const SchemeOptions& options) {
+  return SchemeMaker(graph, options).Run();
+}
+
+bool MatchesGlob(std::string_view pattern, std::string_view text) {
+  // Backtracks to the last '*' only: linear in practice, quadratic at worst.
+  size_t p = 0, t = 0, star = std::string_view::npos, mark = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t]) && pattern[p] != '*') {
+      ++p, ++t;
+    } else if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      mark = t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++mark;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+}  // namespace pare::compress

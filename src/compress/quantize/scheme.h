@@ -1,0 +1,44 @@
+// What of a graph becomes integer, and which values share a scale: decided from the operators'
+// rules alone, before any data is seen.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace pare::compress {
+
+struct SchemeOptions {
+  std::vector<std::string> keep_float;  // glob patterns over layer names, node names and operators
+  std::map<std::string, std::string> given_back;  // layer name → why it stays float after all
+};
+
+// One operator that computes (moves are no layers).
+struct Layer {
+  graph::NodeId node;
+  std::string name;  // of its output, after a fused activation
+  std::string op;
+  bool integer = false;
+  std::string reason;     // why not, where not
+  bool weighted = false;  // has a quantized weight
+};
+
+struct Scheme {
+  std::vector<Layer> layers;
+  // Values that get Q/DQ, each with the group whose scale it shares.
+  std::map<graph::ValueId, int> group_of;
+  int groups = 0;
+
+  const Layer* find(graph::NodeId node) const;
+  bool quantized(graph::ValueId value) const { return group_of.contains(value); }
+};
+
+// `graph` is simplified and has its types inferred.
+Scheme MakeScheme(const graph::Graph& graph, const SchemeOptions& options);
+
+// "*" any text, "?" one character.
+bool MatchesGlob(std::string_view pattern, std::string_view text);
+
+}  // namespace pare::compress
