@@ -1,9 +1,12 @@
 #include "kernels/simd/avx2.h"
 // After the wrappers:
 #include "kernels/conv/indirect-inl.h"
+#include "kernels/conv/winograd-inl.h"
 
 namespace pare::kernels {
 
-extern constexpr ConvKernel conv_f32_indirect_avx2 = avx2::MakeIndirectConv<avx2::Tiles<6, 2>>();
+using Tiles = avx2::Tiles<6, 2>;
+extern constexpr ConvKernel conv_f32_indirect_avx2 = avx2::MakeIndirectConv<Tiles>();
+extern constexpr ConvKernel conv_f32_winograd_avx2 = avx2::MakeWinogradConv<Tiles>();
 
 }  // namespace pare::kernels

@@ -37,7 +37,10 @@ struct IndirectConv {
 
   static int64_t K(const ConvShape& s) { return s.kernel_h * s.kernel_w * s.group_in(); }
   static Panels<T> PanelsOf(const ConvShape& s) { return {s.group_out(), K(s)}; }
-  static Blocks<T> BlocksOf(const ConvShape& s) { return {s.pixels(), s.group_out(), K(s)}; }
+  static Blocks<T> BlocksOf(const ConvShape& s) {
+    const int64_t image = s.batch * s.in_h * s.in_w * s.group_in() * 4;
+    return {s.pixels(), s.group_out(), K(s), MinInt(image, s.pixels() * K(s) * 4)};
+  }
 
   static double Cost(const ConvShape& s) {
     return static_cast<double>(s.groups) * Blocks<T>::Cost(s.pixels(), s.group_out(), K(s));

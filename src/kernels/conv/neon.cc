@@ -1,9 +1,12 @@
 #include "kernels/simd/neon.h"
 // After the wrappers:
 #include "kernels/conv/indirect-inl.h"
+#include "kernels/conv/winograd-inl.h"
 
 namespace pare::kernels {
 
-extern constexpr ConvKernel conv_f32_indirect_neon = neon::MakeIndirectConv<neon::Tiles<6, 4>>();
+using Tiles = neon::Tiles<6, 4>;
+extern constexpr ConvKernel conv_f32_indirect_neon = neon::MakeIndirectConv<Tiles>();
+extern constexpr ConvKernel conv_f32_winograd_neon = neon::MakeWinogradConv<Tiles>();
 
 }  // namespace pare::kernels

@@ -16,7 +16,8 @@ struct Gemm {
   static double Cost(const GemmShape& s) { return Blocks<T>::Cost(s.m, s.n, s.k); }
   static int64_t PanelCount(const GemmShape& s) { return Panels<T>{s.n, s.k}.count(); }
   static int64_t PackedBytes(const GemmShape& s) { return Panels<T>{s.n, s.k}.bytes(); }
-  static int64_t Tasks(const GemmShape& s) { return Blocks<T>(s.m, s.n, s.k).tasks(); }
+  static Blocks<T> BlocksOf(const GemmShape& s) { return {s.m, s.n, s.k, s.m * s.k * 4}; }
+  static int64_t Tasks(const GemmShape& s) { return BlocksOf(s).tasks(); }
   static int64_t ScratchBytes(const GemmShape&) { return 0; }
 
   static void Pack(const GemmShape& s, GemmB order, const float* b, int64_t ldb, const float* bias,
@@ -27,7 +28,7 @@ struct Gemm {
   }
 
   static void Run(const GemmArgs& args, int64_t task_begin, int64_t task_end, void*) noexcept {
-    const Blocks<T> blocks(args.shape.m, args.shape.n, args.shape.k);
+    const Blocks<T> blocks = BlocksOf(args.shape);
     for (int64_t task = task_begin; task < task_end; ++task) {
       const Range panels = blocks.panels_of(task), tiles = blocks.tiles_of(task);
       for (int64_t panel = panels.begin; panel < panels.end; ++panel) {

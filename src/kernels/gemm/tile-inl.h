@@ -148,26 +148,35 @@ struct Panels {
 };
 
 // How C[m, n] is cut into tasks of about a million multiply-adds: tall rather than wide, because
-// every task reads its panels, but no taller than what of A stays in the second cache.
+// every task reads its panels, but no taller than what of A stays in the second cache. Neighbouring
+// tasks share their panels where all of A stays there, else their rows of A. `a_bytes` is the
+// memory behind A, which is less than m · k where rows overlap.
 template <typename T>
 struct Blocks {
   int64_t row_tiles, panels, row_blocks, panel_blocks;
+  bool a_stays;
 
-  Blocks(int64_t m, int64_t n, int64_t k) {
-    constexpr int64_t kTaskMacs = 1 << 20, kBytesOfA = 192 << 10;
+  Blocks(int64_t m, int64_t n, int64_t k, int64_t a_bytes) {
+    constexpr int64_t kTaskMacs = 1 << 20, kCacheForA = 192 << 10;
     k = MaxInt(k, 1);
     row_tiles = CeilDiv(m, T::kRows);
     panels = CeilDiv(n, T::kColumns);
+    a_stays = a_bytes <= kCacheForA;
     const int64_t tiles = MaxInt(1, kTaskMacs / (T::kRows * T::kColumns * k));
-    row_blocks = CeilDiv(row_tiles, MaxInt(1, MinInt(tiles, kBytesOfA / (T::kRows * k * 4))));
+    const int64_t tile_bytes = a_bytes / MaxInt(row_tiles, 1) + 1;
+    row_blocks = CeilDiv(row_tiles, MaxInt(1, MinInt(tiles, kCacheForA / tile_bytes)));
     const int64_t rows_used = row_blocks > 0 ? CeilDiv(row_tiles, row_blocks) : 1;
     panel_blocks = CeilDiv(panels, MaxInt(1, tiles / rows_used));
   }
   int64_t tasks() const { return row_blocks * panel_blocks; }
   // The most row tiles that a task has.
   int64_t tiles_a_task() const { return row_blocks > 0 ? CeilDiv(row_tiles, row_blocks) : 0; }
-  Range tiles_of(int64_t task) const { return PartOf(row_tiles, row_blocks, task / panel_blocks); }
-  Range panels_of(int64_t task) const { return PartOf(panels, panel_blocks, task % panel_blocks); }
+  Range tiles_of(int64_t task) const {
+    return PartOf(row_tiles, row_blocks, a_stays ? task % row_blocks : task / panel_blocks);
+  }
+  Range panels_of(int64_t task) const {
+    return PartOf(panels, panel_blocks, a_stays ? task / row_blocks : task % panel_blocks);
+  }
 
   // Two vectors of multiply-adds a cycle; short tiles are bound by loading B.
   static double Cost(int64_t m, int64_t n, int64_t k) {

@@ -1,0 +1,346 @@
+// Winograd's F(4×4, 3×3) for 3×3 convolutions of stride 1, compiled per ISA: include after
+// kernels/simd/<isa>.h. (A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks",
+// 2015.)
+//
+// The output is cut into tiles of 4×4, each made of 6×6 input pixels d. With constant matrices A,
+// B, G
+//   y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A,
+// and the sum over input channels turns the elementwise product into 36 matrix products [tiles,
+// in_c] · [in_c, out_c], 2.25 multiplications an output instead of 9. A task transforms the inputs
+// of its tiles, then for each panel of output channels runs the 36 products and transforms them
+// back, so that both stay in the second cache.
+#pragma once
+
+#include "kernels/conv/conv.h"
+#include "kernels/gemm/tile-inl.h"
+
+namespace pare::kernels::PARE_SIMD_NAMESPACE {
+
+inline constexpr int64_t kPlanes = 36;  // points of the transformed domain
+
+// Bᵀ applied to 6 vectors.
+PARE_INLINE void TransformInput(const F32 (&d)[6], F32 (&v)[6]) {
+  const F32 two = Set(2.0f), four = Set(4.0f), five = Set(5.0f);
+  const F32 d42 = Fnma(four, d[2], d[4]);  // d4 - 4 d2
+  const F32 d31 = Fnma(four, d[1], d[3]);  // d3 - 4 d1
+  const F32 e42 = Sub(d[4], d[2]);
+  const F32 e31 = Mul(two, Sub(d[3], d[1]));
+  v[0] = Fma(four, d[0], Fnma(five, d[2], d[4]));
+  v[1] = Add(d42, d31);
+  v[2] = Sub(d42, d31);
+  v[3] = Add(e42, e31);
+  v[4] = Sub(e42, e31);
+  v[5] = Fma(four, d[1], Fnma(five, d[3], d[5]));
+}
+
+// Aᵀ applied to 6 vectors.
+PARE_INLINE void TransformOutput(const F32 (&m)[6], F32 (&y)[4]) {
+  const F32 p12 = Add(m[1], m[2]), q12 = Sub(m[1], m[2]);
+  const F32 p34 = Add(m[3], m[4]), q34 = Sub(m[3], m[4]);
+  y[0] = Add(Add(m[0], p12), p34);
+  y[1] = Fma(Set(2.0f), q34, q12);
+  y[2] = Fma(Set(4.0f), p34, p12);
+  y[3] = Add(Fma(Set(8.0f), q34, q12), m[5]);
+}
+
+// G applied to 3 numbers.
+inline void TransformWeights(const double (&g)[3], double (&u)[6]) {
+  const double even = (g[0] + g[2]) / 6, odd = g[1] / 6;
+  u[0] = g[0] / 4;
+  u[1] = -even - odd;
+  u[2] = -even + odd;
+  u[3] = g[0] / 24 + g[1] / 12 + g[2] / 6;
+  u[4] = g[0] / 24 - g[1] / 12 + g[2] / 6;
+  u[5] = g[2];
+}
+
+template <typename T>
+struct WinogradConv {
+  static constexpr int64_t kMinChannels = 64;  // below, the transforms cost more than they save
+
+  static bool Supports(const ConvShape& s) {
+    return s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 1 && s.stride_w == 1 &&
+           s.dilation_h == 1 && s.dilation_w == 1 && s.groups == 1 && s.in_c >= kMinChannels &&
+           s.out_c >= kMinChannels;
+  }
+
+  // How a shape is cut: tasks own some tiles and some panels. Panels are split only as far as the
+  // repeated transform of the inputs stays small.
+  struct Plan {
+    int64_t tiles_h, tiles_w, tiles, tile_blocks, panels, panel_blocks;
+    int64_t block;  // the most tiles of a task
+    // In floats: from one row to the next, and from one of the 36 planes to the next, of the
+    // transformed inputs V and products M. The padding keeps the planes apart in the sets of the
+    // first cache.
+    int64_t v_row, v_plane, m_plane;
+
+    explicit Plan(const ConvShape& s) {
+      constexpr int64_t kBytesOfV = 512 << 10, kColumnsATask = 128;
+      tiles_h = CeilDiv(s.out_h, 4), tiles_w = CeilDiv(s.out_w, 4);
+      tiles = s.batch * tiles_h * tiles_w;
+      v_row = RoundUp(s.in_c, kLanes);
+      const int64_t fit = kBytesOfV / (kPlanes * v_row * 4);
+      tile_blocks = CeilDiv(tiles, MaxInt(16, fit));
+      block = tile_blocks > 0 ? CeilDiv(tiles, tile_blocks) : 0;
+      panels = CeilDiv(s.out_c, T::kColumns);
+      panel_blocks = CeilDiv(panels, MaxInt(1, kColumnsATask / T::kColumns));
+      if (tile_blocks >= 8) panel_blocks = 1;
+      v_plane = block * v_row + 16;
+      m_plane = block * T::kColumns + 16;
+    }
+    int64_t tasks() const { return tile_blocks * panel_blocks; }
+    Range tiles_of(int64_t task) const { return PartOf(tiles, tile_blocks, task / panel_blocks); }
+    Range panels_of(int64_t task) const {
+      return PartOf(panels, panel_blocks, task % panel_blocks);
+    }
+  };
+
+  // Products, transforms, or reading the transformed weights for each block of tiles, whichever is
+  // slower.
+  static double Cost(const ConvShape& s) {
+    const Plan p(s);
+    const double tiles = static_cast<double>(p.tiles), planes = static_cast<double>(kPlanes);
+    const double products = planes * Blocks<T>::Cost(p.tiles, s.out_c, s.in_c);
+    const double vectors =
+        static_cast<double>(p.v_row / kLanes * p.panel_blocks + CeilDiv(s.out_c, kLanes));
+    const double bytes = planes * 4.0 * static_cast<double>(s.in_c * s.out_c * p.tile_blocks);
+    const double reading = bytes / 10.0;
+    return (products > reading ? products : reading) + tiles * vectors * 160.0;
+  }
+
+  static Panels<T> PanelsOf(const ConvShape& s) { return {s.out_c, s.in_c}; }
+  static int64_t BiasFloats(const ConvShape& s) {
+    return RoundUp(RoundUp(s.out_c, T::kColumns), kAlignment / 4);
+  }
+  // The 36 planes of a panel lie one after the other, in the order of use.
+  static const float* PanelOf(const ConvShape& s, const void* packed, int64_t panel) {
+    return static_cast<const float*>(packed) + BiasFloats(s) + kPlanes * PanelsOf(s).offset(panel);
+  }
+  static int64_t PlaneFloats(const ConvShape& s, int64_t panel) {
+    return PanelsOf(s).width(panel) * (s.in_c + 1);
+  }
+  static int64_t PackedBytes(const ConvShape& s) {
+    return BiasFloats(s) * 4 + kPlanes * PanelsOf(s).bytes();
+  }
+  static int64_t Tasks(const ConvShape& s) { return Plan(s).tasks(); }
+  static int64_t ScratchBytes(const ConvShape& s) {
+    const Plan p(s);
+    return RoundUp((kPlanes * (p.v_plane + p.m_plane) + p.v_row) * 4, kAlignment);
+  }
+
+  static void Pack(const ConvShape& s, const float* weights, const float* bias,
+                   void* packed) noexcept {
+    float* out = static_cast<float*>(packed);
+    for (int64_t i = 0; i < BiasFloats(s); ++i) out[i] = bias && i < s.out_c ? bias[i] : 0.0f;
+    const Panels<T> panels = PanelsOf(s);
+    for (int64_t panel = 0; panel < panels.count(); ++panel) {
+      const int64_t columns = panels.columns(panel), width = panels.width(panel);
+      const int64_t plane = PlaneFloats(s, panel);
+      float* to = out + (PanelOf(s, packed, panel) - out);
+      for (int64_t i = 0; i < kPlanes; ++i) {  // the panel's bias
+        for (int64_t j = 0; j < width; ++j) to[i * plane + j] = 0.0f;
+      }
+      to += width;
+      for (int64_t c = 0; c < s.in_c; ++c, to += width) {
+        for (int64_t j = 0; j < width; ++j) {
+          const float* from = weights + ((panel * T::kColumns + j) * 9) * s.in_c + c;
+          PackOne(j < columns ? from : nullptr, s.in_c, to + j, plane);
+        }
+      }
+    }
+  }
+
+  static void Run(const ConvArgs& args, int64_t task_begin, int64_t task_end,
+                  void* scratch) noexcept {
+    const ConvShape& s = args.shape;
+    const Plan p(s);
+    float* v = static_cast<float*>(scratch);
+    float* m = v + kPlanes * p.v_plane;
+    float* zeros = m + kPlanes * p.m_plane;
+    for (int64_t i = 0; i < p.v_row; ++i) zeros[i] = 0.0f;
+    for (int64_t task = task_begin; task < task_end; ++task) {
+      const Range tiles = p.tiles_of(task), panels = p.panels_of(task);
+      for (int64_t t = tiles.begin; t < tiles.end; ++t) {
+        ReadTile(args, p, t, zeros, v + (t - tiles.begin) * p.v_row);
+      }
+      for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
+        Multiply(args, p, panel, tiles.size(), v, m);
+        for (int64_t t = tiles.begin; t < tiles.end; ++t) {
+          WriteTile(args, p, t, panel, m + (t - tiles.begin) * T::kColumns);
+        }
+      }
+    }
+  }
+
+ private:
+  // One 3×3 filter, its taps `stride` apart, to one element of each plane; zeros without a filter.
+  static void PackOne(const float* g, int64_t stride, float* to, int64_t plane) noexcept {
+    double rows[6][3] = {}, u[6];
+    for (int x = 0; g && x < 3; ++x) {
+      const double column[3] = {g[x * stride], g[(3 + x) * stride], g[(6 + x) * stride]};
+      TransformWeights(column, u);
+      for (int i = 0; i < 6; ++i) rows[i][x] = u[i];
+    }
+    for (int i = 0; i < 6; ++i) {
+      TransformWeights(rows[i], u);
+      for (int j = 0; j < 6; ++j) to[(i * 6 + j) * plane] = static_cast<float>(u[j]);
+    }
+  }
+
+  struct Place {
+    int64_t image, oy, ox;
+    Place(const Plan& p, int64_t tile)
+        : image(tile / (p.tiles_h * p.tiles_w)),
+          oy(tile / p.tiles_w % p.tiles_h * 4),
+          ox(tile % p.tiles_w * 4) {}
+  };
+
+  static void ReadTile(const ConvArgs& args, const Plan& p, int64_t tile, const float* zeros,
+                       float* v) noexcept {
+    const ConvShape& s = args.shape;
+    const Place at(p, tile);
+    const float* pixels[kPlanes];
+    for (int y = 0; y < 6; ++y) {
+      const int64_t iy = at.oy - s.pad_top + y;
+      for (int x = 0; x < 6; ++x) {
+        const int64_t ix = at.ox - s.pad_left + x;
+        const bool inside = iy >= 0 && iy < s.in_h && ix >= 0 && ix < s.in_w;
+        pixels[y * 6 + x] =
+            inside ? args.x + ((at.image * s.in_h + iy) * s.in_w + ix) * s.in_stride : zeros;
+      }
+    }
+    const int64_t whole = s.in_c / kLanes * kLanes;
+    for (int64_t c = 0; c < whole; c += kLanes) {
+      TransformPixels([&](int i) { return Load(pixels[i] + c); }, v + c, p.v_plane);
+    }
+    if (whole < s.in_c) {
+      const Tail tail = FirstN(s.in_c - whole);
+      TransformPixels([&](int i) { return Load(pixels[i] + whole, tail); }, v + whole, p.v_plane);
+    }
+  }
+
+  template <typename LoadPixel>
+  PARE_INLINE static void TransformPixels(LoadPixel load, float* v, int64_t plane) {
+    F32 columns[6][6];
+    PARE_UNROLL for (int x = 0; x < 6; ++x) {
+      F32 d[6], t[6];
+      PARE_UNROLL for (int y = 0; y < 6; ++y) d[y] = load(y * 6 + x);
+      TransformInput(d, t);
+      PARE_UNROLL for (int y = 0; y < 6; ++y) columns[y][x] = t[y];
+    }
+    PARE_UNROLL for (int y = 0; y < 6; ++y) {
+      F32 t[6];
+      TransformInput(columns[y], t);
+      PARE_UNROLL for (int x = 0; x < 6; ++x) Store(v + (y * 6 + x) * plane, t[x]);
+    }
+  }
+
+  static void Multiply(const ConvArgs& args, const Plan& p, int64_t panel, int64_t tiles,
+                       const float* v, float* m) noexcept {
+    const ConvShape& s = args.shape;
+    const Panels<T> layout = PanelsOf(s);
+    const float* u = PanelOf(s, args.packed, panel);
+    const int64_t width = layout.width(panel), row_tiles = CeilDiv(tiles, T::kRows);
+    const float* rows[T::kRows];
+    TileArgs tile{
+        .rows = rows,
+        .segments = 1,
+        .k = s.in_c,
+        .panel = nullptr,
+        .columns = width,
+        .out = {.c = nullptr, .ldc = T::kColumns, .residual = nullptr, .ldr = 0, .activation = {}}};
+    for (int64_t plane = 0; plane < kPlanes; ++plane) {
+      tile.panel = u + plane * PlaneFloats(s, panel);
+      for (int64_t t = 0; t < row_tiles; ++t) {
+        const Range range = PartOf(tiles, row_tiles, t);
+        for (int64_t r = 0; r < range.size(); ++r) {
+          rows[r] = v + plane * p.v_plane + (range.begin + r) * p.v_row;
+        }
+        tile.out.c = m + plane * p.m_plane + range.begin * T::kColumns;
+        T::Find(range.size(), width / kLanes)(tile);
+      }
+    }
+  }
+
+  static void WriteTile(const ConvArgs& args, const Plan& p, int64_t tile, int64_t panel,
+                        const float* m) noexcept {
+    const ConvShape& s = args.shape;
+    const Place at(p, tile);
+    const int64_t n0 = panel * T::kColumns, columns = PanelsOf(s).columns(panel);
+    const float* bias = static_cast<const float*>(args.packed) + n0;
+    const int64_t pixel = (at.image * s.out_h + at.oy) * s.out_w + at.ox;
+    const int64_t height = MinInt(4, s.out_h - at.oy), width = MinInt(4, s.out_w - at.ox);
+    TileOut out{
+        .c = args.y + pixel * s.out_stride + n0,
+        .ldc = s.out_stride,
+        .residual = args.residual ? args.residual + pixel * s.residual_stride + n0 : nullptr,
+        .ldr = s.residual_stride,
+        .activation = args.activation};
+    for (int64_t j = 0; j < columns; j += kLanes, m += kLanes, bias += kLanes) {
+      F32 y[4][4];
+      TransformProducts(m, p.m_plane, Load(bias), y);
+      StorePixels(y, out, s.out_w, height, width, columns - j);
+      out.c += kLanes;
+      if (out.residual) out.residual += kLanes;
+    }
+    if (args.activation.is_clamp()) return;
+    for (int64_t i = 0; i < height; ++i) {
+      ActivateRows(args.activation, args.y + (pixel + i * s.out_w) * s.out_stride + n0,
+                   s.out_stride, width, columns);
+    }
+  }
+
+  PARE_INLINE static void TransformProducts(const float* m, int64_t plane, F32 bias,
+                                            F32 (&y)[4][4]) {
+    F32 rows[4][6];
+    PARE_UNROLL for (int x = 0; x < 6; ++x) {
+      F32 column[6], t[4];
+      PARE_UNROLL for (int i = 0; i < 6; ++i) column[i] = Load(m + (i * 6 + x) * plane);
+      TransformOutput(column, t);
+      PARE_UNROLL for (int i = 0; i < 4; ++i) rows[i][x] = t[i];
+    }
+    PARE_UNROLL for (int i = 0; i < 4; ++i) {
+      TransformOutput(rows[i], y[i]);
+      PARE_UNROLL for (int x = 0; x < 4; ++x) y[i][x] = Add(y[i][x], bias);
+    }
+  }
+
+  // `out` is the first pixel; lines are out_w pixels apart, the first `left` lanes are valid.
+  static void StorePixels(const F32 (&y)[4][4], const TileOut& out, int64_t out_w, int64_t height,
+                          int64_t width, int64_t left) noexcept {
+    const F32 lo = Set(out.activation.clamp_lo()), hi = Set(out.activation.clamp_hi());
+    const bool full = left >= kLanes;
+    const Tail tail = FirstN(left);
+    for (int64_t i = 0; i < height; ++i) {
+      for (int64_t x = 0; x < width; ++x) {
+        const int64_t pixel = i * out_w + x;
+        F32 value = y[i][x];
+        if (out.residual) {
+          const float* r = out.residual + pixel * out.ldr;
+          value = Add(value, full ? Load(r) : Load(r, tail));
+        }
+        value = Clamp(value, lo, hi);
+        float* to = out.c + pixel * out.ldc;
+        if (full) {
+          Store(to, value);
+        } else {
+          Store(to, value, tail);
+        }
+      }
+    }
+  }
+};
+
+template <typename T>
+constexpr ConvKernel MakeWinogradConv() {
+  using C = WinogradConv<T>;
+  return {.supports = C::Supports,
+          .cost = C::Cost,
+          .packed_bytes = C::PackedBytes,
+          .pack = C::Pack,
+          .tasks = C::Tasks,
+          .scratch_bytes = C::ScratchBytes,
+          .run = C::Run};
+}
+
+}  // namespace pare::kernels::PARE_SIMD_NAMESPACE
