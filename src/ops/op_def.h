@@ -54,7 +54,7 @@ struct QuantRule {
   // Fixed range of the output whatever the data (Softmax, Sigmoid: 0…1); lo == hi: none.
   float fixed_lo = 0, fixed_hi = 0;
   // Why there is no integer form; shown in reports. Empty where `integer` or `same_scale`.
-  std::string_view keep_float;
+  std::string_view keep_float = {};
 };
 
 // The work of one node.

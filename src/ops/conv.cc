@@ -1,0 +1,167 @@
+// Conv: y = act(x ∗ w + b + residual).
+#include "ops/conv.h"
+
+#include "kernels/activation.h"
+#include "ops/activation_attr.h"
+#include "ops/optional_input.h"
+
+namespace pare::ops {
+
+using graph::Dim;
+using graph::Shape;
+
+Status InferConvolution(InferContext& context, int w, DType output) {
+  const Shape* x = context.shape(0);
+  const Shape* weights = context.shape(w);
+  if (!x || !weights) {
+    context.set_output(0, output);
+    return {};
+  }
+  PARE_ASSIGN(const int spatial, SpatialDims(*x));
+  if (weights->size() != x->size()) {
+    return Invalid(
+        Text("its weights have ", weights->size(), " dimensions, its input ", x->size()));
+  }
+  const Layout layout = LayoutOf(context);
+  const int rank = spatial + 2, taps = layout.channels_last ? 1 : 2;
+  graph::Ints kernel;
+  bool known = true;
+  for (int i = 0; i < spatial; ++i) {
+    const Dim dim = (*weights)[taps + i];
+    known = known && dim.known();
+    if (known) kernel.push_back(dim.size());
+  }
+  if (!known) {
+    kernel = context.attrs().ints("kernel_shape");
+    if (kernel.empty()) {
+      Shape y(x->size(), Dim::Unknown());
+      y[0] = (*x)[0];
+      y[layout.channel_axis(rank)] = (*weights)[0];
+      context.set_output(0, output, std::move(y));
+      return {};
+    }
+  }
+  const int64_t groups = context.attrs().i("group", 1);
+  const Dim in = (*x)[layout.channel_axis(rank)];
+  const Dim group_in = (*weights)[layout.channels_last ? rank - 1 : 1], out = (*weights)[0];
+  if (groups < 1 || (out.known() && out.size() % groups != 0)) {
+    return Invalid(
+        Text("group is ", groups, " with ", out.known() ? out.size() : 0, " output channels"));
+  }
+  if (in.known() && group_in.known() && in.size() != group_in.size() * groups) {
+    return Invalid(Text("its weights are for ", group_in.size(), " channels a group, group=",
+                        groups, ", but the input has ", in.size(), " channels"),
+                   "the file is damaged or was edited by hand; `pare inspect` lists each node's "
+                   "shapes");
+  }
+  PARE_ASSIGN(const WindowAttrs window, ReadWindow(context.attrs(), spatial, kernel));
+  if (window.kernel != kernel) return Invalid("kernel_shape differs from the shape of the weights");
+  PARE_TRY(InferWindowed(context, window, out));
+  graph::TensorType type = context.output(0);
+  type.dtype = output;
+  context.set_output(0, type);
+  return {};
+}
+
+Result<ConvGeometry> ReadConvolution(const NodeView& view, int w) {
+  ConvGeometry conv;
+  conv.layout = LayoutOf(view);
+  conv.weights = view.input(w).dims();
+  conv.spatial = static_cast<int>(conv.weights.size()) - 2;
+  conv.x = ImageOf(view.input(0).dims(), conv.layout);
+  conv.y = ImageOf(view.output(0).dims(), conv.layout);
+  conv.groups = view.attrs().i("group", 1);
+  const auto taps = conv.weights.begin() + (conv.layout.channels_last ? 1 : 2);
+  PARE_ASSIGN(const WindowAttrs attrs,
+              ReadWindow(view.attrs(), conv.spatial, graph::Ints(taps, taps + conv.spatial)));
+  conv.window = ResolveWindow(attrs, conv.x);
+  return conv;
+}
+
+kernels::WindowShape PlainShape(const Image& x, const Image& y, const Window& window) {
+  kernels::WindowShape shape{.batch = x.batch, .channels = x.channels, .out_channels = y.channels};
+  shape.x = {.batch = x.batch_stride, .channel = x.channel_stride};
+  shape.y = {.batch = y.batch_stride, .channel = y.channel_stride};
+  for (int i = 0; i < kMaxSpatial; ++i) {
+    shape.in[i] = x.size[i];
+    shape.out[i] = y.size[i];
+    shape.kernel[i] = window.kernel[i];
+    shape.stride[i] = window.stride[i];
+    shape.dilation[i] = window.dilation[i];
+    shape.pad[i] = window.pad_begin[i];
+    shape.pad_end[i] = window.pad_end[i];
+    shape.x.at[i] = x.stride[i];
+    shape.y.at[i] = y.stride[i];
+  }
+  return shape;
+}
+
+Cost CostOfConvolution(const NodeView& view, int w) {
+  if (!view.input(w).is_static() || !view.output(0).is_static()) return {};
+  int64_t macs = 1;
+  const Dims weights = view.input(w).dims();
+  for (size_t i = 1; i < weights.size(); ++i) macs *= weights[i];
+  for (int64_t dim : view.output(0).dims()) macs *= dim;
+  return {.macs = macs};
+}
+
+namespace {
+
+struct PlainConv {
+  kernels::ConvNdArgs<float, float> args;
+  kernels::Activation activation;
+  OptionalInput bias, residual;
+};
+
+void RunPlainConv(const StepArgs& step) noexcept {
+  const auto& state = *static_cast<const PlainConv*>(step.state);
+  kernels::ConvNdArgs<float, float> args = state.args;
+  args.x = step.in<float>(0);
+  args.w = step.in<float>(1);
+  const float* bias = state.bias.in<float>(step);
+  const float* residual = state.residual.in<float>(step);
+  float* y = step.out<float>(0);
+  kernels::ConvNd<float>(args, step.begin, step.end, [&](float sum, int64_t o, int64_t at) {
+    if (bias) sum += bias[o];
+    if (residual) sum += residual[at];
+    y[at] = kernels::Activate(state.activation, sum);
+  });
+}
+
+Status InferConv(InferContext& context) { return InferConvolution(context, 1, context.dtype(0)); }
+
+Status PrepareConv(PrepareContext& context) {
+  if (context.dtype(0) != DType::kF32 || context.dtype(1) != DType::kF32) {
+    return Unsupported(Text("pare convolves f32, not ", DTypeName(context.dtype(0))));
+  }
+  PARE_ASSIGN(const ConvGeometry conv, ReadConvolution(context, 1));
+  return PreparePlainConv(context, conv);
+}
+
+Cost CostOfConv(const NodeView& view) { return CostOfConvolution(view, 1); }
+
+}  // namespace
+
+Status PreparePlainConv(PrepareContext& context, const ConvGeometry& conv) {
+  PARE_ASSIGN(const kernels::Activation activation, ReadActivation(context.attrs()));
+  auto* state = context.State(
+      PlainConv{PlainArgs<float, float>(conv), activation, {context, 2}, {context, 3}});
+  context.AddStep({.run = RunPlainConv,
+                   .state = state,
+                   .tasks = conv.y.batch * conv.y.channels,
+                   .kernel = "conv_f32_plain"});
+  return {};
+}
+
+extern constinit const OpDef kConv{
+    .name = "Conv",
+    .inputs = {{{"x"}, {"w"}, {"b", Presence::kOptional}, {"residual", Presence::kOptional}}},
+    .outputs = {{{"y"}}},
+    .infer = InferConv,
+    .prepare = PrepareConv,
+    .quant = {.inputs = {{{Role::kActivation}, {Role::kWeight, 0}, {Role::kBias}}},
+              .integer = true},
+    .cost = CostOfConv,
+    .accuracy = Accuracy::kRounding};
+
+}  // namespace pare::ops

@@ -1,0 +1,49 @@
+// What the convolution records share.
+#pragma once
+
+#include "kernels/plain/convnd.h"
+#include "ops/op_def.h"
+#include "ops/prepare.h"
+#include "ops/window.h"
+
+namespace pare::ops {
+
+// Type and shape of y from x (input 0) and the weights (input `w`). Weights are [out_c, in_c/group,
+// k…] or, with channels_last, [out_c, k…, in_c/group].
+Status InferConvolution(InferContext& context, int w, DType output);
+
+// Everything about a convolution whose types are static.
+struct ConvGeometry {
+  int spatial = 2;
+  Layout layout;
+  Image x, y;
+  Window window;
+  int64_t groups = 1;
+  Dims weights;
+
+  int64_t group_in() const { return x.channels / groups; }
+  bool depthwise() const { return groups == x.channels && groups == y.channels; }
+};
+Result<ConvGeometry> ReadConvolution(const NodeView& view, int w);
+// The geometry as the plain loop takes it.
+kernels::WindowShape PlainShape(const Image& x, const Image& y, const Window& window);
+// Fills the shape and the weights' strides; pointers are set when it runs.
+template <typename X, typename W>
+kernels::ConvNdArgs<X, W> PlainArgs(const ConvGeometry& conv) {
+  const int64_t taps = conv.window.taps(), group_in = conv.group_in();
+  const bool last = conv.layout.channels_last;
+  return {.shape = PlainShape(conv.x, conv.y, conv.window),
+          .groups = conv.groups,
+          .w_out = taps * group_in,
+          .w_in = last ? 1 : taps,
+          .w_tap = last ? group_in : 1};
+}
+
+// The multiply-accumulates of a convolution with weights in input `w`; zero where types are not
+// static.
+Cost CostOfConvolution(const NodeView& view, int w);
+
+// Conv in any layout and rank, with weights that may be computed: the plain loop.
+Status PreparePlainConv(PrepareContext& context, const ConvGeometry& conv);
+
+}  // namespace pare::ops

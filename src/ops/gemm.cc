@@ -1,0 +1,145 @@
+// Gemm: y = act(alpha · a · b + beta · c + residual), a and b transposed where the attributes say
+// so.
+#include "ops/matmul.h"
+
+namespace pare::ops {
+namespace {
+
+using graph::Dim;
+using graph::Shape;
+
+Status InferGemm(InferContext& context) {
+  const Shape* a = context.shape(0);
+  const Shape* b = context.shape(1);
+  if (!a || !b) {
+    context.set_output(0, context.dtype(0), {Dim::Unknown(), Dim::Unknown()});
+    return {};
+  }
+  if (a->size() != 2 || b->size() != 2) return Invalid("a and b must have two dimensions");
+  const bool trans_a = context.attrs().i("transA", 0) != 0;
+  const bool trans_b = context.attrs().i("transB", 0) != 0;
+  const Dim inner_a = (*a)[trans_a ? 0 : 1], inner_b = (*b)[trans_b ? 1 : 0];
+  if (inner_a.known() && inner_b.known() && inner_a != inner_b) {
+    return Invalid(Text("the inner dimensions ", inner_a.size(), " and ", inner_b.size(),
+                        " are not the same"));
+  }
+  const Shape y{(*a)[trans_a ? 1 : 0], (*b)[trans_b ? 0 : 1]};
+  if (const Shape* c = context.shape(2)) {
+    PARE_ASSIGN(const Shape broadcast, BroadcastShapes(y, *c));
+    if (broadcast.size() != 2) return Invalid("c has more than two dimensions");
+  }
+  context.set_output(0, context.dtype(0), y);
+  return {};
+}
+
+// a' = alpha · op(a), [m, k].
+struct ScaledA {
+  int64_t m, k, row_step, column_step;
+  float alpha;
+  int temp;
+};
+
+void RunScaleA(const StepArgs& args) noexcept {
+  const auto& state = *static_cast<const ScaledA*>(args.state);
+  float* to = static_cast<float*>(args.temps[state.temp]);
+  for (int64_t i = args.begin; i < args.end; ++i) {
+    const float* from = args.in<float>(0) + i * state.row_step;
+    for (int64_t j = 0; j < state.k; ++j) {
+      to[i * state.k + j] = state.alpha * from[j * state.column_step];
+    }
+  }
+}
+
+Operand PrepareA(PrepareContext& context, int64_t m, int64_t k) {
+  const bool transposed = context.attrs().i("transA", 0) != 0;
+  const float alpha = context.attrs().f("alpha", 1.0f);
+  if (!transposed && alpha == 1.0f) return Operand::Input(0);
+  const int temp = context.Temp(static_cast<size_t>(m * k) * sizeof(float));
+  auto* state = context.State(ScaledA{m, k, transposed ? 1 : k, transposed ? m : 1, alpha, temp});
+  context.AddStep({.run = RunScaleA, .state = state, .tasks = m, .kernel = "gemm_f32_scale"});
+  return Operand::Temp(temp);
+}
+
+// c' = beta · c, broadcast to [m, n], + residual.
+struct ScaledC {
+  int64_t m, n, row_step, column_step;
+  float beta;
+  Operand residual;
+  int temp;
+};
+
+void RunScaleC(const StepArgs& args) noexcept {
+  const auto& state = *static_cast<const ScaledC*>(args.state);
+  float* to = static_cast<float*>(args.temps[state.temp]);
+  const float* residual = state.residual.at(args);
+  for (int64_t i = args.begin; i < args.end; ++i) {
+    const float* from = args.in<float>(2) + i * state.row_step;
+    for (int64_t j = 0; j < state.n; ++j) {
+      const int64_t at = i * state.n + j;
+      to[at] = state.beta * from[j * state.column_step];
+      if (residual) to[at] += residual[at];
+    }
+  }
+}
+
+// A row vector with beta = 1 is a bias; whatever else c may be becomes a residual.
+void PrepareC(PrepareContext& context, Products& products) {
+  const int64_t m = products.shape.m, n = products.shape.n;
+  const float beta = context.attrs().f("beta", 1.0f);
+  products.residual = Operand::InputIfThere(context, 3);
+  if (!context.has_input(2) || beta == 0.0f) return;
+  Dims c = context.shape(2);
+  c.insert(c.begin(), 2 - c.size(), 1);
+  if (beta == 1.0f && c[0] == 1 && c[1] == n) {
+    products.bias_input = 2;
+  } else if (beta == 1.0f && c[0] == m && c[1] == n && !products.residual) {
+    products.residual = Operand::Input(2);
+  } else {
+    const int temp = context.Temp(static_cast<size_t>(m * n) * sizeof(float));
+    auto* state = context.State(
+        ScaledC{m, n, c[0] == 1 ? 0 : c[1], c[1] == 1 ? 0 : 1, beta, products.residual, temp});
+    context.AddStep({.run = RunScaleC, .state = state, .tasks = m, .kernel = "gemm_f32_bias"});
+    products.residual = Operand::Temp(temp);
+  }
+}
+
+MatMulShape ShapeOf(const NodeView& view) {
+  Dims a = view.input(0).dims(), b = view.input(1).dims();
+  if (view.attrs().i("transA", 0) != 0) std::swap(a[0], a[1]);
+  if (view.attrs().i("transB", 0) != 0) std::swap(b[0], b[1]);
+  return ReadMatMul(a, b);
+}
+
+Status PrepareGemm(PrepareContext& context) {
+  if (context.dtype(0) != DType::kF32) {
+    return Unsupported(Text("pare's Gemm is f32, not ", DTypeName(context.dtype(0))));
+  }
+  Products products{.shape = ShapeOf(context)};
+  const bool transposed = context.attrs().i("transB", 0) != 0;
+  products.order = transposed ? kernels::GemmB::kNK : kernels::GemmB::kKN;
+  products.a = PrepareA(context, products.shape.m, products.shape.k);
+  PrepareC(context, products);
+  return PrepareProducts(context, std::move(products));
+}
+
+Cost CostOfGemm(const NodeView& view) {
+  if (!view.input(0).is_static() || !view.input(1).is_static()) return {};
+  const MatMulShape shape = ShapeOf(view);
+  return {.macs = shape.m * shape.n * shape.k};
+}
+
+}  // namespace
+
+// The weights' channel axis is that of transB = 1; a pass that quantizes reads the attribute.
+extern constinit const OpDef kGemm{
+    .name = "Gemm",
+    .inputs = {{{"a"}, {"b"}, {"c", Presence::kOptional}, {"residual", Presence::kOptional}}},
+    .outputs = {{{"y"}}},
+    .infer = InferGemm,
+    .prepare = PrepareGemm,
+    .quant = {.inputs = {{{Role::kActivation}, {Role::kWeight, 0}, {Role::kBias}}},
+              .integer = true},
+    .cost = CostOfGemm,
+    .accuracy = Accuracy::kRounding};
+
+}  // namespace pare::ops
