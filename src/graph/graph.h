@@ -47,6 +47,8 @@ struct Value {
   // or change what it holds; its layout may change, and the name goes with the value that is
   // computed.
   bool pinned = false;
+  // The dimension that was 1 is the last here, and the spatial ones moved forward.
+  bool channels_last = false;
 };
 
 struct Node {
@@ -118,6 +120,7 @@ class Graph {
   void ReplaceUses(ValueId from, ValueId to);
   void SetOutputValue(int output, ValueId value) { outputs_[output].value = value; }
   void SetPinned(ValueId id, bool pinned) { values_[Index(id)].pinned = pinned; }
+  void SetChannelsLast(ValueId id) { values_[Index(id)].channels_last = true; }
   void SetConstant(ValueId id, Tensor data);  // the type follows
   // A result becomes a constant; its producer loses that output's uses and dies when nothing else
   // is used.

@@ -194,9 +194,8 @@ class Compiler {
       plan_->keep.insert(plan_->keep.end(), prepared.keep.begin(), prepared.keep.end());
       for (ValueId id : node.outputs) {
         if (id == ValueId::kNone || !graph_.value(id).pinned) continue;
-        const bool channels_last = node.attrs.i("channels_last", 0) != 0;
         plan_->pinned.push_back({plan_->nodes.size() + 1, graph_.value(id).name,
-                                 graph_.value(id).type, Locate(id), channels_last});
+                                 graph_.value(id).type, Locate(id), graph_.value(id).channels_last});
       }
       plan_->nodes.push_back(std::move(out));
     }
