@@ -19,6 +19,7 @@ namespace pare {
 namespace {
 
 constexpr size_t kBufferBytes = 256 << 10;
+constexpr size_t kReleaseBytes = 8 << 20;
 
 std::string_view AdviceFor(int code) {
   switch (code) {
@@ -109,6 +110,12 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& pa
 
 MappedFile::~MappedFile() {
   if (size_ > 0) munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::Used(size_t count) const noexcept {
+  if (used_.fetch_add(count, std::memory_order_relaxed) + count < kReleaseBytes) return;
+  used_.store(0, std::memory_order_relaxed);
+  madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
 }
 
 Result<std::string> ReadFile(const std::string& path) {

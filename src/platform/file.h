@@ -2,6 +2,7 @@
 // Errors carry the path, the reason and what to do.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -26,6 +27,11 @@ class MappedFile {
   const std::string& path() const { return path_; }
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
+  // Tells that `count` more bytes have been read and are hardly needed again. From time to time the
+  // pages are given back, so that streaming a large file doesn't count as the process's memory;
+  // they stay in the system's cache, and bytes() stays valid.
+  void Used(size_t count) const noexcept;
+
  private:
   MappedFile(std::string path, const std::byte* data, size_t size)
       : path_(std::move(path)), data_(data), size_(size) {}
@@ -33,6 +39,7 @@ class MappedFile {
   std::string path_;
   const std::byte* data_;
   size_t size_;
+  mutable std::atomic<size_t> used_{0};
 };
 
 // The whole content, also of a pipe or device. For texts; models and data are mapped.

@@ -8,16 +8,13 @@
 
 #include <cstring>
 
+#include "base/cursor.h"
 #include "platform/memory.h"
 #include "platform/signal.h"
 #include "platform/test_folder.h"
 
 namespace pare {
 namespace {
-
-std::string_view TextOf(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 bool Mentions(const Error& error, std::string_view what) {
   return error.message().find(what) != std::string::npos;
@@ -33,6 +30,14 @@ TEST(MappedFile, GivesTheBytes) {
   auto empty = MappedFile::Open(folder.Write("empty", ""));
   ASSERT_TRUE(empty);
   EXPECT_TRUE((*empty)->bytes().empty());
+}
+
+TEST(MappedFile, BytesStayAfterTheyWereGivenBack) {
+  TestFolder folder;
+  auto file = MappedFile::Open(folder.Write("a", std::string(100'000, 'q')));
+  ASSERT_TRUE(file);
+  for (int i = 0; i < 1000; ++i) (*file)->Used(100'000);
+  EXPECT_EQ(TextOf((*file)->bytes()), std::string(100'000, 'q'));
 }
 
 TEST(MappedFile, ErrorsNameThePath) {

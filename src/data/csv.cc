@@ -1,0 +1,273 @@
+#include "data/csv.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include "data/dataset_parts.h"
+
+namespace pare::data {
+namespace {
+
+std::string_view Trimmed(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+template <typename T>
+std::optional<T> Number(std::string_view text) {
+  T value{};
+  if (text.starts_with('+')) text.remove_prefix(1);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// Appends a cell to `cell` and moves behind it: to its separator, line end or the end of the text.
+// False where a quote is never closed.
+bool ReadCell(std::string_view text, size_t& position, char separator, std::string& cell) {
+  size_t at = position;
+  while (at < text.size() && text[at] == ' ') ++at;
+  if (at == text.size() || text[at] != '"') {
+    const char stops[] = {separator, '\n', '\r'};
+    at = std::min(text.find_first_of(std::string_view(stops, 3), position), text.size());
+    cell = Trimmed(text.substr(position, at - position));
+    position = at;
+    return true;
+  }
+  for (++at;; ++at) {
+    const size_t quote = text.find('"', at);
+    if (quote == std::string_view::npos) return false;
+    cell.append(text.substr(at, quote - at));
+    at = quote + 1;
+    if (at == text.size() || text[at] != '"') break;
+    cell += '"';
+  }
+  while (at < text.size() && text[at] != separator && text[at] != '\n' && text[at] != '\r') ++at;
+  position = at;
+  return true;
+}
+
+// One row; moves behind its line end. False where a quote is never closed.
+bool ReadRow(std::string_view text, size_t& position, char separator,
+             std::vector<std::string>& cells) {
+  cells.clear();
+  while (true) {
+    if (!ReadCell(text, position, separator, cells.emplace_back())) return false;
+    if (position == text.size()) return true;
+    if (text[position] != separator) break;
+    ++position;
+  }
+  if (text[position] == '\r') ++position;
+  if (position < text.size() && text[position] == '\n') ++position;
+  return true;
+}
+
+bool IsBlank(const std::vector<std::string>& cells) {
+  return cells.size() == 1 && cells[0].empty();
+}
+
+char GuessSeparator(std::string_view text) {
+  const std::string_view line = text.substr(0, text.find('\n'));
+  char best = ',';
+  for (const char candidate : {';', '\t'}) {
+    if (std::count(line.begin(), line.end(), candidate) >
+        std::count(line.begin(), line.end(), best)) {
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+tl::unexpected<Error> OpenQuote(int64_t row) {
+  return Invalid(Text("row ", row, ": a quote is never closed"),
+                 "double the quotes inside of cells");
+}
+
+std::string Joined(const std::vector<std::string>& names, size_t most) {
+  std::string text;
+  for (size_t i = 0; i < std::min(names.size(), most); ++i) text += (i ? ", " : "") + names[i];
+  return names.size() > most ? text + ", …" : text;
+}
+
+}  // namespace
+
+Result<CsvTable> CsvTable::Parse(std::string_view text, std::string_view label_column) {
+  CsvTable table;
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  table.text_ = text;
+  table.separator_ = GuessSeparator(text);
+  size_t position = 0;
+  PARE_TRY(table.ReadHeader(label_column, position));
+  PARE_TRY(table.Scan(position));
+  return table;
+}
+
+Status CsvTable::ReadHeader(std::string_view label_column, size_t& position) {
+  std::vector<std::string> cells;
+  size_t next = 0;
+  if (!ReadRow(text_, next, separator_, cells)) return OpenQuote(1);
+  if (IsBlank(cells)) return Invalid("begins with an empty line, or has no rows");
+  width_ = cells.size();
+  const bool has_label =
+      !label_column.empty() && std::count(cells.begin(), cells.end(), label_column);
+  const bool has_number = std::any_of(cells.begin(), cells.end(), [](const std::string& cell) {
+    return Number<double>(cell).has_value();
+  });
+  const bool has_header = !has_number || (has_label && !Number<int64_t>(label_column));
+  if (has_header) {
+    names_ = std::move(cells);
+    position = next;
+  }
+  return FindLabel(label_column, has_header);
+}
+
+Status CsvTable::FindLabel(std::string_view label_column, bool has_header) {
+  if (label_column.empty()) return {};
+  const auto named = std::find(names_.begin(), names_.end(), label_column);
+  const auto number = Number<int64_t>(label_column);
+  if (named != names_.end()) {
+    label_column_ = named - names_.begin();
+  } else if (number && *number >= 0 && *number < static_cast<int64_t>(width_)) {
+    label_column_ = *number;
+  } else {
+    return Fail(ErrorKind::kUsage, Text("there is no column '", label_column, "'"),
+                has_header
+                    ? Text("the columns are ", Joined(names_, 40))
+                    : Text("there is no header; columns are numbered from 0 to ", width_ - 1));
+  }
+  return {};
+}
+
+std::string CsvTable::ColumnName(size_t column) const {
+  return names_.empty() ? Text("column ", column) : names_[column];
+}
+
+// Finds where rows begin, and which columns hold nothing but numbers.
+Status CsvTable::Scan(size_t position) {
+  std::vector<bool> numeric(width_, true), filled(width_, false);
+  std::vector<std::string> cells, texts;
+  int64_t row = names_.empty() ? 0 : 1;
+  while (position < text_.size()) {
+    const size_t begin = position;
+    ++row;
+    if (!ReadRow(text_, position, separator_, cells)) return OpenQuote(row);
+    if (IsBlank(cells) && width_ > 1) continue;
+    if (cells.size() != width_) {
+      return Invalid(Text("row ", row, " has ", cells.size(), " cells, and the first has ", width_),
+                     "quote cells that hold separators");
+    }
+    for (size_t i = 0; i < width_; ++i) {
+      if (!numeric[i] || cells[i].empty()) continue;
+      filled[i] = true;
+      numeric[i] = Number<float>(cells[i]).has_value();
+    }
+    offsets_.push_back(begin);
+    if (label_column_ >= 0) texts.push_back(std::move(cells[label_column_]));
+  }
+  if (offsets_.empty()) return Invalid("has no rows");
+  for (size_t i = 0; i < width_; ++i) {
+    if (static_cast<int64_t>(i) == label_column_) continue;
+    if (numeric[i] && filled[i]) {
+      numeric_.push_back(i);
+    } else {
+      left_out_.push_back(ColumnName(i));
+    }
+  }
+  if (numeric_.empty()) {
+    return Unsupported("no column holds numbers only", "turn texts into numbers before");
+  }
+  return label_column_ >= 0 ? NumberLabels(texts) : Status();
+}
+
+Status CsvTable::NumberLabels(const std::vector<std::string>& texts) {
+  labels_.reserve(texts.size());
+  for (const std::string& text : texts) {
+    const auto number = Number<int64_t>(text);
+    if (!number || *number < 0) break;
+    labels_.push_back(*number);
+  }
+  if (labels_.size() == texts.size()) return {};
+  labels_.clear();
+  std::map<std::string_view, int64_t> index;
+  for (const std::string& text : texts) index.emplace(text, 0);
+  for (auto& [text, label] : index) {
+    label = static_cast<int64_t>(classes_.size());
+    classes_.emplace_back(text);
+  }
+  for (const std::string& text : texts) labels_.push_back(index[text]);
+  return {};
+}
+
+size_t CsvTable::row_bytes(int64_t index) const {
+  return (index + 1 < size() ? offsets_[index + 1] : text_.size()) - offsets_[index];
+}
+
+Result<Tensor> CsvTable::Row(int64_t index) const {
+  PARE_ASSIGN(Tensor row, Tensor::Make(DType::kF32, {columns()}));
+  const std::span<float> values = row.mutable_as<float>();
+  std::vector<std::string> cells;
+  size_t position = offsets_[index];
+  if (!ReadRow(text_, position, separator_, cells) || cells.size() != width_) {
+    return Invalid("the row has changed since the file was opened");
+  }
+  for (size_t i = 0; i < numeric_.size(); ++i) {
+    const auto value = Number<float>(cells[numeric_[i]]);
+    if (!value || !std::isfinite(*value)) {
+      return Invalid(
+          Text(ColumnName(numeric_[i]), " is '", cells[numeric_[i]], "', no finite number"),
+          "fill in or remove rows with missing values");
+    }
+    values[i] = *value;
+  }
+  return row;
+}
+
+namespace {
+
+class CsvDataset : public Dataset {
+ public:
+  CsvDataset(std::shared_ptr<const MappedFile> file, CsvTable table)
+      : file_(std::move(file)), table_(std::move(table)) {
+    classes_ = table_.classes();
+    if (!table_.left_out().empty()) {
+      note_ = Text(table_.left_out().size(),
+                   " columns hold other things than numbers and were left out: ",
+                   Joined(table_.left_out(), 8));
+    }
+  }
+
+  int64_t size() const override { return table_.size(); }
+  bool has_labels() const override { return !table_.labels().empty(); }
+  int64_t label(int64_t index) const override {
+    return has_labels() ? table_.labels()[index] : kNoLabel;
+  }
+  std::string SampleName(int64_t index) const override {
+    return Text(file_->path(), ": row ", index, " (from 0)");
+  }
+  Result<Sample> Get(int64_t index) const override {
+    auto row = table_.Row(index);
+    file_->Used(table_.row_bytes(index));
+    if (!row) return Fail(row.error().at(SampleName(index)));
+    return Sample{{SampleInput{"", *std::move(row), false}}, label(index)};
+  }
+
+ private:
+  std::shared_ptr<const MappedFile> file_;
+  CsvTable table_;
+};
+
+}  // namespace
+
+Result<DatasetPtr> OpenCsv(const std::string& path, const DatasetOptions& options) {
+  PARE_ASSIGN(const auto file, MappedFile::Open(path));
+  const auto* text = reinterpret_cast<const char*>(file->bytes().data());
+  auto table = CsvTable::Parse({text, file->bytes().size()}, options.label_column);
+  if (!table) return Fail(table.error().at(path));
+  return std::make_shared<CsvDataset>(file, *std::move(table));
+}
+
+}  // namespace pare::data

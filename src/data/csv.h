@@ -1,0 +1,54 @@
+// Comma-separated values (RFC 4180: quotes, doubled quotes, line ends inside quotes), also with ';'
+// or tabs. Read in place: a table keeps where its rows begin, not what they hold.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/tensor.h"
+
+namespace pare::data {
+
+class CsvTable {
+ public:
+  // `text` must outlive the table. The first row is a header if none of its cells is a number, or
+  // if one of them is `label_column`. `label_column` ("" = none) is a name of the header or a
+  // number from 0.
+  static Result<CsvTable> Parse(std::string_view text, std::string_view label_column);
+
+  int64_t size() const { return static_cast<int64_t>(offsets_.size()); }
+  // The numeric columns of a row, without the label: f32 [columns()].
+  Result<Tensor> Row(int64_t index) const;
+  size_t row_bytes(int64_t index) const;
+  int64_t columns() const { return static_cast<int64_t>(numeric_.size()); }
+
+  // One a row; empty without a label column. Whole numbers from 0 on are the classes themselves,
+  // other texts are classes in alphabetical order.
+  const std::vector<int64_t>& labels() const { return labels_; }
+  const std::vector<std::string>& classes() const { return classes_; }
+  // Columns that are no numbers, and so in no row.
+  const std::vector<std::string>& left_out() const { return left_out_; }
+
+ private:
+  CsvTable() = default;
+  Status ReadHeader(std::string_view label_column, size_t& position);
+  Status FindLabel(std::string_view label_column, bool has_header);
+  Status Scan(size_t position);
+  Status NumberLabels(const std::vector<std::string>& texts);
+  std::string ColumnName(size_t column) const;
+
+  std::string_view text_;
+  char separator_ = ',';
+  std::vector<std::string> names_;  // of the header, or empty
+  size_t width_ = 0;                // cells of a row
+  int64_t label_column_ = -1;
+  std::vector<size_t> numeric_;
+  std::vector<uint64_t> offsets_;
+  std::vector<int64_t> labels_;
+  std::vector<std::string> classes_;
+  std::vector<std::string> left_out_;
+};
+
+}  // namespace pare::data

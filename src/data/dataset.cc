@@ -1,0 +1,67 @@
+#include "data/dataset.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "data/dataset_parts.h"
+#include "data/idx.h"
+
+namespace pare::data {
+namespace {
+
+struct Kind {
+  bool (*fits)(const std::string& path);
+  Result<DatasetPtr> (*open)(const std::string& path, const DatasetOptions& options);
+};
+
+bool EndsIn(const std::string& path, std::string_view extension) {
+  if (path.size() < extension.size()) return false;
+  return std::equal(
+      extension.begin(), extension.end(), path.end() - extension.size(),
+      [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
+}
+
+bool IsIdxFile(const std::string& path) {
+  const auto file = MappedFile::Open(path);
+  return file && IsIdx((*file)->bytes());
+}
+
+// The first that fits.
+constexpr Kind kKinds[] = {
+    {[](const std::string& p) { return IsDirectory(p) && HoldsCifar(p); }, OpenCifar},
+    {[](const std::string& p) { return IsDirectory(p); }, OpenPictureFolder},
+    {[](const std::string& p) { return EndsIn(p, ".tar"); }, OpenPictureTar},
+    {[](const std::string& p) {
+       return EndsIn(p, ".txt") || EndsIn(p, ".lst") || EndsIn(p, ".list");
+     },
+     OpenPictureList},
+    {[](const std::string& p) { return EndsIn(p, ".npy"); }, OpenNpy},
+    {[](const std::string& p) { return EndsIn(p, ".npz"); }, OpenNpz},
+    {[](const std::string& p) { return EndsIn(p, ".csv") || EndsIn(p, ".tsv"); }, OpenCsv},
+    {[](const std::string& p) { return EndsIn(p, ".bin"); }, OpenCifar},
+    {IsIdxFile, OpenIdx},
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const Dataset>> OpenDataset(const std::string& path,
+                                                   const DatasetOptions& options) {
+  if (!FileExists(path)) {
+    return Fail(Error(ErrorKind::kNotFound, "there is no such file or folder",
+                      "check the spelling of the path and the current directory")
+                    .at(path));
+  }
+  for (const Kind& kind : kKinds) {
+    if (kind.fits(path)) return kind.open(path, options);
+  }
+  const bool packed = EndsIn(path, ".gz") || EndsIn(path, ".tgz") || EndsIn(path, ".xz") ||
+                      EndsIn(path, ".zip") || EndsIn(path, ".bz2");
+  return Fail(Error(ErrorKind::kUnsupported, "is no data that pare knows",
+                    packed
+                        ? "unpack it first"
+                        : "data are a folder or .tar of pictures, a .txt list of them, .npy, .npz, "
+                          "CIFAR .bin, IDX, .csv or .tsv")
+                  .at(path));
+}
+
+}  // namespace pare::data

@@ -1,0 +1,35 @@
+// The kinds of data behind OpenDataset, one factory each.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "platform/file.h"
+
+namespace pare::data {
+
+using DatasetPtr = std::shared_ptr<const Dataset>;
+
+// pictures.cc
+Result<DatasetPtr> OpenPictureFolder(const std::string& path, const DatasetOptions& options);
+Result<DatasetPtr> OpenPictureTar(const std::string& path, const DatasetOptions& options);
+Result<DatasetPtr> OpenPictureList(const std::string& path, const DatasetOptions& options);
+// arrays.cc
+Result<DatasetPtr> OpenNpy(const std::string& path, const DatasetOptions& options);
+Result<DatasetPtr> OpenNpz(const std::string& path, const DatasetOptions& options);
+Result<DatasetPtr> OpenIdx(const std::string& path, const DatasetOptions& options);
+// cifar.cc
+Result<DatasetPtr> OpenCifar(const std::string& path, const DatasetOptions& options);
+bool HoldsCifar(const std::string& folder);
+// csv.cc
+Result<DatasetPtr> OpenCsv(const std::string& path, const DatasetOptions& options);
+
+// labels.cc: one label a sample, from .npy, IDX or a text of one number a line.
+Result<std::vector<int64_t>> ReadLabels(const std::string& path);
+// The lines of a classes file. A class may have several names, separated by tabs; a first column of
+// the numbers 0, 1, … is left out.
+Result<std::vector<std::vector<std::string>>> ReadClasses(const std::string& path);
+
+}  // namespace pare::data

@@ -1,0 +1,82 @@
+#include <charconv>
+
+#include "base/cursor.h"
+#include "data/dataset_parts.h"
+#include "data/idx.h"
+#include "data/lines.h"
+#include "data/npy.h"
+
+namespace pare::data {
+namespace {
+
+bool ToNumber(std::string_view text, int64_t& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+Result<Tensor> LabelTensor(const std::shared_ptr<const MappedFile>& file) {
+  if (IsIdx(file->bytes())) return ParseIdx(file->bytes(), file);
+  return ParseNpy(file->bytes(), file);
+}
+
+Result<std::vector<int64_t>> LabelsOfText(std::string_view text) {
+  std::vector<int64_t> labels;
+  for (Lines lines(text); const auto line = lines.Next();) {
+    if (line->empty()) continue;
+    if (!ToNumber(*line, labels.emplace_back())) {
+      return Invalid(Text("line ", lines.number(), " is no whole number"));
+    }
+  }
+  return labels;
+}
+
+Result<std::vector<int64_t>> LabelsOfTensor(const Tensor& tensor) {
+  if (tensor.count() > 0 && tensor.rank() != 1 && tensor.count() != tensor.shape()[0]) {
+    return Invalid(Text("labels have the shape ", DimsText(tensor.shape())),
+                   "labels are one whole number a sample");
+  }
+  return ToInt64s(tensor);
+}
+
+}  // namespace
+
+Result<std::vector<int64_t>> ReadLabels(const std::string& path) {
+  const auto read = [&]() -> Result<std::vector<int64_t>> {
+    if (path.ends_with(".txt")) {
+      PARE_ASSIGN(const std::string text, ReadFile(path));
+      return LabelsOfText(text);
+    }
+    PARE_ASSIGN(const auto file, MappedFile::Open(path));
+    PARE_ASSIGN(const Tensor tensor, LabelTensor(file));
+    return LabelsOfTensor(tensor);
+  };
+  auto labels = read();
+  if (!labels && labels.error().message().find(path) == std::string::npos) {
+    return Fail(labels.error().at(path));
+  }
+  return labels;
+}
+
+Result<std::vector<std::vector<std::string>>> ReadClasses(const std::string& path) {
+  PARE_ASSIGN(const std::string text, ReadFile(path));
+  std::vector<std::vector<std::string>> classes;
+  bool numbered = true;
+  for (Lines lines(text); const auto line = lines.Next();) {
+    if (line->empty()) continue;
+    std::vector<std::string>& names = classes.emplace_back();
+    for (std::string_view rest = *line;;) {
+      const size_t tab = rest.find('\t');
+      names.emplace_back(rest.substr(0, tab));
+      if (tab == std::string_view::npos) break;
+      rest.remove_prefix(tab + 1);
+    }
+    numbered = numbered && names.size() > 1 && names[0] == Text(classes.size() - 1);
+  }
+  if (classes.empty()) return Fail(Error(ErrorKind::kInvalid, "names no classes").at(path));
+  for (auto& names : classes) {
+    if (numbered) names.erase(names.begin());
+  }
+  return classes;
+}
+
+}  // namespace pare::data

@@ -1,0 +1,112 @@
+#include "data/split.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace pare::data {
+namespace {
+
+// SplitMix64 (Steele, Lea, Flood 2014): the same numbers everywhere, unlike std's distributions.
+class Random {
+ public:
+  explicit Random(uint64_t seed) : state_(seed) {}
+  uint64_t Next() {
+    uint64_t z = state_ += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+  }
+  int64_t Below(int64_t bound) {
+    return static_cast<int64_t>(static_cast<unsigned __int128>(Next()) * bound >> 64);
+  }
+
+ private:
+  uint64_t state_;
+};
+
+// Shuffled, and then class by class where there are labels: evenly along this order means a fair
+// share of each class.
+std::vector<int64_t> Arranged(const Dataset& dataset, std::vector<int64_t> indices,
+                              Random& random) {
+  for (int64_t i = static_cast<int64_t>(indices.size()) - 1; i > 0; --i) {
+    std::swap(indices[i], indices[random.Below(i + 1)]);
+  }
+  if (dataset.has_labels()) {
+    std::stable_sort(indices.begin(), indices.end(),
+                     [&](int64_t a, int64_t b) { return dataset.label(a) < dataset.label(b); });
+  }
+  return indices;
+}
+
+// Splits `arranged` into `count` equal stretches and takes one of each; the others stay in
+// `arranged`.
+std::vector<int64_t> TakeEvenly(std::vector<int64_t>& arranged, int64_t count, Random& random) {
+  const auto size = static_cast<int64_t>(arranged.size());
+  count = std::min(count, size);
+  std::vector<int64_t> taken, rest;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t begin = size * i / count, end = size * (i + 1) / count;
+    const int64_t chosen = begin + random.Below(end - begin);
+    for (int64_t k = begin; k < end; ++k) (k == chosen ? taken : rest).push_back(arranged[k]);
+  }
+  if (count > 0) arranged = std::move(rest);
+  std::sort(taken.begin(), taken.end());
+  return taken;
+}
+
+std::vector<int64_t> FirstIndices(const Dataset& dataset, int64_t limit) {
+  const int64_t size = limit > 0 ? std::min(limit, dataset.size()) : dataset.size();
+  std::vector<int64_t> indices(size);
+  std::iota(indices.begin(), indices.end(), int64_t{0});
+  return indices;
+}
+
+}  // namespace
+
+Result<Split> SplitDataset(const Dataset& dataset, const SplitOptions& options) {
+  if (options.calibration < 1 || options.verification < 0) {
+    return Fail(ErrorKind::kUsage,
+                Text("can't draw ", options.calibration, " samples to calibrate and ",
+                     options.verification, " to verify"),
+                "calibration needs at least one sample");
+  }
+  Random random(options.seed);
+  std::vector<int64_t> pool = Arranged(dataset, FirstIndices(dataset, options.limit), random);
+  const auto size = static_cast<int64_t>(pool.size());
+  if (size == 0) return Fail(ErrorKind::kInvalid, "there are no samples");
+  // What the verification keeps where there is not enough for both.
+  const int64_t kept = std::min({options.verification, size / 2, int64_t{100}});
+  Split split;
+  split.calibration = TakeEvenly(pool, std::min(options.calibration, size - kept), random);
+  split.verification = TakeEvenly(pool, options.verification, random);
+  if (size == 1 && options.verification > 0) {
+    split.verification = split.calibration;
+    split.note =
+        "there is only one sample: it calibrates and verifies, so the verification shows "
+        "little more than that the model runs";
+    return split;
+  }
+  const auto calibrating = static_cast<int64_t>(split.calibration.size());
+  const auto verifying = static_cast<int64_t>(split.verification.size());
+  if (calibrating < options.calibration) {
+    split.note = Text("only ", size, " samples: ", calibrating, " calibrate (", options.calibration,
+                      " were asked for) and ", verifying, " verify");
+    if (calibrating < 32) split.note += "; ranges from so few may miss what real input brings";
+  }
+  if (verifying < std::min<int64_t>(options.verification, 100)) {
+    split.note += Text(split.note.empty() ? "" : "; ", "with ", verifying,
+                       " samples to verify, one more or less that is right moves the accuracy by ",
+                       100.0 / static_cast<double>(verifying), " points");
+  }
+  return split;
+}
+
+std::vector<int64_t> DrawSamples(const Dataset& dataset, int64_t count, uint64_t seed) {
+  std::vector<int64_t> indices = FirstIndices(dataset, 0);
+  if (count <= 0 || count >= dataset.size()) return indices;
+  Random random(seed);
+  indices = Arranged(dataset, std::move(indices), random);
+  return TakeEvenly(indices, count, random);
+}
+
+}  // namespace pare::data
