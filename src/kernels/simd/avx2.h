@@ -138,6 +138,22 @@ PARE_INLINE I32 Broadcast4(const void* p) {
   __builtin_memcpy(&x, p, sizeof x);
   return Set(x);
 }
+PARE_INLINE I32 And(I32 a, I32 b) { return a & b; }
+PARE_INLINE I32 Xor(I32 a, I32 b) { return a ^ b; }
+template <int kBits>
+PARE_INLINE I32 ShiftRightLogical(I32 a) {
+  return (I32)_mm256_srli_epi32((__m256i)a, kBits);
+}
+template <int kA, int kB, int kC, int kD>
+PARE_INLINE I32 PermuteBytes(I32 a) {
+  constexpr int kOrder = kA | kB << 8 | kC << 16 | kD << 24;
+  const __m256i lanes = _mm256_set_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0x00000000, 0x0c0c0c0c,
+                                         0x08080808, 0x04040404, 0x00000000);
+  return (I32)_mm256_shuffle_epi8((__m256i)a, _mm256_add_epi32(_mm256_set1_epi32(kOrder), lanes));
+}
+PARE_INLINE I32 WidenU8(const void* p) {
+  return (I32)_mm256_cvtepu8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+}
 PARE_INLINE I32 DotS16(I32 acc, I32 a, I32 b) {
   return Add(acc, (I32)_mm256_madd_epi16((__m256i)a, (__m256i)b));
 }

@@ -121,6 +121,24 @@ PARE_INLINE I32 Broadcast4(const void* p) {
   __builtin_memcpy(&x, p, sizeof x);
   return Set(x);
 }
+PARE_INLINE I32 And(I32 a, I32 b) { return a & b; }
+PARE_INLINE I32 Xor(I32 a, I32 b) { return a ^ b; }
+template <int kBits>
+PARE_INLINE I32 ShiftRightLogical(I32 a) {
+  return (I32)_mm512_srli_epi32((__m512i)a, kBits);
+}
+template <int kA, int kB, int kC, int kD>
+PARE_INLINE I32 PermuteBytes(I32 a) {
+  constexpr int kOrder = kA | kB << 8 | kC << 16 | kD << 24;
+  const __m512i lanes =
+      _mm512_set_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0x00000000, 0x0c0c0c0c, 0x08080808,
+                       0x04040404, 0x00000000, 0x0c0c0c0c, 0x08080808, 0x04040404, 0x00000000,
+                       0x0c0c0c0c, 0x08080808, 0x04040404, 0x00000000);
+  return (I32)_mm512_shuffle_epi8((__m512i)a, _mm512_add_epi32(_mm512_set1_epi32(kOrder), lanes));
+}
+PARE_INLINE I32 WidenU8(const void* p) {
+  return (I32)_mm512_cvtepu8_epi16(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+}
 PARE_INLINE I32 DotS16(I32 acc, I32 a, I32 b) {
   return Add(acc, (I32)_mm512_madd_epi16((__m512i)a, (__m512i)b));
 }

@@ -142,6 +142,27 @@ PARE_INLINE I32 LoadBytes(const void* p) {
 }
 PARE_INLINE void StoreBytes(void* p, I32 x) { __builtin_memcpy(p, x.v, sizeof x.v); }
 
+PARE_LANEWISE(I32, And, (I32 a, I32 b), a.v[i] & b.v[i])
+PARE_LANEWISE(I32, Xor, (I32 a, I32 b), a.v[i] ^ b.v[i])
+template <int kBits>
+PARE_LANEWISE(I32, ShiftRightLogical, (I32 a),
+              static_cast<int32_t>(static_cast<uint32_t>(a.v[i]) >> kBits))
+// Bytes kA, kB, kC, kD of each lane, in this order.
+PARE_INLINE int32_t FromBytes(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
+  return static_cast<int32_t>(uint32_t{a} | uint32_t{b} << 8 | uint32_t{c} << 16 |
+                              uint32_t{d} << 24);
+}
+template <int kA, int kB, int kC, int kD>
+PARE_LANEWISE(I32, PermuteBytes, (I32 a),
+              FromBytes(ByteU(a.v[i], kA), ByteU(a.v[i], kB), ByteU(a.v[i], kC), ByteU(a.v[i], kD)))
+// 2 · kLanes bytes, each widened to a 16-bit half.
+PARE_INLINE I32 WidenU8(const void* p) {
+  const auto* bytes = static_cast<const uint8_t*>(p);
+  I32 r;
+  PARE_EACH_LANE r.v[i] = FromBytes(bytes[2 * i], 0, bytes[2 * i + 1], 0);
+  return r;
+}
+
 // acc + Σ over the 2 signed halves of a lane.
 PARE_INLINE int32_t DotHalves(int32_t acc, int32_t a, int32_t b) {
   const int64_t lo = int64_t{HalfS(a, 0)} * HalfS(b, 0), hi = int64_t{HalfS(a, 1)} * HalfS(b, 1);

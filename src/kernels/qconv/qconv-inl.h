@@ -1,0 +1,340 @@
+// Quantized convolution, compiled per ISA: include after kernels/simd/<isa>.h.
+//
+// The sums start at bias[n] − x_zero_point · Σ w[n, ·], so that the tile multiplies raw bytes.
+// Output pixels are cut into tiles; for each, rows-inl.h says where the inputs of each pixel lie,
+// and every panel of weights passes by while those inputs stay in the first cache.
+#pragma once
+
+#include "kernels/qconv/rows-inl.h"
+#include "kernels/qconv/tile-inl.h"
+
+namespace pare::kernels::PARE_SIMD_NAMESPACE {
+namespace {
+
+// Packed weights of all groups: a header, three arrays of `groups · channels` values, then the
+// panels.
+struct Header {
+  int32_t x_zero_point;
+  int32_t has_w_zero_points;
+  int32_t wide;  // the rows are widened to s16
+  int32_t unused[13];
+};
+
+template <class Kind>
+struct Packed {
+  Packed(const QConvShape& s, const void* packed)
+      : channels(RoundUp(s.group_out(), Kind::kPanel)), groups(s.groups) {
+    const auto* base = static_cast<const uint8_t*>(packed);
+    header = reinterpret_cast<const Header*>(base);
+    bias = reinterpret_cast<const int32_t*>(base + sizeof(Header));
+    w_zero_point = bias + groups * channels;
+    scale = reinterpret_cast<const float*>(w_zero_point + groups * channels);
+    weights = base + RoundUp(int64_t{sizeof(Header)} + 12 * groups * channels, kAlignment);
+  }
+  static int64_t Bytes(const QConvShape& s) {
+    const Packed p(s, nullptr);
+    return RoundUp(reinterpret_cast<intptr_t>(p.weights) + s.groups * Kind::GroupBytes(s),
+                   kAlignment);
+  }
+
+  int64_t channels, groups;  // of a group, rounded up to the panel
+  const Header* header;
+  const int32_t *bias, *w_zero_point;
+  const float* scale;
+  const uint8_t* weights;
+};
+
+template <typename T>
+T* Mutable(const T* p) {
+  return const_cast<T*>(p);
+}
+
+// The weights of one group as the sum sees them.
+struct GroupWeights {
+  const QConvShape& shape;
+  const QConvWeights& from;
+  int64_t group;
+
+  int32_t operator()(int64_t n, int64_t k) const {
+    if (n >= shape.group_out() || k >= shape.depth()) return 0;
+    const int64_t channel = group * shape.group_out() + n;
+    return from.transposed ? from.w[k * shape.out_c + channel]
+                           : from.w[channel * shape.depth() + k];
+  }
+};
+
+template <class Kind>
+void PackBias(const QConvShape& s, const QConvWeights& from, const GroupWeights& w,
+              const Packed<Kind>& p) {
+  for (int64_t n = 0; n < p.channels; ++n) {
+    const int64_t to = w.group * p.channels + n, channel = w.group * s.group_out() + n;
+    const bool valid = n < s.group_out();
+    uint32_t bias = valid && from.bias ? static_cast<uint32_t>(from.bias[channel]) : 0;
+    const int32_t zero_point = valid && from.w_zero_point ? from.w_zero_point[channel] : 0;
+    for (int64_t k = 0; k < s.depth(); ++k) {
+      bias -= static_cast<uint32_t>(from.x_zero_point * (w(n, k) - zero_point));
+      bias += static_cast<uint32_t>(Kind::kInputOffset * w(n, k));
+    }
+    Mutable(p.bias)[to] = static_cast<int32_t>(bias);
+    Mutable(p.w_zero_point)[to] = zero_point;
+    Mutable(p.scale)[to] = valid && from.scale ? from.scale[channel] : 0.0f;
+  }
+}
+
+template <class Kind>
+void PackHead(const QConvShape& s, const QConvWeights& from, void* packed) {
+  const Packed<Kind> p(s, packed);
+  *Mutable(p.header) = {.x_zero_point = from.x_zero_point,
+                        .has_w_zero_points = from.w_zero_point != nullptr,
+                        .wide = 0,
+                        .unused = {}};
+  for (int64_t group = 0; group < s.groups; ++group) PackBias(s, from, {s, from, group}, p);
+}
+
+template <class Kind>
+void PackQConv(const QConvShape& s, const QConvWeights& from, void* packed) noexcept {
+  PackHead<Kind>(s, from, packed);
+  const Packed<Kind> p(s, packed);
+  for (int64_t group = 0; group < s.groups; ++group) {
+    const GroupWeights w{s, from, group};
+    Kind::PackGroup(s, w, Mutable(p.weights) + group * Kind::GroupBytes(s));
+  }
+}
+
+// How the output is cut: pixels into tiles whose sizes differ by at most one, channels into blocks
+// of vectors; both into tasks of about a million products.
+template <class Kind>
+struct Split {
+  int64_t vectors, tiles, blocks, tile_tasks, block_tasks;
+
+  explicit Split(const QConvShape& s) {
+    constexpr int64_t kTaskProducts = 1 << 20;
+    const int64_t panels = CeilDiv(s.group_out(), kLanes);
+    vectors = MaxInt(1, MinInt(panels, Kind::Vectors(s)));
+    tiles = CeilDiv(s.pixels(), MaxRows(vectors));
+    blocks = CeilDiv(panels, vectors);
+    const int64_t wanted = CeilDiv(s.pixels() * s.out_c * s.depth(), kTaskProducts);
+    tile_tasks = MaxInt(1, MinInt(tiles, wanted));
+    block_tasks = MaxInt(1, MinInt(blocks, wanted / tile_tasks));
+  }
+  int64_t tasks() const { return tiles * blocks > 0 ? tile_tasks * block_tasks : 0; }
+};
+
+// One call of run().
+template <class Kind>
+class Runner {
+ public:
+  static constexpr int64_t kTileBytes = RoundUp(MaxRows(1) * kMaxVectors * kLanes * 4, kAlignment);
+  static constexpr int64_t kSumsBytes = RoundUp(MaxRows(1) * 4, kAlignment);
+  static int64_t ScratchBytes(const QConvShape& s) {
+    return kTileBytes + kSumsBytes + Kind::Rows::ScratchBytes(s);
+  }
+
+  Runner(const QConvArgs& args, void* scratch)
+      : args_(args),
+        packed_(args.shape, args.packed),
+        split_(args.shape),
+        raw_(static_cast<int32_t*>(scratch)),
+        sums_(reinterpret_cast<int32_t*>(static_cast<uint8_t*>(scratch) + kTileBytes)),
+        rows_(args, packed_.header->x_zero_point,
+              static_cast<uint8_t*>(scratch) + kTileBytes + kSumsBytes) {
+    const bool direct = args.shape.out == QOut::kU8 && !packed_.header->has_w_zero_points;
+    tile_.out = {.raw = direct ? nullptr : raw_,
+                 .y = nullptr,
+                 .y_stride = args.shape.y_stride(),
+                 .residual = nullptr,
+                 .r_stride = args.shape.r_stride(),
+                 .lo = static_cast<float>(args.lo - args.y_zero_point),
+                 .hi = static_cast<float>(args.hi - args.y_zero_point),
+                 .y_zero_point = args.y_zero_point,
+                 .residual_zero_point = args.residual_zero_point,
+                 .residual_scale = args.residual_scale};
+  }
+
+  void Task(int64_t task) {
+    const Range blocks = PartOf(split_.blocks, split_.block_tasks, task % split_.block_tasks);
+    const Range tiles = PartOf(split_.tiles, split_.tile_tasks, task / split_.block_tasks);
+    for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
+      const Range pixels = PartOf(args_.shape.pixels(), split_.tiles, tile);
+      for (int64_t group = 0; group < args_.shape.groups; ++group) Tile(group, pixels, blocks);
+    }
+  }
+
+ private:
+  void Tile(int64_t group, Range pixels, Range blocks) {
+    const QConvShape& s = args_.shape;
+    rows_.Find(group, pixels, tile_);
+    if (packed_.header->has_w_zero_points) SumInputs(group, pixels);
+    const uint8_t* weights = packed_.weights + group * Kind::GroupBytes(s);
+    for (int64_t block = blocks.begin; block < blocks.end; ++block) {
+      const int64_t first = block * split_.vectors * kLanes, at = group * packed_.channels + first;
+      const int64_t channel = group * s.group_out() + first;
+      tile_.channels = MinInt(s.group_out() - first, split_.vectors * kLanes);
+      tile_.bias = packed_.bias + at;
+      tile_.scale = packed_.scale + at;
+      if (s.out == QOut::kU8) {
+        tile_.out.y = static_cast<uint8_t*>(args_.y) + pixels.begin * s.y_stride() + channel;
+      }
+      if (args_.residual) {
+        tile_.out.residual = args_.residual + pixels.begin * s.r_stride() + channel;
+      }
+      const int64_t vectors = CeilDiv(tile_.channels, kLanes);
+      Kind::Run(s, weights, block, split_.vectors, pixels.size(), vectors, tile_);
+      if (tile_.out.raw) Finish(pixels, channel, packed_.w_zero_point + at, vectors);
+    }
+  }
+
+  // Σ x over the inputs of each pixel, for weights with zero points.
+  void SumInputs(int64_t group, Range pixels) {
+    const QConvShape& s = args_.shape;
+    Window window(args_, group, pixels.begin);
+    for (int64_t r = 0; r < pixels.size(); ++r, window.Next()) {
+      int64_t sum = 0;
+      for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
+        for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
+          const uint8_t* x = window.Tap(ky, kx);
+          if (!x) sum += s.group_in() * packed_.header->x_zero_point;
+          for (int64_t c = 0; x && c < s.group_in(); ++c) sum += x[c];
+        }
+      }
+      sums_[r] = static_cast<int32_t>(sum);
+    }
+  }
+
+  // The outputs that tiles don't store themselves.
+  void Finish(Range pixels, int64_t channel, const int32_t* w_zero_point, int64_t vectors) const {
+    const QConvShape& s = args_.shape;
+    for (int64_t r = 0; r < pixels.size(); ++r) {
+      for (int64_t v = 0; v < vectors; ++v) {
+        I32 sum = Load(raw_ + (r * vectors + v) * kLanes);
+        if (packed_.header->has_w_zero_points) {
+          sum = Sub(sum, Mul(Load(w_zero_point + v * kLanes), Set(sums_[r])));
+        }
+        const Tail tail = FirstN(tile_.channels - v * kLanes);
+        const int64_t to = (pixels.begin + r) * s.y_stride() + channel + v * kLanes;
+        const F32 scaled = Mul(ToFloat(sum), Load(tile_.scale + v * kLanes));
+        if (s.out == QOut::kS32) {
+          Store(static_cast<int32_t*>(args_.y) + to, sum, tail);
+        } else if (s.out == QOut::kF32) {
+          Store(static_cast<float*>(args_.y) + to, scaled, tail);
+        } else {
+          const uint8_t* from = tile_.out.residual;
+          if (from) from += r * s.r_stride() + v * kLanes;
+          StoreU8(static_cast<uint8_t*>(args_.y) + to, Quantize(tile_.out, scaled, from, tail),
+                  tail);
+        }
+      }
+    }
+  }
+
+  static I32 Quantize(const TileOut& o, F32 x, const uint8_t* residual, Tail tail) {
+    if (residual) {
+      const I32 added = Sub(LoadU8(residual, tail), Set(o.residual_zero_point));
+      x = Add(x, Mul(ToFloat(added), Set(o.residual_scale)));
+    }
+    return Add(ToInt(Min(Max(x, Set(o.lo)), Set(o.hi))), Set(o.y_zero_point));
+  }
+
+  const QConvArgs& args_;
+  const Packed<Kind> packed_;
+  const Split<Kind> split_;
+  int32_t *raw_, *sums_;
+  typename Kind::Rows rows_;
+  TileArgs tile_{};
+};
+
+template <class Kind>
+void RunQConv(const QConvArgs& args, int64_t task_begin, int64_t task_end, void* scratch) noexcept {
+  Runner<Kind> runner(args, scratch);
+  for (int64_t task = task_begin; task < task_end; ++task) runner.Task(task);
+}
+
+// Panels of kLanes channels: [segments][steps][kLanes][4], a segment being a row of the window.
+// Where a segment is no multiple of 4, its last step holds its last four inputs, those already used
+// as zeros (TileArgs).
+template <class Dot>
+struct SegmentedKind {
+  static constexpr int32_t kInputOffset = Dot::kInputOffset;
+  static constexpr int64_t kPanel = kLanes;
+
+  static int64_t Steps(const QConvShape& s) { return CeilDiv(s.kernel_w * s.group_in(), 4); }
+  static int64_t PanelBytes(const QConvShape& s) { return s.kernel_h * Steps(s) * kLanes * 4; }
+  static int64_t GroupBytes(const QConvShape& s) {
+    return CeilDiv(s.group_out(), kLanes) * PanelBytes(s);
+  }
+
+  static void PackGroup(const QConvShape& s, const GroupWeights& w, uint8_t* to) {
+    const int64_t run = s.kernel_w * s.group_in(), steps = Steps(s);
+    for (int64_t n = 0; n < RoundUp(s.group_out(), kLanes); n += kLanes) {
+      for (int64_t segment = 0; segment < s.kernel_h; ++segment) {
+        for (int64_t step = 0; step < steps; ++step) {
+          const int64_t first = step * 4;
+          const int64_t at = run < 4 ? 0 : MinInt(first, run - 4);
+          for (int64_t i = 0; i < kLanes * 4; ++i) {
+            const int64_t k = at + i % 4;
+            const bool valid = k >= first && k < run;
+            *to++ = static_cast<uint8_t>(valid ? w(n + i / 4, segment * run + k) : 0);
+          }
+        }
+      }
+    }
+  }
+
+  // Few pixels: wide tiles, or the sums wait for each other.
+  static int64_t Vectors(const QConvShape& s) {
+    return kLanes == 4 || s.pixels() <= MaxRows(kMaxVectors) ? kMaxVectors : 2;
+  }
+
+  struct Rows {
+    static int64_t ScratchBytes(const QConvShape& s) {
+      return SegmentedRows::ScratchBytes(s, MaxRows(1));
+    }
+    Rows(const QConvArgs& args, int32_t zero_point, void* scratch)
+        : rows(args, zero_point, MaxRows(1), scratch) {}
+    void Find(int64_t group, Range pixels, TileArgs& tile) {
+      tile.rows = rows.Find(group, pixels);
+      tile.segments = rows.segments();
+      tile.length = rows.length();
+    }
+    SegmentedRows rows;
+  };
+
+  static void Run(const QConvShape& s, const uint8_t* weights, int64_t block, int64_t block_vectors,
+                  int64_t pixels, int64_t vectors, TileArgs& tile) {
+    tile.panel_bytes = PanelBytes(s);
+    tile.weights = weights + block * block_vectors * tile.panel_bytes;
+    Tiles<Dot>::Find(pixels, vectors)(tile);
+  }
+};
+
+template <class Kind>
+constexpr QConvKernel MakeQConv() {
+  return {.supports = [](const QConvShape&) { return true; },
+          .cost = nullptr,
+          .packed_bytes = Packed<Kind>::Bytes,
+          .pack = PackQConv<Kind>,
+          .tasks = [](const QConvShape& s) { return Split<Kind>(s).tasks(); },
+          .scratch_bytes = Runner<Kind>::ScratchBytes,
+          .run = RunQConv<Kind>};
+}
+
+// Four unsigned bytes by four signed ones in one instruction.
+#if PARE_SIMD_HAS_DOT_U8S8
+struct DotBytesU8S8 {
+  static constexpr int32_t kInputOffset = 0;
+  static PARE_INLINE I32 Prepare(I32 a) { return a; }
+  static PARE_INLINE I32 Step(I32 acc, I32 a, I32 w) { return DotU8S8(acc, a, w); }
+};
+#endif
+
+// Signed by signed: the inputs are shifted by 128, and the bias takes the shift back.
+#if PARE_SIMD_HAS_DOT_S8S8
+struct DotBytesS8S8 {
+  static constexpr int32_t kInputOffset = 128;
+  static PARE_INLINE I32 Prepare(I32 a) { return Xor(a, Set(static_cast<int32_t>(0x80808080u))); }
+  static PARE_INLINE I32 Step(I32 acc, I32 a, I32 w) { return DotS8S8(acc, a, w); }
+};
+#endif
+
+}  // namespace
+}  // namespace pare::kernels::PARE_SIMD_NAMESPACE

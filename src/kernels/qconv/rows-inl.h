@@ -1,0 +1,206 @@
+// Where the inputs of output pixels lie; compiled per ISA: include after kernels/simd/<isa>.h.
+//
+// The inputs of a pixel are read in place: one run of bytes for each row of the window, where the
+// window's pixels lie side by side in memory, or one for each of its pixels. Rows outside of the
+// picture are a row of zero points; runs that hang over its edge are copied to scratch. Kernels
+// that need all inputs in one run get a copy.
+#pragma once
+
+#include "kernels/qconv/qconv.h"
+
+namespace pare::kernels::PARE_SIMD_NAMESPACE {
+namespace {
+
+PARE_INLINE void CopyBytes(uint8_t* to, const uint8_t* from, int64_t n) {
+  constexpr int64_t kVector = kLanes * 4;
+  if (n >= kVector) {
+    for (int64_t i = 0; i + kVector <= n; i += kVector) StoreBytes(to + i, LoadBytes(from + i));
+    StoreBytes(to + n - kVector, LoadBytes(from + n - kVector));
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i] = from[i];
+  }
+}
+
+inline void FillBytes(uint8_t* to, int32_t value, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) to[i] = static_cast<uint8_t>(value);
+}
+
+// A window of one group over the input, moving from output pixel to output pixel.
+class Window {
+ public:
+  Window(const QConvArgs& args, int64_t group, int64_t pixel)
+      : shape(args.shape), x_(args.x + group * args.shape.group_in()) {
+    const int64_t picture = shape.out_h * shape.out_w;
+    batch_ = pixel / picture;
+    out_y_ = pixel % picture / shape.out_w;
+    out_x_ = pixel % shape.out_w;
+  }
+
+  void Next() {
+    if (++out_x_ < shape.out_w) return;
+    out_x_ = 0;
+    if (++out_y_ < shape.out_h) return;
+    out_y_ = 0;
+    ++batch_;
+  }
+
+  // The input pixel under tap (ky, kx), or null outside of the picture.
+  const uint8_t* Tap(int64_t ky, int64_t kx) const {
+    const int64_t x = left() + kx * shape.dilation_w;
+    if (!RowInside(ky) || x < 0 || x >= shape.in_w) return nullptr;
+    return x_ + ((batch_ * shape.in_h + row(ky)) * shape.in_w + x) * shape.x_stride();
+  }
+  bool RowInside(int64_t ky) const { return row(ky) >= 0 && row(ky) < shape.in_h; }
+  bool ColumnsInside() const {
+    return left() >= 0 && left() + (shape.kernel_w - 1) * shape.dilation_w < shape.in_w;
+  }
+
+  // The inputs under row `ky` of the window, one after the other.
+  void CopyRow(int64_t ky, int32_t zero_point, uint8_t* to) const {
+    for (int64_t kx = 0; kx < shape.kernel_w; ++kx, to += shape.group_in()) {
+      if (const uint8_t* tap = Tap(ky, kx)) {
+        CopyBytes(to, tap, shape.group_in());
+      } else {
+        FillBytes(to, zero_point, shape.group_in());
+      }
+    }
+  }
+
+  const QConvShape& shape;
+
+ private:
+  int64_t row(int64_t ky) const {
+    return out_y_ * shape.stride_h - shape.pad_top + ky * shape.dilation_h;
+  }
+  int64_t left() const { return out_x_ * shape.stride_w - shape.pad_left; }
+
+  const uint8_t* x_;
+  int64_t batch_, out_y_, out_x_;
+};
+
+// The window's rows lie in memory as they lie in the packed weights.
+inline bool RowsAreRuns(const QConvShape& s) {
+  return s.kernel_w == 1 || (s.x_stride() == s.in_c && s.groups == 1 && s.dilation_w == 1);
+}
+
+// Rows for tiles that walk segments: kernel_h runs of kernel_w · group_in bytes, or taps runs of
+// group_in.
+class SegmentedRows {
+ public:
+  static int64_t RunBytes(const QConvShape& s) {
+    const int64_t bytes = s.kernel_w * s.group_in();
+    return bytes > 0 ? MaxInt(4, bytes) : 0;
+  }
+  static int64_t ScratchBytes(const QConvShape& s, int64_t max_rows) {
+    const int64_t pointers = max_rows * s.taps() * static_cast<int64_t>(sizeof(uint8_t*));
+    return RoundUp(pointers, kAlignment) +
+           RoundUp(RunBytes(s) * (1 + max_rows * s.kernel_h), kAlignment);
+  }
+
+  SegmentedRows(const QConvArgs& args, int32_t zero_point, int64_t max_rows, void* scratch)
+      : args_(args), zero_point_(zero_point), rows_(static_cast<const uint8_t**>(scratch)) {
+    const QConvShape& s = args.shape;
+    run_ = RunBytes(s);
+    copy_ = s.kernel_w * s.group_in() < 4;
+    per_tap_ = !RowsAreRuns(s) && s.group_in() % 4 == 0;
+    if (!RowsAreRuns(s) && !per_tap_) copy_ = true;
+    const int64_t pointers = max_rows * s.taps() * static_cast<int64_t>(sizeof(uint8_t*));
+    zeros_ = static_cast<uint8_t*>(scratch) + RoundUp(pointers, kAlignment);
+    copies_ = zeros_ + run_;
+    FillBytes(zeros_, zero_point, run_);
+  }
+
+  int64_t segments() const { return per_tap_ ? args_.shape.taps() : args_.shape.kernel_h; }
+  int64_t length() const { return per_tap_ ? args_.shape.group_in() : run_; }
+
+  const uint8_t* const* Find(int64_t group, Range pixels) {
+    const QConvShape& s = args_.shape;
+    const int64_t n = pixels.size();
+    Window window(args_, group, pixels.begin);
+    for (int64_t r = 0; r < n; ++r, window.Next()) {
+      const bool inside = window.ColumnsInside();
+      for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
+        if (per_tap_) {
+          for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
+            const uint8_t* tap = window.Tap(ky, kx);
+            rows_[(ky * s.kernel_w + kx) * n + r] = tap ? tap : zeros_;
+          }
+        } else {
+          rows_[ky * n + r] = Run(window, ky, inside, copies_ + (r * s.kernel_h + ky) * run_);
+        }
+      }
+    }
+    return rows_;
+  }
+
+ private:
+  const uint8_t* Run(const Window& window, int64_t ky, bool inside, uint8_t* copy) const {
+    if (!window.RowInside(ky)) return zeros_;
+    if (inside && !copy_) return window.Tap(ky, 0);
+    const int64_t used = args_.shape.kernel_w * args_.shape.group_in();
+    window.CopyRow(ky, zero_point_, copy);
+    for (int64_t i = used; i < run_; ++i) copy[i] = 0;
+    return copy;
+  }
+
+  const QConvArgs& args_;
+  const int32_t zero_point_;
+  const uint8_t** rows_;
+  uint8_t *zeros_, *copies_;
+  int64_t run_;
+  bool copy_, per_tap_;
+};
+
+// Rows for tiles that need all `depth` inputs of a pixel in one run, followed by zeros up to a
+// multiple of 4.
+class FlatRows {
+ public:
+  static int64_t RowBytes(const QConvShape& s) { return RoundUp(s.depth(), 4); }
+  static int64_t ScratchBytes(const QConvShape& s, int64_t max_rows) {
+    return RoundUp(max_rows * static_cast<int64_t>(sizeof(uint8_t*)), kAlignment) +
+           RoundUp(RowBytes(s) * (1 + max_rows), kAlignment);
+  }
+
+  FlatRows(const QConvArgs& args, int32_t zero_point, int64_t max_rows, void* scratch)
+      : args_(args),
+        zero_point_(zero_point),
+        rows_(static_cast<const uint8_t**>(scratch)),
+        copies_(static_cast<uint8_t*>(scratch) +
+                RoundUp(max_rows * static_cast<int64_t>(sizeof(uint8_t*)), kAlignment)),
+        in_place_(args.shape.taps() == 1 && args.shape.depth() % 4 == 0) {}
+
+  const uint8_t** Find(int64_t group, Range pixels) {
+    Window window(args_, group, pixels.begin);
+    uint8_t* copy = copies_;
+    for (int64_t r = 0; r < pixels.size(); ++r, window.Next(), copy += RowBytes(args_.shape)) {
+      const uint8_t* tap = in_place_ ? window.Tap(0, 0) : nullptr;
+      rows_[r] = tap ? tap : Copy(window, copy);
+    }
+    return rows_;
+  }
+
+ private:
+  const uint8_t* Copy(const Window& window, uint8_t* to) const {
+    const QConvShape& s = args_.shape;
+    const int64_t run = s.kernel_w * s.group_in();
+    const bool whole = window.ColumnsInside() && RowsAreRuns(s);
+    for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
+      if (whole && window.RowInside(ky)) {
+        CopyBytes(to + ky * run, window.Tap(ky, 0), run);
+      } else {
+        window.CopyRow(ky, zero_point_, to + ky * run);
+      }
+    }
+    for (int64_t i = s.depth(); i < RowBytes(s); ++i) to[i] = 0;
+    return to;
+  }
+
+  const QConvArgs& args_;
+  const int32_t zero_point_;
+  const uint8_t** rows_;
+  uint8_t* copies_;
+  const bool in_place_;
+};
+
+}  // namespace
+}  // namespace pare::kernels::PARE_SIMD_NAMESPACE
