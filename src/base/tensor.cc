@@ -107,17 +107,21 @@ To Convert(From from) {
 
 }  // namespace
 
+void ConvertElements(DType from, const void* in, DType to, void* out, int64_t count) noexcept {
+  VisitDType(from, [&]<typename From>(From) {
+    VisitDType(to, [&]<typename To>(To) {
+      const From* source = static_cast<const From*>(in);
+      To* target = static_cast<To*>(out);
+      for (int64_t i = 0; i < count; ++i) target[i] = Convert<To>(source[i]);
+    });
+  });
+}
+
 Result<Tensor> Cast(const Tensor& tensor, DType to) {
   if (!tensor || to == DType::kNone)
     return Unsupported("a cast from or to an unknown element type");
   PARE_ASSIGN(Tensor result, Tensor::Make(to, tensor.shape()));
-  VisitDType(tensor.dtype(), [&]<typename From>(From) {
-    VisitDType(to, [&]<typename To>(To) {
-      const auto in = tensor.as<From>();
-      const auto out = result.mutable_as<To>();
-      for (size_t i = 0; i < in.size(); ++i) out[i] = Convert<To>(in[i]);
-    });
-  });
+  ConvertElements(tensor.dtype(), tensor.data(), to, result.mutable_data(), tensor.count());
   return result;
 }
 

@@ -81,6 +81,8 @@ class Tensor {
 // Element-wise conversion, as ONNX Cast: floats to integers truncate, out-of-range values saturate,
 // NaN gives 0; any number to bool gives x != 0.
 Result<Tensor> Cast(const Tensor& tensor, DType to);
+// The same over arrays that do not overlap.
+void ConvertElements(DType from, const void* in, DType to, void* out, int64_t count) noexcept;
 
 // Integers of any width as int64 (axes, shapes); fails for other types.
 Result<std::vector<int64_t>> ToInt64s(const Tensor& tensor);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 
 #include "ops/op_def.h"
@@ -75,6 +76,32 @@ inline void ExpectNear(const Tensor& actual, const Tensor& expected, double tole
 inline void ExpectSame(const Tensor& actual, const Tensor& expected) {
   EXPECT_EQ(actual.shape(), expected.shape());
   EXPECT_TRUE(graph::SameTensor(actual, expected));
+}
+
+inline Tensor RunNodeOrFail(const std::string& op, const std::vector<Tensor>& inputs,
+                            graph::Attrs attrs = {}) {
+  auto result = RunNode(op, inputs, std::move(attrs));
+  if (!result) {
+    ADD_FAILURE() << result.error().message();
+    return {};
+  }
+  return (*result)[0];
+}
+
+template <typename T>
+void ExpectTensor(const Tensor& actual, const Dims& shape, const std::vector<T>& values) {
+  ASSERT_EQ(actual.dtype(), DTypeOf<T>);
+  EXPECT_EQ(actual.shape(), shape);
+  ASSERT_EQ(actual.count(), std::ssize(values));
+  for (size_t i = 0; i < values.size(); ++i) {
+    if constexpr (std::is_floating_point_v<T>) {
+      const T got = actual.as<T>()[i], want = values[i];
+      EXPECT_TRUE(got == want || std::abs(got - want) <= 1e-5 + 1e-5 * std::abs(want))
+          << "at " << i << ": " << got << " instead of " << want;
+    } else {
+      EXPECT_EQ(actual.as<T>()[i], values[i]) << "at " << i;
+    }
+  }
 }
 
 }  // namespace pare::ops

@@ -25,6 +25,33 @@ PARE_INLINE F32 Exp(F32 x) {
   return Select(Less(x, lowest), Zero(), Mul(Mul(p, power), Set(2.0f)));
 }
 
+// Cephes logf: x = 2^n · m with m in [√½, √2], and a polynomial in m − 1. Where the exponent is
+// read a hair off, m is as near beyond the interval.
+PARE_INLINE F32 Log(F32 x) {
+  const Mask tiny = Less(x, Set(1.17549435e-38f));  // numbers without a leading bit, and below 0
+  const F32 scaled = Select(tiny, Mul(x, Set(33554432.0f)), x);
+  const I32 bits = FloatToBits(scaled);
+  F32 n = Round(Fma(ToFloat(bits), Set(1.0f / 8388608.0f), Set(-126.9142136f)));
+  const F32 r = Sub(BitsToFloat(Sub(bits, ShiftLeft<23>(ToInt(n)))), Set(1.0f));
+  n = Select(tiny, Sub(n, Set(25.0f)), n);
+  F32 p = Fma(Set(7.0376836292e-2f), r, Set(-1.1514610310e-1f));
+  p = Fma(p, r, Set(1.1676998740e-1f));
+  p = Fma(p, r, Set(-1.2420140846e-1f));
+  p = Fma(p, r, Set(1.4249322787e-1f));
+  p = Fma(p, r, Set(-1.6668057665e-1f));
+  p = Fma(p, r, Set(2.0000714765e-1f));
+  p = Fma(p, r, Set(-2.4999993993e-1f));
+  p = Fma(p, r, Set(3.3333331174e-1f));
+  const F32 z = Mul(r, r);
+  F32 y = Fma(n, Set(-2.12194440e-4f), Mul(Mul(p, r), z));
+  y = Fma(z, Set(-0.5f), y);
+  y = Fma(n, Set(0.693359375f), Add(r, y));
+  const F32 infinity = Set(__builtin_inff());
+  y = Select(Less(x, infinity), y, x);  // infinity and NaN
+  y = Select(Less(x, Zero()), Set(__builtin_nanf("")), y);
+  return Select(Less(Zero(), Abs(x)), y, Select(IsNan(x), x, Sub(Zero(), infinity)));
+}
+
 PARE_INLINE F32 Sigmoid(F32 x) { return Div(Set(1.0f), Add(Set(1.0f), Exp(Sub(Zero(), x)))); }
 
 // Cephes tanhf.

@@ -1,0 +1,36 @@
+// What many records share.
+#pragma once
+
+#include "graph/graph.h"
+#include "ops/node_view.h"
+#include "ops/op_def.h"
+#include "ops/prepare.h"
+
+namespace pare::ops {
+
+// y has the type of the first input.
+Status InferSameType(InferContext& context);
+
+// Work in proportion to the elements of output 0.
+int64_t OutputCount(const NodeView& view);
+template <int kFlops>
+Cost PerElement(const NodeView& view) {
+  return {.flops = kFlops * OutputCount(view)};
+}
+
+// The number of elements of a shape that is known to fit.
+int64_t Count(const Dims& shape);
+
+// Steps may have no tasks (an empty tensor); then there is nothing to add.
+inline void AddStepIfAny(PrepareContext& context, Step step) {
+  if (step.tasks > 0) context.AddStep(step);
+}
+
+// One quantized operand in, one out, by a table of 256 values.
+inline constexpr QuantRule kIntegerUnary{.inputs = {{{Role::kActivation}}}, .integer = true};
+inline constexpr QuantRule kIntegerBinary{.inputs = {{{Role::kActivation}, {Role::kActivation}}},
+                                          .integer = true};
+// Moves of the elements of input 0; other inputs are indices and shapes.
+inline constexpr QuantRule kSameScaleRule{.inputs = {{{Role::kActivation}}}, .same_scale = true};
+
+}  // namespace pare::ops
