@@ -1,100 +1,24 @@
 #include "kernels/conv/conv.h"
 
+#include "kernels/conv/testing.h"
 #include "kernels/table.h"
-#include "kernels/testing.h"
 
 namespace pare::kernels {
 namespace {
 
-struct Case {
-  ConvShape shape;
-  int64_t offset = 0;  // misalignment in floats
-  bool bias = true;
-  bool residual = false;
-  Activation activation = {};
-};
-
-// A square kernel with `same`-like padding and dense tensors.
-ConvShape Square(int64_t size, int64_t in_c, int64_t out_c, int64_t kernel, int64_t stride = 1,
-                 int64_t groups = 1, int64_t dilation = 1) {
-  ConvShape s;
-  s.in_h = size, s.in_w = size + 2, s.in_c = s.in_stride = in_c;
-  s.out_c = s.out_stride = s.residual_stride = out_c;
-  s.kernel_h = s.kernel_w = kernel;
-  s.stride_h = s.stride_w = stride;
-  s.dilation_h = s.dilation_w = dilation;
-  s.pad_top = s.pad_left = (kernel - 1) * dilation / 2;
-  s.out_h = CeilDiv(s.in_h, stride), s.out_w = CeilDiv(s.in_w, stride);
-  s.groups = groups;
-  return s;
-}
-
-std::ostream& operator<<(std::ostream& out, const Case& c) {
-  const ConvShape& s = c.shape;
-  return out << s.batch << "x" << s.in_h << "x" << s.in_w << "x" << s.in_c << " -> " << s.out_h
-             << "x" << s.out_w << "x" << s.out_c << " kernel " << s.kernel_h << "x" << s.kernel_w
-             << " stride " << s.stride_h << " dilation " << s.dilation_h << " groups " << s.groups
-             << " act " << static_cast<int>(c.activation.kind);
-}
-
-struct Operands {
-  explicit Operands(const Case& c)
-      : x(c.shape.batch * c.shape.in_h * c.shape.in_w * c.shape.in_stride, c.offset),
-        weights(c.shape.out_c * c.shape.kernel_h * c.shape.kernel_w * c.shape.group_in(), c.offset),
-        bias(c.shape.out_c, c.offset),
-        residual(c.shape.pixels() * c.shape.residual_stride, c.offset) {
-    Random random(static_cast<uint32_t>(x.size() + weights.size()));
-    random.fill(x);
-    random.fill(weights);
-    random.fill(bias);
-    random.fill(residual);
-  }
-  Buffer<float> x, weights, bias, residual;
-};
-
-// Runs tasks one by one, the last first: they must not depend on each other.
-void RunRow(const Row<ConvKernel>& row, const Case& c, const Operands& in, Buffer<float>& out) {
-  Bytes packed(row->packed_bytes(c.shape)), scratch(row->scratch_bytes(c.shape));
-  row->pack(c.shape, in.weights.data(), c.bias ? in.bias.data() : nullptr, packed.data());
-  const ConvArgs args{.shape = c.shape,
-                      .x = in.x.data(),
-                      .packed = packed.data(),
-                      .residual = c.residual ? in.residual.data() : nullptr,
-                      .y = out.data(),
-                      .activation = c.activation};
-  for (int64_t task = row->tasks(c.shape) - 1; task >= 0; --task) {
-    row->run(args, task, task + 1, scratch.data());
-  }
-  EXPECT_TRUE(packed.guards_hold() && scratch.guards_hold() && out.guards_hold());
-}
-
-const Row<ConvKernel>& Reference() { return *(ConvRows().end() - 1); }
-
-void Check(const Case& c) {
-  const Operands in(c);
-  Buffer<float> expected(c.shape.pixels() * c.shape.out_stride, 0, 77.0f);
-  RunRow(Reference(), c, in, expected);
-  const double k = static_cast<double>(c.shape.kernel_h * c.shape.kernel_w * c.shape.group_in());
-  ForEachRow(ConvRows(), [&](const Row<ConvKernel>& row) {
-    if (!row->supports(c.shape)) return;
-    SCOPED_TRACE(testing::Message() << c);
-    Buffer<float> actual(expected.size(), c.offset, 77.0f);
-    RunRow(row, c, in, actual);
-    ExpectNear(actual.span(), expected.span(), 2e-6 * std::sqrt(k) * 4 + 1e-5);
-  });
-}
+void Check(const ConvCase& c) { CheckConv(ConvRows(), c); }
 
 TEST(Conv, ReferenceIsTheSum) {
   // A line of 3 pixels, 3 taps, padding 1.
   ConvShape s;
   s.in_w = s.out_w = 3, s.kernel_w = 3, s.pad_left = 1;
-  const Case c{.shape = s};
-  Operands in(c);
+  const ConvCase c{.shape = s};
+  ConvOperands in(c);
   for (int i = 0; i < 3; ++i)
     in.x[i] = static_cast<float>(i + 1), in.weights[i] = static_cast<float>(i);
   in.bias[0] = 10;
   Buffer<float> out(3);
-  RunRow(Reference(), c, in, out);
+  RunConvRow(*(ConvRows().end() - 1), c, in, out);
   ExpectNear(out.span(), std::vector<float>{15, 18, 13}, 0);
 }
 

@@ -1,0 +1,53 @@
+#include "kernels/dwconv/dwconv.h"
+
+#include <iterator>
+
+#include "kernels/table.h"
+
+namespace pare::kernels {
+
+// The reference is that of conv: a depthwise convolution is one with a group a channel.
+extern const ConvKernel conv_f32_scalar;
+extern const ConvKernel dwconv_f32_scalar;
+
+namespace {
+
+bool Supports(const ConvShape&) { return true; }
+int64_t PackedBytes(const ConvShape& s) { return conv_f32_scalar.packed_bytes(s); }
+void Pack(const ConvShape& s, const float* weights, const float* bias, void* packed) noexcept {
+  conv_f32_scalar.pack(s, weights, bias, packed);
+}
+int64_t Tasks(const ConvShape& s) { return conv_f32_scalar.tasks(s); }
+int64_t ScratchBytes(const ConvShape& s) { return conv_f32_scalar.scratch_bytes(s); }
+void Run(const ConvArgs& args, int64_t task_begin, int64_t task_end, void* scratch) noexcept {
+  conv_f32_scalar.run(args, task_begin, task_end, scratch);
+}
+
+}  // namespace
+
+constexpr ConvKernel dwconv_f32_scalar{.supports = Supports,
+                                       .cost = nullptr,
+                                       .packed_bytes = PackedBytes,
+                                       .pack = Pack,
+                                       .tasks = Tasks,
+                                       .scratch_bytes = ScratchBytes,
+                                       .run = Run};
+
+#define PARE_KERNEL(isa, symbol) PARE_DECLARE_ROW(ConvKernel, isa, symbol)
+#include "kernels/dwconv/dwconv.inc"
+#undef PARE_KERNEL
+
+Rows<ConvKernel> DwConvRows() {
+  static constexpr Row<ConvKernel> kRows[] = {
+#define PARE_KERNEL(isa, symbol) PARE_TABLE_ROW(isa, symbol)
+#include "kernels/dwconv/dwconv.inc"
+#undef PARE_KERNEL
+  };
+  return {std::begin(kRows), std::end(kRows)};
+}
+
+const Row<ConvKernel>* FindDwConv(const Cpu& cpu, const ConvShape& shape) {
+  return FindRow(DwConvRows(), cpu, shape);
+}
+
+}  // namespace pare::kernels
