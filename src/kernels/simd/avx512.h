@@ -60,15 +60,15 @@ PARE_INLINE Mask Less(F32 a, F32 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ
 PARE_INLINE Mask IsNan(F32 a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
 PARE_INLINE F32 Select(Mask m, F32 a, F32 b) { return _mm512_mask_blend_ps(m, b, a); }
 PARE_INLINE float ReduceAdd(F32 a) {
-  const __m256 half =
-      _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_maskz_extractf32x8_ps(0xff, a, 1));
+  const __m256 half = _mm256_add_ps(_mm512_maskz_extractf32x8_ps(0xff, a, 0),
+                                    _mm512_maskz_extractf32x8_ps(0xff, a, 1));
   __m128 x = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
   x = _mm_add_ps(x, _mm_movehl_ps(x, x));
   return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
 }
 PARE_INLINE float ReduceMax(F32 a) {
-  const __m256 half =
-      _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_maskz_extractf32x8_ps(0xff, a, 1));
+  const __m256 half = _mm256_max_ps(_mm512_maskz_extractf32x8_ps(0xff, a, 0),
+                                    _mm512_maskz_extractf32x8_ps(0xff, a, 1));
   __m128 x = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
   x = _mm_max_ps(x, _mm_movehl_ps(x, x));
   return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
