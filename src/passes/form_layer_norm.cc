@@ -1,0 +1,58 @@
+#include "passes/passes.h"
+
+namespace pare::passes {
+namespace {
+
+// Whether a ReduceMean goes over the last axis alone and keeps it.
+bool OverLastAxis(const graph::Graph& graph, graph::ValueId value) {
+  const graph::Node& node = *graph.producer_of(value);
+  if (node.inputs.size() != 2 || !graph.is_constant(node.inputs[1])) return false;
+  const graph::TensorType& type = graph.value(node.inputs[0]).type;
+  const auto axes = ToInt64s(graph.value(node.inputs[1]).data);
+  return axes && axes->size() == 1 && node.attrs.i("keepdims", 1) != 0 &&
+         ((*axes)[0] == -1 || (type.has_rank() && (*axes)[0] == type.rank() - 1));
+}
+
+bool FormNorm(const Match& m, Patch& p) {
+  const graph::TensorType& x = m.type("x");
+  if (!x.has_rank() || x.rank() == 0) return false;
+  const graph::Dim width = x.shape->back();
+  const auto vector = [&](std::string_view name) {
+    const graph::TensorType& type = m.type(name);
+    return type.dtype == x.dtype && type.has_rank() && type.rank() == 1 &&
+           (*type.shape)[0].Same(width);
+  };
+  if (!vector("scale") || !vector("bias")) return false;
+  const float epsilon = *ScalarOf(m.graph(), m["epsilon"]);
+  return p.Replace(m["y"], NodeSpec{"LayerNormalization",
+                                    {m["x"], m["scale"], m["bias"]},
+                                    {{"axis", int64_t{-1}}, {"epsilon", epsilon}},
+                                    m.node("y").name});
+}
+
+std::span<const Rule> Rules() {
+  static const Pattern mean =
+      Op({"ReduceMean"}, "mean")(Any("x"), Const("axes1")).Where(OverLastAxis);
+  static const Pattern centred = Op({"Sub"}, "centred")(Any("x"), mean);
+  static const auto deviation = [](const Pattern& square) {
+    return Op({"Sqrt"})(
+        Op({"Add"})(Op({"ReduceMean"}, "variance")(square, Const("axes2")).Where(OverLastAxis),
+                    AnyScalar("epsilon")));
+  };
+  static const auto norm = [](const Pattern& square) {
+    return Op({"Add"}, "y")(
+        Op({"Mul"})(Op({"Div"})(centred, deviation(square)).UsedOnce(), Const("scale")).UsedOnce(),
+        Const("bias"));
+  };
+  static const Rule rules[] = {
+      {"form-layer-norm-pow", norm(Op({"Pow"})(centred, Scalar(2))), FormNorm},
+      {"form-layer-norm-mul", norm(Op({"Mul"})(centred, centred)), FormNorm},
+  };
+  return rules;
+}
+
+}  // namespace
+
+Status FormLayerNorm(PassContext& context) { return Rewrite(context, Rules()); }
+
+}  // namespace pare::passes

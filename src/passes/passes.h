@@ -1,0 +1,37 @@
+// All passes, one file each. What a pass promises stands here, in which order they run in
+// pipeline.cc.
+#pragma once
+
+#include "passes/rewriter.h"
+
+namespace pare::passes {
+
+// --- exportable: standard ONNX in and out
+
+// Evaluates nodes of constants, and shape arithmetic whose result is known. Never makes a constant
+// much larger than what it is made from. Quantized weights stay quantized.
+Status FoldConstants(PassContext& context);
+// Drops nodes and constants from which nothing flows to an output.
+Status RemoveDead(PassContext& context);
+// Computes equal things once.
+Status MergeEqual(PassContext& context);
+// Drops nodes that give back their input.
+Status RemoveIdentities(PassContext& context);
+// Consecutive Transposes become one, consecutive shape changes one Reshape.
+Status MergeMoves(PassContext& context);
+// BatchNormalization and arithmetic with one constant a channel go into the weights of the linear
+// operator before or behind them; MatMul of two dimensions with a bias becomes Gemm.
+Status FoldBatchNorm(PassContext& context);
+// Zero padding becomes the padding of the convolution behind it.
+Status FoldPad(PassContext& context);
+// The mean over all spatial axes → GlobalAveragePool.
+Status FormGlobalPool(PassContext& context);
+// x − mean, / √(mean of squares + ε), · scale, + bias → LayerNormalization (opset 17).
+Status FormLayerNorm(PassContext& context);
+
+// --- internal: to our own operators and layouts
+
+// As FoldConstants, and what is left of quantized constants becomes float.
+Status FoldQuantizedConstants(PassContext& context);
+
+}  // namespace pare::passes
