@@ -154,6 +154,7 @@ PARE_INLINE I32 PermuteBytes(I32 a) {
 PARE_INLINE I32 WidenU8(const void* p) {
   return (I32)_mm256_cvtepu8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(p)));
 }
+PARE_INLINE I32 MaxU8(I32 a, I32 b) { return (I32)_mm256_max_epu8((__m256i)a, (__m256i)b); }
 PARE_INLINE I32 DotS16(I32 acc, I32 a, I32 b) {
   return Add(acc, (I32)_mm256_madd_epi16((__m256i)a, (__m256i)b));
 }

@@ -139,6 +139,7 @@ PARE_INLINE I32 PermuteBytes(I32 a) {
 PARE_INLINE I32 WidenU8(const void* p) {
   return (I32)_mm512_cvtepu8_epi16(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
 }
+PARE_INLINE I32 MaxU8(I32 a, I32 b) { return (I32)_mm512_max_epu8((__m512i)a, (__m512i)b); }
 PARE_INLINE I32 DotS16(I32 acc, I32 a, I32 b) {
   return Add(acc, (I32)_mm512_madd_epi16((__m512i)a, (__m512i)b));
 }

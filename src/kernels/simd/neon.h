@@ -137,6 +137,9 @@ PARE_INLINE I32 Xor(I32 a, I32 b) { return veorq_s32(a, b); }
 PARE_INLINE I32 WidenU8(const void* p) {
   return vreinterpretq_s32_u16(vmovl_u8(vld1_u8(static_cast<const uint8_t*>(p))));
 }
+PARE_INLINE I32 MaxU8(I32 a, I32 b) {
+  return vreinterpretq_s32_u8(vmaxq_u8(vreinterpretq_u8_s32(a), vreinterpretq_u8_s32(b)));
+}
 PARE_INLINE I32 DotS16(I32 acc, I32 a, I32 b) {
   const int16x8_t x = vreinterpretq_s16_s32(a), y = vreinterpretq_s16_s32(b);
   return vaddq_s32(acc,

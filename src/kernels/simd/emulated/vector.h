@@ -155,6 +155,13 @@ PARE_INLINE int32_t FromBytes(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
 template <int kA, int kB, int kC, int kD>
 PARE_LANEWISE(I32, PermuteBytes, (I32 a),
               FromBytes(ByteU(a.v[i], kA), ByteU(a.v[i], kB), ByteU(a.v[i], kC), ByteU(a.v[i], kD)))
+// The greater of each of 4 · kLanes bytes.
+PARE_INLINE int32_t MaxBytes(int32_t a, int32_t b) {
+  uint8_t r[4];
+  for (int j = 0; j < 4; ++j) r[j] = ByteU(a, j) > ByteU(b, j) ? ByteU(a, j) : ByteU(b, j);
+  return FromBytes(r[0], r[1], r[2], r[3]);
+}
+PARE_LANEWISE(I32, MaxU8, (I32 a, I32 b), MaxBytes(a.v[i], b.v[i]))
 // 2 · kLanes bytes, each widened to a 16-bit half.
 PARE_INLINE I32 WidenU8(const void* p) {
   const auto* bytes = static_cast<const uint8_t*>(p);
