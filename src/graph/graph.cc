@@ -15,8 +15,12 @@ ValueId Graph::AddValue(std::string name, ValueKind kind, TensorType type) {
   const auto id = static_cast<ValueId>(values_.size());
   if (by_name_.contains(name)) name = FreshName(name);
   by_name_.emplace(name, id);
-  values_.push_back(
-      {.name = std::move(name), .kind = kind, .type = std::move(type), .data = {}, .uses = {}});
+  values_.push_back({.name = std::move(name),
+                     .kind = kind,
+                     .type = std::move(type),
+                     .data = {},
+                     .uses = {},
+                     .foreign_type = {}});
   return id;
 }
 
@@ -144,6 +148,16 @@ void Graph::AppendInput(NodeId node, ValueId value) {
 void Graph::RemoveLastInput(NodeId node) {
   SetInput(node, static_cast<int>(nodes_[Index(node)].inputs.size()) - 1, ValueId::kNone);
   nodes_[Index(node)].inputs.pop_back();
+}
+
+void Graph::RemoveOutput(NodeId id, int output) {
+  ValueId& slot = nodes_[Index(id)].outputs[output];
+  if (slot == ValueId::kNone) return;
+  Value& value = values_[Index(slot)];
+  PARE_DCHECK(value.uses.empty());
+  by_name_.erase(value.name);
+  value.producer = NodeId::kNone;
+  slot = ValueId::kNone;
 }
 
 void Graph::ReplaceUses(ValueId from, ValueId to) {

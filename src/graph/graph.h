@@ -49,12 +49,17 @@ struct Value {
   bool pinned = false;
   // The dimension that was 1 is the last here, and the spatial ones moved forward.
   bool channels_last = false;
+  // The type in the source file where that is no tensor of pare's (a sequence, a map, strings), as
+  // its bytes.
+  std::string foreign_type;
 };
 
 struct Node {
   // "Conv" for ai.onnx, "domain.Name" for the others, "pare.Name" for our own.
   std::string op;
   std::string name;  // of the source file; may be empty
+  // The values that the node's bodies (If, Loop, Scan) read from around them follow the node's own
+  // inputs; the attribute kCaptures names them, as the bodies do, in the same order.
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   Attrs attrs;
@@ -62,6 +67,8 @@ struct Node {
   std::string doc;
   bool live = true;
 };
+
+inline constexpr std::string_view kCaptures = "pare.captures";
 
 struct Output {
   ValueId value;
@@ -72,7 +79,11 @@ class Graph {
  public:
   std::string name;
   std::string doc;
-  std::string producer;                         // "pytorch 1.13"
+  std::string model_doc;  // of the file around the graph
+  std::string producer;   // "pytorch"
+  std::string producer_version;
+  std::string domain;  // of the model: "org.example"
+  int64_t model_version = 0;
   std::map<std::string, std::string> metadata;  // metadata_props; ours begin with "pare."
   std::map<std::string, int64_t> opsets;  // domain ("" = ai.onnx) → version of the source file
   int64_t ir_version = 0;
@@ -116,6 +127,10 @@ class Graph {
   void SetInput(NodeId node, int input, ValueId value);
   void AppendInput(NodeId node, ValueId value);
   void RemoveLastInput(NodeId node);
+  void RemoveOutput(NodeId node, int output);  // becomes kNone; it must have no uses
+  void SetForeignType(ValueId id, std::string type) {
+    values_[Index(id)].foreign_type = std::move(type);
+  }
   // Every use of `from`, by nodes and by the graph's outputs, becomes a use of `to`.
   void ReplaceUses(ValueId from, ValueId to);
   void SetOutputValue(int output, ValueId value) { outputs_[output].value = value; }

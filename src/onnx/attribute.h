@@ -1,0 +1,23 @@
+// AttributeProto ↔ AttrValue.
+#pragma once
+
+#include <string>
+
+#include "graph/attr.h"
+#include "onnx/messages.h"
+#include "onnx/tensor_proto.h"
+
+namespace pare::onnx {
+
+// What pare has no form for (bodies, sparse tensors, strings in tensors, types) is kept as the
+// bytes of its message.
+Result<graph::AttrValue> ToAttrValue(const AttributeMessage& attribute, const TensorSource& source);
+
+// The fields of an AttributeProto.
+WireWriter WriteAttribute(std::string_view name, const graph::AttrValue& value);
+
+// An attribute made of a message that pare keeps unread: a TensorProto (type kTensor) or a
+// SparseTensorProto (kSparseTensor).
+graph::OpaqueAttr WrapMessage(std::string_view name, AttrType type, Bytes message);
+
+}  // namespace pare::onnx
