@@ -136,10 +136,11 @@ bool ReplaceLinear(const Match& m, Patch& p, const Linear& linear, std::span<con
   const DType dtype = linear.weights.dtype();
   const bool has_bias =
       linear.bias || std::any_of(bias.begin(), bias.end(), [](double value) { return value != 0; });
-  NodeSpec spec =
-      p.Copy(m["linear"])
-          .WithInput(1,
-                     p.Constant(weights_name, FromDoubles(dtype, linear.weights.shape(), weights)));
+  NodeSpec spec = p.Copy(m["linear"]);
+  if (Doubles(linear.weights) != std::vector<double>(weights.begin(), weights.end())) {
+    spec = spec.WithInput(
+        1, p.Constant(weights_name, FromDoubles(dtype, linear.weights.shape(), weights)));
+  }
   if (has_bias) {
     if (node.op == "MatMul") {
       const graph::TensorType& input = m.graph().value(node.inputs[0]).type;
