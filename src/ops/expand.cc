@@ -1,0 +1,99 @@
+// Expand (broadcasting) and Tile (repetition).
+#include "ops/common.h"
+#include "ops/dim_arithmetic.h"
+#include "ops/move.h"
+
+namespace pare::ops {
+namespace {
+
+using graph::Dim;
+using graph::Shape;
+
+// How many numbers a one-dimensional input holds, where that is known.
+std::optional<size_t> Elements(const InferContext& context, int i) {
+  const Shape* shape = context.shape(i);
+  if (!shape || shape->size() != 1 || !(*shape)[0].known()) return std::nullopt;
+  return (*shape)[0].size();
+}
+
+Status InferExpand(InferContext& context) {
+  const Shape* shape = context.shape(0);
+  const auto rank = Elements(context, 1);
+  if (!shape || !rank) {
+    context.set_output(0, context.dtype(0));
+    return {};
+  }
+  const Shape* target = context.dims_value(1);
+  PARE_ASSIGN(Shape out, BroadcastShapes(*shape, target ? *target : Shape(*rank, Dim::Unknown())));
+  const Shape* dims = context.dims_value(0);
+  if (dims && dims->size() == 1 && out.size() == 1 && out[0].known() && out[0].size() < 64) {
+    context.set_dims_value(0, Shape(out[0].size(), (*dims)[0]));
+  }
+  context.set_output(0, context.dtype(0), std::move(out));
+  return {};
+}
+
+Status PrepareExpand(PrepareContext& context) {
+  const Dims in = context.shape(0), out = context.output_shape();
+  if (Count(in) == Count(out)) {
+    context.Alias(0);
+    return {};
+  }
+  Nest nest = BroadcastNest(out, {in, out});
+  return AddMoveStep(context, static_cast<int64_t>(SizeOf(context.dtype(0))), {{std::move(nest)}});
+}
+
+Status InferTile(InferContext& context) {
+  const Shape* shape = context.shape(0);
+  if (!shape) {
+    context.set_output(0, context.dtype(0));
+    return {};
+  }
+  const Shape* repeats = context.dims_value(1);
+  Shape out(shape->size(), Dim::Unknown());
+  if (repeats) {
+    if (repeats->size() != shape->size()) {
+      return Invalid(Text(repeats->size(), " repeats for ", shape->size(), " axes"));
+    }
+    for (size_t i = 0; i < out.size(); ++i) {
+      out[i] = DimArithmetic(kernels::BinaryFunction::kMul, (*shape)[i], (*repeats)[i]);
+    }
+  }
+  context.set_output(0, context.dtype(0), std::move(out));
+  return {};
+}
+
+// Each axis becomes two: the repeats, which stand still in the input, and the axis itself.
+Status PrepareTile(PrepareContext& context) {
+  const Dims in = context.shape(0), out = context.output_shape();
+  const Dims from = DenseSteps(in), to = DenseSteps(out);
+  if (in == out) {
+    context.Alias(0);
+    return {};
+  }
+  if (Count(out) == 0) return {};
+  Nest nest;
+  for (size_t i = 0; i < in.size(); ++i) {
+    nest.loops.push_back({out[i] / in[i], {0, in[i] * to[i]}});
+    nest.loops.push_back({in[i], {from[i], to[i]}});
+  }
+  return AddMoveStep(context, static_cast<int64_t>(SizeOf(context.dtype(0))), {{std::move(nest)}});
+}
+
+}  // namespace
+
+extern constinit const OpDef kExpand{.name = "Expand",
+                                     .inputs = {{{"x"}, {"shape"}}},
+                                     .outputs = {{{"y"}}},
+                                     .infer = InferExpand,
+                                     .prepare = PrepareExpand,
+                                     .quant = kSameScaleRule};
+
+extern constinit const OpDef kTile{.name = "Tile",
+                                   .inputs = {{{"x"}, {"repeats"}}},
+                                   .outputs = {{{"y"}}},
+                                   .infer = InferTile,
+                                   .prepare = PrepareTile,
+                                   .quant = kSameScaleRule};
+
+}  // namespace pare::ops

@@ -1,0 +1,170 @@
+// Slice: y[i] = x[start + i · step] along some axes.
+#include <limits>
+
+#include "ops/common.h"
+#include "ops/move.h"
+
+namespace pare::ops {
+namespace {
+
+using graph::Dim;
+using graph::Shape;
+
+// What is asked for along one axis.
+struct Range {
+  int64_t start = 0, end = std::numeric_limits<int64_t>::max(), step = 1;
+};
+struct Extent {
+  int64_t start, count;
+};
+
+// The range within [0, size), as NumPy cuts it.
+Extent Cut(const Range& range, int64_t size) {
+  const bool forward = range.step > 0;
+  const auto place = [&](int64_t at) {
+    if (at < 0) at = at < -size ? -1 : at + size;
+    return forward ? std::clamp<int64_t>(at, 0, size) : std::clamp<int64_t>(at, -1, size - 1);
+  };
+  const int64_t start = place(range.start), end = place(range.end);
+  const int64_t span = forward ? end - start : start - end;
+  if (span <= 0) return {0, 0};
+  // In unsigned arithmetic the smallest step has a magnitude, too.
+  const uint64_t step =
+      forward ? static_cast<uint64_t>(range.step) : uint64_t{0} - static_cast<uint64_t>(range.step);
+  return {start, static_cast<int64_t>((static_cast<uint64_t>(span) - 1) / step + 1)};
+}
+
+// The ranges of all axes, from inputs that are constant.
+Result<std::vector<Range>> Ranges(int rank, const std::vector<int64_t>& starts,
+                                  const std::vector<int64_t>& ends,
+                                  const std::optional<std::vector<int64_t>>& axes,
+                                  const std::optional<std::vector<int64_t>>& steps) {
+  const size_t count = starts.size();
+  if (ends.size() != count || (axes && axes->size() != count) ||
+      (steps && steps->size() != count) || std::ssize(starts) > rank) {
+    return Invalid("starts, ends, axes and steps have different counts");
+  }
+  std::vector<Range> ranges(rank);
+  for (size_t i = 0; i < count; ++i) {
+    int axis = static_cast<int>(i);
+    if (axes) {
+      PARE_ASSIGN(axis, NormalizeAxis((*axes)[i], rank, "axes"));
+    }
+    ranges[axis] = {starts[i], ends[i], steps ? (*steps)[i] : 1};
+    if (ranges[axis].step == 0) return Invalid("a step is 0");
+  }
+  return ranges;
+}
+
+// The size of a range of `dim` elements. Sizes that are not known are taken to be at least 1.
+Dim CutDim(Dim dim, const Range& range) {
+  if (dim.known()) return Cut(range, dim.size()).count;
+  const bool to_the_end = range.end == std::numeric_limits<int64_t>::max() ||
+                          range.end == std::numeric_limits<int32_t>::max();
+  if (range.step == 1 && range.start == 0 && to_the_end) return dim;
+  if (range.step == 1 && range.start == 0 && range.end == 1) return 1;
+  if (range.step == 1 && range.start == -1 && to_the_end) return 1;
+  return Dim::Unknown();
+}
+
+// Slices whose bounds are computed: x[:, :n] has n elements (the end is not beyond x in a model
+// that works), everything else is unknown along the axes that are cut.
+void InferComputedSlice(InferContext& context, const Shape& shape) {
+  const auto axes = context.ints(3);
+  const auto starts = context.ints(1);
+  const auto steps = context.ints(4);
+  const Shape* ends = context.dims_value(2);
+  if (context.has_input(3) && !axes) {
+    context.set_output(0, context.dtype(0), Shape(shape.size(), Dim::Unknown()));
+    return;
+  }
+  Shape out = shape;
+  const Shape* count = context.shape(1);
+  const size_t cuts = axes                                                 ? axes->size()
+                      : count && count->size() == 1 && (*count)[0].known() ? (*count)[0].size()
+                                                                           : shape.size();
+  for (size_t i = 0; i < cuts; ++i) {
+    const auto axis =
+        NormalizeAxis(axes ? (*axes)[i] : static_cast<int64_t>(i), static_cast<int>(shape.size()));
+    if (!axis) continue;
+    const bool from_begin = starts && i < starts->size() && (*starts)[i] == 0 &&
+                            (!context.has_input(4) || (steps && (*steps)[i] == 1));
+    const bool end_known = ends && i < ends->size() && (*ends)[i] != Dim::Unknown();
+    out[*axis] = from_begin && end_known && shape[*axis] != Dim(1) ? (*ends)[i] : Dim::Unknown();
+  }
+  context.set_output(0, context.dtype(0), std::move(out));
+}
+
+void InferSlicedDims(InferContext& context, const Range& range) {
+  const Shape* dims = context.dims_value(0);
+  if (!dims) return;
+  const Extent extent = Cut(range, std::ssize(*dims));
+  Shape sliced;
+  for (int64_t i = 0; i < extent.count; ++i) {
+    sliced.push_back((*dims)[extent.start + i * range.step]);
+  }
+  context.set_dims_value(0, std::move(sliced));
+}
+
+Status InferSlice(InferContext& context) {
+  const Shape* shape = context.shape(0);
+  if (!shape) {
+    context.set_output(0, context.dtype(0));
+    return {};
+  }
+  const auto starts = context.ints(1), ends = context.ints(2);
+  const auto axes = context.ints(3), steps = context.ints(4);
+  if (!starts || !ends || (context.has_input(3) && !axes) || (context.has_input(4) && !steps)) {
+    InferComputedSlice(context, *shape);
+    return {};
+  }
+  PARE_ASSIGN(const auto ranges,
+              Ranges(static_cast<int>(shape->size()), *starts, *ends, axes, steps));
+  Shape out;
+  for (size_t i = 0; i < ranges.size(); ++i) out.push_back(CutDim((*shape)[i], ranges[i]));
+  context.set_output(0, context.dtype(0), std::move(out));
+  if (ranges.size() == 1) InferSlicedDims(context, ranges[0]);
+  return {};
+}
+
+Status PrepareSlice(PrepareContext& context) {
+  const Dims in = context.shape(0), out = context.output_shape();
+  PARE_ASSIGN(const auto starts, context.Ints(1, "starts"));
+  PARE_ASSIGN(const auto ends, context.Ints(2, "ends"));
+  std::optional<std::vector<int64_t>> axes, steps;
+  if (context.has_input(3)) {
+    PARE_ASSIGN(axes, context.Ints(3, "axes"));
+  }
+  if (context.has_input(4)) {
+    PARE_ASSIGN(steps, context.Ints(4, "steps"));
+  }
+  PARE_ASSIGN(const auto ranges, Ranges(static_cast<int>(in.size()), starts, ends, axes, steps));
+  const Dims in_steps = DenseSteps(in);
+  Dims from(in.size());
+  int64_t offset = 0;
+  for (size_t i = 0; i < in.size(); ++i) {
+    offset += Cut(ranges[i], in[i]).start * in_steps[i];
+    from[i] = out[i] == 1 ? 0 : ranges[i].step * in_steps[i];
+  }
+  if (in == out && offset == 0) {
+    context.Alias(0);
+    return {};
+  }
+  return AddMoveStep(context, static_cast<int64_t>(SizeOf(context.dtype(0))),
+                     {{MoveNest(out, from, DenseSteps(out)), 0, 0, offset, 0}});
+}
+
+}  // namespace
+
+extern constinit const OpDef kSlice{.name = "Slice",
+                                    .inputs = {{{"x"},
+                                                {"starts"},
+                                                {"ends"},
+                                                {"axes", Presence::kOptional},
+                                                {"steps", Presence::kOptional}}},
+                                    .outputs = {{{"y"}}},
+                                    .infer = InferSlice,
+                                    .prepare = PrepareSlice,
+                                    .quant = kSameScaleRule};
+
+}  // namespace pare::ops
