@@ -135,7 +135,8 @@ Status PrepareConv(PrepareContext& context) {
     return Unsupported(Text("pare convolves f32, not ", DTypeName(context.dtype(0))));
   }
   PARE_ASSIGN(const ConvGeometry conv, ReadConvolution(context, 1));
-  return PreparePlainConv(context, conv);
+  return CanConvolveImage(context, conv) ? PrepareImageConv(context, conv)
+                                         : PreparePlainConv(context, conv);
 }
 
 Cost CostOfConv(const NodeView& view) { return CostOfConvolution(view, 1); }

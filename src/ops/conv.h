@@ -43,6 +43,9 @@ kernels::ConvNdArgs<X, W> PlainArgs(const ConvGeometry& conv) {
 // static.
 Cost CostOfConvolution(const NodeView& view, int w);
 
+// Conv of one or two dimensions with constant weights, fast where the channels are last.
+bool CanConvolveImage(const PrepareContext& context, const ConvGeometry& conv);
+Status PrepareImageConv(PrepareContext& context, const ConvGeometry& conv);
 // Conv in any layout and rank, with weights that may be computed: the plain loop.
 Status PreparePlainConv(PrepareContext& context, const ConvGeometry& conv);
 

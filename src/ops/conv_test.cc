@@ -72,7 +72,8 @@ TEST(Conv, ChannelsLastIsThePlainFormTransposed) {
       Attrs attrs = With(With(c.attrs, "activation", activation), "activation_lo", 0.0f);
       auto y = RunNode("Conv", {x, w, b}, attrs);
       ASSERT_TRUE(y) << y.error().message();
-      std::vector<Tensor> plain{x, w, b}, last{ChannelsLast(x), ChannelsLast(w), b};
+      std::vector<Tensor> plain{x, w, b};
+      std::vector<Tensor> last{ChannelsLast(x), ChannelsLast(w), b};
       if (c.residual) {
         const Tensor residual = RandomTensor((*y)[0].shape(), 6);
         plain.push_back(residual);
@@ -83,6 +84,10 @@ TEST(Conv, ChannelsLastIsThePlainFormTransposed) {
       const auto z = RunNode("Conv", last, With(attrs, "channels_last", int64_t{1}));
       ASSERT_TRUE(z) << z.error().message();
       ExpectNear(ChannelsFirst((*z)[0]), (*y)[0], 1e-5);
+      // Weights that the plan can't pack take the plain loop.
+      const auto computed = RunNode("Conv", plain, attrs, 1, graph::ValueKind::kParameter);
+      ASSERT_TRUE(computed) << computed.error().message();
+      ExpectNear((*computed)[0], (*y)[0], 1e-5);
     }
   }
 }

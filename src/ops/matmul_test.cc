@@ -26,9 +26,9 @@ TEST(MatMul, ShapesFollowNumPy) {
   }
 }
 
-TEST(MatMul, BatchesBroadcast) {
+void CheckBatches(graph::ValueKind kind) {
   const Tensor a = RandomTensor({2, 1, 3, 4}, 1), b = RandomTensor({6, 4, 5}, 2);
-  const auto y = RunNode("MatMul", {a, b});
+  const auto y = RunNode("MatMul", {a, b}, {}, 1, kind);
   ASSERT_TRUE(y) << y.error().message();
   for (int i = 0; i < 2; ++i)
     for (int j = 0; j < 6; ++j)
@@ -39,6 +39,11 @@ TEST(MatMul, BatchesBroadcast) {
             sum += At(a, (i * 3 + m) * 4 + k) * At(b, (j * 4 + k) * 5 + n);
           ASSERT_NEAR(At((*y)[0], ((i * 6 + j) * 3 + m) * 5 + n), sum, 1e-5);
         }
+}
+
+TEST(MatMul, BatchesBroadcast) {
+  CheckBatches(graph::ValueKind::kConstant);
+  CheckBatches(graph::ValueKind::kParameter);  // b is packed by a step
 }
 
 TEST(MatMul, FusedFormAddsBiasAndResidualThenActivates) {
@@ -68,7 +73,8 @@ TEST(Gemm, AllTranspositionsAndForms) {
       const Tensor c = RandomTensor(shape, 3), residual = RandomTensor({m, n}, 4);
       std::vector<Tensor> inputs{a, b, c};
       if (with_residual) inputs.push_back(residual);
-      const auto y = RunNode("Gemm", inputs, attrs);
+      const auto kind = form & 1 ? graph::ValueKind::kParameter : graph::ValueKind::kConstant;
+      const auto y = RunNode("Gemm", inputs, attrs, 1, kind);
       ASSERT_TRUE(y) << y.error().message();
       for (int i = 0; i < m; ++i)
         for (int j = 0; j < n; ++j) {

@@ -41,14 +41,16 @@ TEST(BatchNormalization, IsTheFormulaWithConstantsOrNot) {
   const Tensor x = RandomTensor({2, 3, 4}, 1), scale = RandomTensor({3}, 2);
   const Tensor bias = RandomTensor({3}, 3), mean = RandomTensor({3}, 4);
   const Tensor variance = RandomTensor({3}, 5, 0.5f, 2);
-  const auto y =
-      RunNode("BatchNormalization", {x, scale, bias, mean, variance}, {{"epsilon", 0.1f}});
-  ASSERT_TRUE(y) << y.error().message();
-  for (int i = 0; i < 24; ++i) {
-    const int c = i / 4 % 3;
-    const double expected =
-        (At(x, i) - At(mean, c)) / std::sqrt(At(variance, c) + 0.1) * At(scale, c) + At(bias, c);
-    EXPECT_NEAR(At((*y)[0], i), expected, 1e-5);
+  for (const auto kind : {graph::ValueKind::kConstant, graph::ValueKind::kParameter}) {
+    const auto y = RunNode("BatchNormalization", {x, scale, bias, mean, variance},
+                           {{"epsilon", 0.1f}}, 1, kind);
+    ASSERT_TRUE(y) << y.error().message();
+    for (int i = 0; i < 24; ++i) {
+      const int c = i / 4 % 3;
+      const double expected =
+          (At(x, i) - At(mean, c)) / std::sqrt(At(variance, c) + 0.1) * At(scale, c) + At(bias, c);
+      EXPECT_NEAR(At((*y)[0], i), expected, 1e-5);
+    }
   }
 }
 

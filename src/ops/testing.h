@@ -11,13 +11,16 @@
 
 namespace pare::ops {
 
-// Infers and runs one node; an empty Tensor is an absent input.
+// Infers and runs one node; an empty Tensor is an absent input. With kParameter the record sees
+// operands that it may not compute with before the run.
 inline Result<std::vector<Tensor>> RunNode(std::string op, const std::vector<Tensor>& inputs,
-                                           graph::Attrs attrs = {}, int outputs = 1) {
+                                           graph::Attrs attrs = {}, int outputs = 1,
+                                           graph::ValueKind kind = graph::ValueKind::kConstant) {
   graph::Graph graph;
   std::vector<graph::ValueId> ids;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    ids.push_back(inputs[i] ? graph.AddConstant(Text("x", i), inputs[i]) : graph::ValueId::kNone);
+    ids.push_back(inputs[i] ? graph.AddConstant(Text("x", i), inputs[i], kind)
+                            : graph::ValueId::kNone);
   }
   std::vector<std::string> names;
   for (int i = 0; i < outputs; ++i) names.push_back(Text("y", i));
