@@ -195,7 +195,8 @@ class Compiler {
       for (ValueId id : node.outputs) {
         if (id == ValueId::kNone || !graph_.value(id).pinned) continue;
         plan_->pinned.push_back({plan_->nodes.size() + 1, graph_.value(id).name,
-                                 graph_.value(id).type, Locate(id), graph_.value(id).channels_last});
+                                 graph_.value(id).type, Locate(id),
+                                 graph_.value(id).channels_last});
       }
       plan_->nodes.push_back(std::move(out));
     }

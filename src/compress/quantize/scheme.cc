@@ -97,7 +97,8 @@ class SchemeMaker {
     const OpDef* op = Op(id);
     if (op && op->quant.same_scale) return;
     if (node.outputs[0] == ValueId::kNone || !IsFloatValue(node.outputs[0])) return;
-    Layer layer{.node = id, .name = graph_.value(node.outputs[0]).name, .op = node.op, .reason = {}};
+    Layer layer{
+        .node = id, .name = graph_.value(node.outputs[0]).name, .op = node.op, .reason = {}};
     layer.reason = op ? Obstacle(node, *op) : "pare has no such operator";
     for (const std::string& pattern : options_.keep_float) {
       if (MatchesGlob(pattern, layer.name) || MatchesGlob(pattern, node.name) ||

@@ -118,7 +118,7 @@ class QdqWriter {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (op.quant.inputs[i].role != Role::kWeight) continue;
       const Tensor& weights = graph_.value(node.inputs[i]).data;
-      const int axis = ChannelAxis(node, op.quant.inputs[i].channel_axis, weights.rank());
+      const int axis = WeightAxis(node, weights.rank());
       const auto bits = options_.bits.find(layer.node);
       const QuantizedWeights quantized =
           QuantizeWeights(weights, axis, bits == options_.bits.end() ? 8 : bits->second);
@@ -135,12 +135,6 @@ class QdqWriter {
       }
     }
     return {};
-  }
-
-  static int ChannelAxis(const Node& node, int axis, int rank) {
-    if (node.op == "Gemm") return node.attrs.i("transB", 0) ? 0 : 1;
-    if (node.op == "MatMul") return rank - 1;
-    return axis;
   }
 
   Status WriteBias(const Layer& layer, int input, const std::vector<float>& scales) {
@@ -184,6 +178,13 @@ class QdqWriter {
 };
 
 }  // namespace
+
+int WeightAxis(const Node& node, int rank) {
+  const ops::OpDef* op = ops::FindOp(node.op);
+  if (node.op == "Gemm") return node.attrs.i("transB", 0) ? 0 : 1;
+  if (node.op == "MatMul") return rank - 1;
+  return op ? op->quant.inputs[1].channel_axis : 0;
+}
 
 QuantizedWeights QuantizeWeights(const Tensor& weights, int channel_axis, int bits) {
   const ChannelView view(weights.shape(), channel_axis);

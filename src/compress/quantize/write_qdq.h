@@ -27,6 +27,9 @@ QuantizedWeights QuantizeWeights(const Tensor& weights, int channel_axis, int bi
 // The weights that the integers stand for.
 Tensor DequantizeWeights(const QuantizedWeights& weights);
 
+// The axis of the output channels in the weights of a Conv, Gemm or MatMul.
+int WeightAxis(const graph::Node& node, int rank);
+
 // `params` by group of the scheme. The graph stays valid for export; layers that are not integer
 // are untouched.
 Status WriteQdq(graph::Graph& graph, const Scheme& scheme, const std::vector<QuantParams>& params,

@@ -1,0 +1,171 @@
+#include "compress/compare.h"
+
+#include <algorithm>
+
+#include "ops/op_def.h"
+#include "platform/clock.h"
+
+namespace pare::compress {
+namespace {
+
+using graph::Graph;
+using graph::Node;
+using graph::ValueId;
+
+bool FromDequantize(const Graph& graph, ValueId id) {
+  const Node* producer = graph.producer_of(id);
+  return producer && producer->op == "DequantizeLinear";
+}
+
+// The largest magnitude of integer weights: 64 or less is what 7 bits give.
+bool HasSevenBitWeights(const Graph& graph, const Node& node) {
+  if (node.inputs.size() < 2) return false;
+  const Node* dq = graph.producer_of(node.inputs[1]);
+  if (!dq || dq->op != "DequantizeLinear" || !graph.is_constant(dq->inputs[0])) return false;
+  const Tensor& weights = graph.value(dq->inputs[0]).data;
+  if (weights.dtype() != DType::kI8) return false;
+  const auto values = weights.as<int8_t>();
+  return std::all_of(values.begin(), values.end(), [](int8_t v) { return v >= -64 && v <= 64; });
+}
+
+// The name under which a node's result is compared: behind the clamp that a product absorbs.
+std::string ResultName(const Graph& graph, const Node& node) {
+  const graph::Value& value = graph.value(node.outputs[0]);
+  if (value.uses.size() != 1 || graph.is_output(node.outputs[0])) return value.name;
+  const Node& next = graph.node(value.uses[0].node);
+  return next.op == "Relu" || next.op == "Clip" ? graph.value(next.outputs[0]).name : value.name;
+}
+
+}  // namespace
+
+std::optional<double> Quality::drop() const {
+  if (top1_a && top1_b) return *top1_a - *top1_b;
+  if (agreement) return 100 - *agreement;
+  return std::nullopt;
+}
+
+std::map<std::string, double> TimesByLayer(const Graph& graph,
+                                           const std::vector<runtime::LayerTime>& layers) {
+  std::map<std::string, double> times;
+  for (const runtime::LayerTime& layer : layers)
+    times[LayerNameOf(graph, layer.name)] += layer.median_ms;
+  return times;
+}
+
+std::vector<LayerReport> ListLayers(const Graph& graph) {
+  std::vector<LayerReport> layers;
+  for (graph::NodeId id : graph.Order()) {
+    const Node& node = graph.node(id);
+    const ops::OpDef* op = ops::FindOp(node.op);
+    if (!op || op->quant.same_scale || node.outputs[0] == ValueId::kNone) continue;
+    if (node.op == "QuantizeLinear" || node.op == "DequantizeLinear") continue;
+    if (graph.value(node.outputs[0]).type.dtype != DType::kF32) continue;
+    const Node* producer = graph.producer_of(node.inputs.empty() ? ValueId::kNone : node.inputs[0]);
+    if ((node.op == "Relu" || node.op == "Clip") && producer &&
+        ResultName(graph, *producer) == graph.value(node.outputs[0]).name) {
+      continue;  // part of the producer
+    }
+    LayerReport layer{
+        .name = ResultName(graph, node), .op = node.op, .precision = {}, .reason = {}};
+    const bool integer =
+        !node.inputs.empty() && FromDequantize(graph, node.inputs[0]) && op->quant.integer;
+    layer.precision = !integer ? "float32" : HasSevenBitWeights(graph, node) ? "int7" : "int8";
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+Result<Quality> CompareQuality(runtime::Session& a, runtime::Session& b, data::Loader& loader,
+                               Metric metric, Progress& progress) {
+  Quality quality;
+  quality.metric = ChooseMetric(metric, a.graph());
+  if (a.graph().outputs().size() != b.graph().outputs().size()) {
+    return Fail(ErrorKind::kUsage,
+                "the models have different numbers of outputs and can't be compared");
+  }
+  LabelScore score_a, score_b;
+  PairScore pair;
+  std::vector<Tensor> out_a(a.graph().outputs().size()), out_b(out_a.size());
+  progress.Stage("verifying", loader.samples());
+  loader.Rewind();
+  while (true) {
+    PARE_TRY(progress.Check());
+    PARE_ASSIGN(const auto batch, loader.Next());
+    if (!batch) break;
+    PARE_TRY(a.Run(batch->inputs, out_a));
+    PARE_TRY(b.Run(batch->inputs, out_b));
+    pair.Add(out_a, out_b, batch->count());
+    if (quality.metric == Metric::kTop) {
+      score_a.Add(out_a[0], batch->labels, batch->count());
+      score_b.Add(out_b[0], batch->labels, batch->count());
+    }
+    progress.Advance(batch->count());
+  }
+  quality.count = pair.count();
+  quality.cosine = pair.cosine();
+  quality.mse = pair.mse();
+  quality.psnr = pair.psnr();
+  if (quality.metric == Metric::kTop) {
+    quality.agreement = pair.agreement();
+    quality.top1_a = score_a.top1();
+    quality.top1_b = score_b.top1();
+    quality.top5_a = score_a.top5();
+    quality.top5_b = score_b.top5();
+  }
+  return quality;
+}
+
+Result<Comparison> Compare(const Side& a, const Side& b,
+                           std::shared_ptr<const data::Dataset> dataset,
+                           const std::vector<int64_t>& indices, const data::Preprocess& preprocess,
+                           const model::Context& context, const CompareOptions& options,
+                           Progress& progress) {
+  Comparison comparison;
+  comparison.bytes_a = a.bytes;
+  comparison.bytes_b = b.bytes;
+  const Stopwatch watch;
+  PARE_ASSIGN(auto session_a, model::MakeSession(a.graph, context));
+  PARE_ASSIGN(auto session_b, model::MakeSession(b.graph, context));
+  const auto make_loader = [&](const std::vector<int64_t>& samples) {
+    return data::Loader::Make(dataset, model::InputSpecs(a.graph), samples,
+                              {.batch = options.batch, .preprocess = preprocess, .prefetch = true});
+  };
+  PARE_ASSIGN(data::Loader loader, make_loader(indices));
+  PARE_ASSIGN(comparison.quality,
+              CompareQuality(*session_a, *session_b, loader, options.metric, progress));
+  comparison.verify_seconds = watch.seconds();
+
+  comparison.layers = ListLayers(b.graph);
+  if (options.layer_samples > 0) {
+    const auto count = std::min<size_t>(indices.size(), static_cast<size_t>(options.layer_samples));
+    PARE_ASSIGN(data::Loader few,
+                make_loader({indices.begin(), indices.begin() + static_cast<int64_t>(count)}));
+    std::vector<std::string> names;
+    for (const LayerReport& layer : comparison.layers) names.push_back(layer.name);
+    PARE_ASSIGN(const auto fidelity,
+                CompareLayers(a.graph, b.graph, names, few, context, progress));
+    for (LayerReport& layer : comparison.layers) {
+      const auto at = fidelity.find(layer.name);
+      if (at == fidelity.end()) continue;
+      layer.snr_db = at->second.snr_db;
+      layer.cosine = at->second.cosine;
+    }
+  }
+
+  progress.Stage("timing", 0);
+  loader.Rewind();
+  PARE_ASSIGN(const auto batch, loader.Next());
+  if (!batch) return Fail(ErrorKind::kUsage, "there are no samples to compare on");
+  runtime::Session* const sessions[] = {session_a.get(), session_b.get()};
+  PARE_ASSIGN(comparison.time, TimeInterleaved(sessions, batch->inputs, options.timing));
+  PARE_ASSIGN(const Timed profile, ProfileInterleaved(sessions, batch->inputs, options.timing));
+  const auto times_a = TimesByLayer(a.graph, profile.sides[0].layers);
+  const auto times_b = TimesByLayer(b.graph, profile.sides[1].layers);
+  for (LayerReport& layer : comparison.layers) {
+    if (const auto at = times_a.find(layer.name); at != times_a.end()) layer.a_ms = at->second;
+    if (const auto at = times_b.find(layer.name); at != times_b.end()) layer.b_ms = at->second;
+  }
+  return comparison;
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,48 @@
+// Post-training quantization, the whole job: a float graph and samples in, a verified int8 graph
+// out.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compress/compare.h"
+#include "compress/quantize/calibrator.h"
+#include "compress/quantize/overflow.h"
+#include "data/split.h"
+
+namespace pare::compress {
+
+struct QuantizeOptions {
+  Calibrator calibrator = Calibrator::kAuto;
+  bool bias_correction = true;
+  bool equalization = true;  // tried, and kept where the outputs gain by it
+  OverflowSafe overflow_safe = OverflowSafe::kAuto;
+  std::vector<std::string> keep_float;  // glob patterns over layer names, node names and operators
+  std::optional<double> max_drop;  // percentage points of top-1, or of agreement without labels
+  bool keep_slow_layers = false;   // int8 even where float is faster on this machine
+  Metric metric = Metric::kAuto;
+  int64_t batch = 1;
+  data::SplitOptions split;
+};
+
+struct Quantized {
+  graph::Graph graph;  // with Q/DQ, ready for export
+  // The layers, b's precision with reasons; bytes_b and the final comparison are filled by Verify.
+  std::vector<LayerReport> layers;
+  Calibrator calibrator = Calibrator::kAuto;
+  bool equalized = false, bias_corrected = false;
+  int seven_bit_layers = 0;
+  data::Split split;
+  double seconds = 0;              // calibration and search, without verification
+  std::optional<Quality> quality;  // where --max-drop needed it
+};
+
+// Fails with kUsage where the graph is quantized already, kUnsupported where nothing in it can be,
+// kUnmet where max_drop can't be held even with all layers in float.
+Result<Quantized> Quantize(const graph::Graph& graph, std::shared_ptr<const data::Dataset> dataset,
+                           const data::Preprocess& preprocess, const model::Context& context,
+                           const QuantizeOptions& options, Progress& progress);
+
+}  // namespace pare::compress

@@ -1,0 +1,46 @@
+// What the commands report, as values: the command line prints them, and docs/json.md names them.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compress/score.h"
+#include "compress/timing.h"
+
+namespace pare::compress {
+
+// Percentages are 0…100; nullopt where unknown.
+struct Quality {
+  std::optional<double> top1_a, top1_b, top5_a, top5_b;
+  std::optional<double> agreement;  // of the largest output
+  std::optional<double> cosine, mse, psnr;
+  int64_t count = 0;
+  Metric metric = Metric::kAuto;  // what the drop goes by
+
+  // Percentage points lost from a to b: of top-1 with labels, of agreement without.
+  std::optional<double> drop() const;
+};
+
+struct LayerReport {
+  std::string name, op;
+  std::string precision;  // "int8", "int7" (7-bit weights), "float32"
+  std::string reason;     // why that precision, where it needs one
+  std::optional<double> snr_db, cosine;
+  std::optional<double> a_ms, b_ms;  // null where the layer is fused into another
+};
+
+struct Comparison {
+  Quality quality;
+  Timed time;  // sides a and b
+  int64_t bytes_a = 0, bytes_b = 0;
+  double verify_seconds = 0;
+  std::vector<LayerReport> layers;
+};
+
+// Layer times by layer name: the time of a fused node counts for the layer whose name it carries.
+std::map<std::string, double> TimesByLayer(const graph::Graph& graph,
+                                           const std::vector<runtime::LayerTime>& layers);
+
+}  // namespace pare::compress

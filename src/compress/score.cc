@@ -1,0 +1,147 @@
+#include "compress/score.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "platform/clock.h"
+
+namespace pare::compress {
+namespace {
+
+constexpr std::string_view kNames[] = {"auto", "top", "cosine", "mse", "psnr"};
+
+// Row `row` of a tensor whose first dimension is the batch; all of it where there is none.
+std::span<const float> Row(const Tensor& tensor, int64_t row) {
+  const int64_t rows = tensor.rank() > 0 && tensor.shape()[0] > 0 ? tensor.shape()[0] : 1;
+  const int64_t width = tensor.count() / rows;
+  return tensor.as<float>().subspan(static_cast<size_t>(std::min(row, rows - 1) * width),
+                                    static_cast<size_t>(width));
+}
+
+int64_t ArgMax(std::span<const float> row) {
+  return std::max_element(row.begin(), row.end()) - row.begin();
+}
+
+double Percent(int64_t part, int64_t whole) {
+  return whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0;
+}
+
+}  // namespace
+
+Result<Metric> ParseMetric(std::string_view name) {
+  for (size_t i = 0; i < std::size(kNames); ++i) {
+    if (kNames[i] == name) return static_cast<Metric>(i);
+  }
+  return Fail(ErrorKind::kUsage, Text("there is no metric \"", name, "\""),
+              "auto, top, cosine, mse and psnr are there");
+}
+
+std::string_view MetricName(Metric metric) { return kNames[static_cast<int>(metric)]; }
+
+Metric ChooseMetric(Metric metric, const graph::Graph& graph) {
+  if (metric != Metric::kAuto) return metric;
+  if (graph.outputs().empty()) return Metric::kCosine;
+  const graph::TensorType& type = graph.value(graph.outputs()[0].value).type;
+  if (graph.outputs().size() != 1 || type.dtype != DType::kF32 || !type.has_rank() ||
+      type.rank() < 2) {
+    return Metric::kCosine;
+  }
+  const graph::Shape& shape = *type.shape;
+  const bool flat = std::all_of(shape.begin() + 2, shape.end(),
+                                [](graph::Dim dim) { return dim == graph::Dim(1); });
+  if (!flat || !shape[1].known() || shape[1].size() < 2) return Metric::kCosine;
+  // An autoencoder's output has the shape of its input, and no classes.
+  const graph::TensorType& input = graph.value(graph.inputs()[0]).type;
+  return input.shape == type.shape ? Metric::kCosine : Metric::kTop;
+}
+
+void LabelScore::Add(const Tensor& scores, std::span<const int64_t> labels, int64_t rows) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const std::span<const float> row = Row(scores, r);
+    const int64_t label = labels[r];
+    if (label < 0) continue;
+    ++labelled_;
+    if (label >= static_cast<int64_t>(row.size())) continue;
+    const float own = row[label];
+    if (std::any_of(row.begin(), row.end(), [](float v) { return std::isnan(v); })) continue;
+    int64_t before = 0;  // how many rank higher; of equals the first, as argmax does
+    for (int64_t i = 0; i < static_cast<int64_t>(row.size()); ++i) {
+      before += row[i] > own || (row[i] == own && i < label);
+    }
+    first_ += before == 0;
+    in_five_ += before < 5;
+  }
+}
+
+std::optional<double> LabelScore::top1() const {
+  return labelled_ ? std::optional(Percent(first_, labelled_)) : std::nullopt;
+}
+std::optional<double> LabelScore::top5() const {
+  return labelled_ ? std::optional(Percent(in_five_, labelled_)) : std::nullopt;
+}
+
+void PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor> other,
+                    int64_t rows) {
+  for (int64_t r = 0; r < rows; ++r) {
+    double dot = 0, aa = 0, bb = 0;
+    for (size_t o = 0; o < reference.size(); ++o) {
+      if (reference[o].dtype() != DType::kF32 || other[o].dtype() != DType::kF32) continue;
+      const auto a = Row(reference[o], r), b = Row(other[o], r);
+      for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
+        dot += static_cast<double>(a[i]) * b[i];
+        aa += static_cast<double>(a[i]) * a[i];
+        bb += static_cast<double>(b[i]) * b[i];
+        const double difference = static_cast<double>(a[i]) - b[i];
+        squared_difference_ += difference * difference;
+        low_ = std::min(low_, a[i]);
+        high_ = std::max(high_, a[i]);
+      }
+      values_ += static_cast<int64_t>(a.size());
+      if (o == 0 && !a.empty()) agreeing_ += ArgMax(a) == ArgMax(b);
+    }
+    squared_reference_ += aa;
+    cosine_sum_ += aa == bb && aa == 0 ? 1.0 : dot / std::max(std::sqrt(aa) * std::sqrt(bb), 1e-30);
+    ++count_;
+  }
+}
+
+double PairScore::agreement() const { return Percent(agreeing_, count_); }
+double PairScore::cosine() const { return count_ ? cosine_sum_ / static_cast<double>(count_) : 0; }
+double PairScore::mse() const {
+  return values_ ? squared_difference_ / static_cast<double>(values_) : 0;
+}
+double PairScore::psnr() const {
+  const double range = static_cast<double>(high_) - low_;
+  return mse() > 0 ? 10 * std::log10(range * range / mse()) : INFINITY;
+}
+double PairScore::relative_error() const {
+  return squared_difference_ / std::max(squared_reference_, 1e-30);
+}
+
+Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Progress& progress) {
+  const Stopwatch watch;
+  Evaluation evaluation;
+  LabelScore score;
+  std::vector<Tensor> outputs(session.graph().outputs().size());
+  progress.Stage("evaluating", loader.samples());
+  loader.Rewind();
+  while (true) {
+    PARE_TRY(progress.Check());
+    PARE_ASSIGN(const auto batch, loader.Next());
+    if (!batch) break;
+    PARE_TRY(session.Run(batch->inputs, outputs));
+    if (outputs.empty() || outputs[0].dtype() != DType::kF32) {
+      return Unsupported(
+          "the model's first output is no float32 tensor: there are no classes to score");
+    }
+    score.Add(outputs[0], batch->labels, batch->count());
+    evaluation.count += batch->count();
+    progress.Advance(batch->count());
+  }
+  evaluation.top1 = score.top1();
+  evaluation.top5 = score.top5();
+  evaluation.seconds = watch.seconds();
+  return evaluation;
+}
+
+}  // namespace pare::compress

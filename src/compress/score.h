@@ -1,0 +1,67 @@
+// How good outputs are: against labels, and against the outputs of another model.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/progress.h"
+#include "data/loader.h"
+#include "runtime/session.h"
+
+namespace pare::compress {
+
+enum class Metric : uint8_t {
+  kAuto,    // classification where the first output is [batch, classes ≥ 2], else cosine
+  kTop,     // top-1, top-5, agreement
+  kCosine,  // mean over samples of the cosine of all outputs
+  kMse,     // mean squared difference
+  kPsnr,    // dB, of the reference's range
+};
+Result<Metric> ParseMetric(std::string_view name);
+std::string_view MetricName(Metric metric);
+// What kAuto stands for with this graph.
+Metric ChooseMetric(Metric metric, const graph::Graph& graph);
+
+// Counts right answers of a classifier, row by row. A row with a NaN is never right.
+class LabelScore {
+ public:
+  // `scores` is [rows, classes, 1…]; of the labels only the first `rows` count; negative ones
+  // don't.
+  void Add(const Tensor& scores, std::span<const int64_t> labels, int64_t rows);
+  int64_t labelled() const { return labelled_; }
+  std::optional<double> top1() const;  // percent; nullopt without labels
+  std::optional<double> top5() const;
+
+ private:
+  int64_t labelled_ = 0, first_ = 0, in_five_ = 0;
+};
+
+// Compares the outputs of a model with those of a reference, sample by sample.
+class PairScore {
+ public:
+  void Add(std::span<const Tensor> reference, std::span<const Tensor> other, int64_t rows);
+  int64_t count() const { return count_; }
+  double agreement() const;  // percent of rows whose largest first output is at the same place
+  double cosine() const;     // mean over samples
+  double mse() const;
+  double psnr() const;  // of the reference's range, dB; infinite where equal
+  // Σ (other − reference)² / Σ reference²: what the choice between quantizations goes by.
+  double relative_error() const;
+
+ private:
+  int64_t count_ = 0, agreeing_ = 0, values_ = 0;
+  double cosine_sum_ = 0, squared_difference_ = 0, squared_reference_ = 0;
+  float low_ = 0, high_ = 0;
+};
+
+struct Evaluation {
+  std::optional<double> top1, top5;
+  int64_t count = 0;
+  double seconds = 0;
+};
+
+// Runs the session over the loader's samples.
+Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Progress& progress);
+
+}  // namespace pare::compress

@@ -1,0 +1,57 @@
+#include "compress/score.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "compress/timing.h"
+
+namespace pare::compress {
+namespace {
+
+TEST(LabelScore, CountsTheFirstOfEqualsAndSkipsUnknownLabels) {
+  const Tensor scores = Tensor::Of<float>({4, 3}, {0, 1, 0, 2, 2, 0, 0, 0, 1, NAN, 5, 0});
+  const int64_t labels[] = {1, 1, -1, 1};
+  LabelScore score;
+  score.Add(scores, labels, 4);
+  EXPECT_EQ(score.labelled(), 3);
+  EXPECT_NEAR(*score.top1(), 100.0 / 3,
+              1e-9);  // the tie goes to class 0, the row with NaN to nobody
+  EXPECT_NEAR(*score.top5(), 200.0 / 3, 1e-9);
+}
+
+TEST(LabelScore, ALabelBeyondTheClassesIsWrong) {
+  LabelScore score;
+  const int64_t labels[] = {7};
+  score.Add(Tensor::Of<float>({1, 2}, {0, 1}), labels, 1);
+  EXPECT_EQ(*score.top1(), 0);
+  EXPECT_FALSE(LabelScore().top1());
+}
+
+TEST(PairScore, OnlyValidRowsCount) {
+  const Tensor a = Tensor::Of<float>({2, 2}, {1, 0, 0, 1});
+  const Tensor b = Tensor::Of<float>({2, 2}, {1, 0, 1, 0});
+  PairScore one, two;
+  one.Add({&a, 1}, {&b, 1}, 1);
+  two.Add({&a, 1}, {&b, 1}, 2);
+  EXPECT_EQ(one.agreement(), 100);
+  EXPECT_EQ(one.relative_error(), 0);
+  EXPECT_TRUE(std::isinf(one.psnr()));
+  EXPECT_EQ(two.agreement(), 50);
+  EXPECT_NEAR(two.cosine(), 0.5, 1e-12);
+  EXPECT_NEAR(two.mse(), 0.5, 1e-12);
+}
+
+TEST(MedianOf, TheIntervalHoldsTheMedian) {
+  std::vector<double> samples;
+  for (int i = 0; i < 101; ++i) samples.push_back((i * 37) % 101);
+  const Interval interval = MedianOf(samples);
+  EXPECT_EQ(interval.median, 50);
+  EXPECT_LT(interval.low, 45);
+  EXPECT_GT(interval.high, 55);
+  EXPECT_GT(interval.low, 35);
+  EXPECT_EQ(interval.min, 0);
+}
+
+}  // namespace
+}  // namespace pare::compress

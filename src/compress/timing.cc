@@ -1,0 +1,68 @@
+#include "compress/timing.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "platform/clock.h"
+
+namespace pare::compress {
+
+Interval MedianOf(std::vector<double> samples) {
+  if (samples.empty()) return {};
+  std::sort(samples.begin(), samples.end());
+  const auto n = static_cast<double>(samples.size());
+  const double spread = 0.98 * std::sqrt(n);  // 1.96 · √n / 2
+  const auto at = [&](double rank) {
+    return samples[static_cast<size_t>(std::clamp(rank, 0.0, n - 1))];
+  };
+  return {at(std::floor(n / 2)), at(std::floor(n / 2 - spread)), at(std::ceil(n / 2 + spread)),
+          samples.front()};
+}
+
+namespace {
+
+// The last layer times that a profile holds, merged over rounds by the profile itself.
+Result<Timed> Measure(std::span<runtime::Session* const> sessions, std::span<const Tensor> inputs,
+                      const TimingOptions& options, bool layers) {
+  std::vector<std::vector<Tensor>> outputs;
+  std::vector<std::vector<double>> ms(sessions.size());
+  std::vector<runtime::Profile> profiles(layers ? sessions.size() : 0);
+  for (runtime::Session* session : sessions) {
+    outputs.emplace_back(session->graph().outputs().size());
+    for (int warm_up = 0; warm_up < 2; ++warm_up) PARE_TRY(session->Run(inputs, outputs.back()));
+  }
+  std::vector<double> ratios;
+  const Stopwatch budget;
+  for (int round = 0; round < options.max_rounds; ++round) {
+    if (round >= options.min_rounds && budget.seconds() > options.seconds) break;
+    for (size_t side = 0; side < sessions.size(); ++side) {
+      const Stopwatch watch;
+      PARE_TRY(sessions[side]->Run(inputs, outputs[side],
+                                   {.profile = layers ? &profiles[side] : nullptr}));
+      ms[side].push_back(watch.ms());
+    }
+    ratios.push_back(ms[0].back() / ms[sessions.size() > 1 ? 1 : 0].back());
+  }
+  Timed timed;
+  timed.rounds = static_cast<int>(ratios.size());
+  timed.speedup = MedianOf(ratios);
+  for (size_t side = 0; side < sessions.size(); ++side) {
+    timed.sides.push_back(
+        {MedianOf(ms[side]), layers ? profiles[side].Layers() : std::vector<runtime::LayerTime>()});
+  }
+  return timed;
+}
+
+}  // namespace
+
+Result<Timed> TimeInterleaved(std::span<runtime::Session* const> sessions,
+                              std::span<const Tensor> inputs, const TimingOptions& options) {
+  return Measure(sessions, inputs, options, false);
+}
+
+Result<Timed> ProfileInterleaved(std::span<runtime::Session* const> sessions,
+                                 std::span<const Tensor> inputs, const TimingOptions& options) {
+  return Measure(sessions, inputs, options, true);
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,44 @@
+// Time, measured so that it can be believed: sides by turns, medians with confidence intervals.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "runtime/session.h"
+
+namespace pare::compress {
+
+// Of a median: [low, high] covers the true one with 95 % confidence (by the binomial of order
+// statistics).
+struct Interval {
+  double median = 0, low = 0, high = 0;
+  double min = 0;
+};
+Interval MedianOf(std::vector<double> samples);
+
+struct TimingOptions {
+  double seconds = 1.5;  // for all sides together, warm-up not counted
+  int min_rounds = 7;
+  int max_rounds = 1000;
+};
+
+struct SideTimes {
+  Interval ms;
+  std::vector<runtime::LayerTime> layers;  // where asked for
+};
+
+struct Timed {
+  std::vector<SideTimes> sides;
+  // Of sides[0] to sides[1], round by round; 1 for a single side.
+  Interval speedup;
+  int rounds = 0;
+};
+
+// Runs the sessions on the same inputs by turns: A B A B …
+Result<Timed> TimeInterleaved(std::span<runtime::Session* const> sessions,
+                              std::span<const Tensor> inputs, const TimingOptions& options = {});
+// Layer by layer, by turns as well.
+Result<Timed> ProfileInterleaved(std::span<runtime::Session* const> sessions,
+                                 std::span<const Tensor> inputs, const TimingOptions& options = {});
+
+}  // namespace pare::compress

@@ -1,0 +1,96 @@
+#include "model/model.h"
+
+#include "onnx/import.h"
+#include "platform/file.h"
+
+namespace pare::model {
+
+Context Context::Make(int threads) {
+  Context context{DetectCpu(), nullptr};
+  context.pool = std::make_shared<ThreadPool>(threads > 0 ? threads : context.cpu.threads());
+  return context;
+}
+
+Result<Model> Model::Load(const std::string& path) {
+  Model model;
+  model.path_ = path;
+  {
+    PARE_ASSIGN(const auto file, MappedFile::Open(path));
+    model.file_bytes_ = static_cast<int64_t>(file->bytes().size());
+  }
+  PARE_ASSIGN(model.graph_, onnx::Import(path));
+  const auto failed = [&](const Error& error) { return Fail(error.at(path)); };
+  if (Status status = model.preprocess_.ReadFrom(model.graph_.metadata); !status)
+    return failed(status.error());
+  if (Status status = passes::Simplify(model.graph_); !status) return failed(status.error());
+  return model;
+}
+
+namespace {
+
+// The optimized graph for inputs of these shapes. Symbols become sizes wherever inference carries them;
+// constants keep their bytes, so that packed weights are shared between signatures.
+Result<graph::Graph> BindShapes(const graph::Graph& graph, std::span<const Dims> shapes,
+                                const passes::PassOptions& options) {
+  graph::Graph bound = graph;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    const graph::ValueId input = bound.inputs()[i];
+    bound.SetType(input, {bound.value(input).type.dtype, graph::ToShape(shapes[i])});
+  }
+  PARE_TRY(passes::Optimize(bound, nullptr, options));
+  return bound;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<runtime::Session>> MakeSession(const graph::Graph& simplified,
+                                                      const Context& context,
+                                                      const passes::PassOptions& options) {
+  graph::Graph optimized = simplified;
+  PARE_TRY(passes::Optimize(optimized, nullptr, options));
+  const auto specialize = [options](const graph::Graph& graph, std::span<const Dims> shapes) {
+    return BindShapes(graph, shapes, options);
+  };
+  return std::make_unique<runtime::Session>(std::move(optimized), context.cpu, context.pool,
+                                            specialize);
+}
+
+std::vector<data::InputSpec> InputSpecs(const graph::Graph& graph) {
+  std::vector<data::InputSpec> specs;
+  for (graph::ValueId id : graph.inputs()) {
+    const graph::Value& value = graph.value(id);
+    data::InputSpec spec{.name = value.name, .dtype = value.type.dtype, .shape = {}};
+    for (const graph::Dim dim : value.type.shape.value_or(graph::Shape())) {
+      spec.shape.push_back(dim.known() ? dim.size() : -1);
+    }
+    specs.push_back(std::move(spec));
+  }
+  return specs;
+}
+
+Result<std::vector<Dims>> ShapesForBatch(const graph::Graph& graph, int64_t batch) {
+  std::vector<Dims> shapes;
+  for (graph::ValueId id : graph.inputs()) {
+    const graph::Value& value = graph.value(id);
+    if (!value.type.shape) {
+      return Unsupported(Text("the input \"", value.name, "\" has no shape in the file"),
+                         "give --input a real array");
+    }
+    Dims dims;
+    for (size_t axis = 0; axis < value.type.shape->size(); ++axis) {
+      const graph::Dim dim = (*value.type.shape)[axis];
+      if (!dim.known() && axis > 0) {
+        return Fail(
+            ErrorKind::kUsage,
+            Text("dimension ", axis, " of the input \"", value.name, "\" (",
+                 graph::TypeText(value.type, graph.symbols()), ") is free: its size must be given"),
+            Text("e.g. --shape ", value.name, "=1x128"));
+      }
+      dims.push_back(dim.known() ? dim.size() : batch);
+    }
+    shapes.push_back(std::move(dims));
+  }
+  return shapes;
+}
+
+}  // namespace pare::model

@@ -1,0 +1,83 @@
+// tests/cases and tests/models: one operator or one small model each, against what ONNX Runtime
+// answered.
+#include "running.h"
+
+namespace pare {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Case {
+  std::string name;  // for gtest: letters, digits, _
+  fs::path model, folder;
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+std::string TestName(std::string name) {
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  }
+  return name;
+}
+
+std::vector<fs::path> Sorted(const fs::path& folder) {
+  std::vector<fs::path> entries(fs::directory_iterator{folder}, fs::directory_iterator{});
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+std::vector<Case> OperatorCases() {
+  std::vector<Case> cases;
+  for (const fs::path& op : Sorted(SourcePath("tests/cases"))) {
+    if (!fs::is_directory(op)) continue;
+    for (const fs::path& folder : Sorted(op)) {
+      const std::string name = op.filename().string() + "_" + folder.filename().string();
+      cases.push_back({TestName(name), folder / "model.onnx", folder});
+    }
+  }
+  return cases;
+}
+
+std::vector<Case> ModelCases() {
+  std::vector<Case> cases;
+  for (const fs::path& model : Sorted(SourcePath("tests/models"))) {
+    if (model.extension() != ".onnx") continue;
+    for (const fs::path& folder : Sorted(fs::path(model).replace_extension())) {
+      const std::string name = model.stem().string() + "_" + folder.filename().string();
+      cases.push_back({TestName(name), model, folder});
+    }
+  }
+  return cases;
+}
+
+Tolerance ToleranceOf(const Case& c, const Tensor& want) {
+  if (c.name.starts_with("half_")) return {2e-3, 2e-3};
+  if (c.name.starts_with("bert_")) return {1e-4, 1e-4};
+  if (c.name.starts_with("qdq_cnn")) return {0.031, 0};  // one step of its grid
+  if (c.name.starts_with("qdq_noisy")) return {0.0236, 0};
+  return want.dtype() == DType::kF16 ? Tolerance{1e-3, 1e-3} : Tolerance{};
+}
+
+class ExpectedOutputs : public ::testing::TestWithParam<Case> {};
+
+TEST_P(ExpectedOutputs, Hold) {
+  const Case& c = GetParam();
+  const auto inputs = LoadNumbered(c.folder, "input");
+  const auto want = LoadNumbered(c.folder, "output");
+  ASSERT_FALSE(want.empty());
+  const auto got = RunModel(c.model, inputs);
+  ASSERT_TRUE(got) << got.error().message();
+  ASSERT_EQ(got->size(), want.size());
+  for (size_t i = 0; i < want.size(); ++i) {
+    EXPECT_TRUE(Near((*got)[i], want[i], ToleranceOf(c, want[i]))) << "output " << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Operator, ExpectedOutputs, ::testing::ValuesIn(OperatorCases()),
+                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Model, ExpectedOutputs, ::testing::ValuesIn(ModelCases()),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace pare
