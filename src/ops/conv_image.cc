@@ -126,7 +126,9 @@ Status PrepareImageConv(PrepareContext& context, const ConvGeometry& conv) {
   PARE_ASSIGN(state.args.activation, ReadActivation(context.attrs()));
   PARE_ASSIGN(state.args.packed, PackWeights(context, conv, shape, *row));
   const bool last = conv.layout.channels_last;
-  if (!last) {
+  if (last) {
+    context.AllowInPlace(3);
+  } else {
     state.x = ToPixels(context, conv.x, 0);
     if (state.residual) state.residual = ToPixels(context, conv.y, 3);
     state.y_temp = context.Temp(static_cast<size_t>(shape.pixels() * shape.out_c) * sizeof(float));

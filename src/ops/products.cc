@@ -98,6 +98,8 @@ Status PrepareProducts(PrepareContext& context, Products products) {
                      .tasks = state->panels * shape.b_count,
                      .kernel = "gemm_f32_pack"});
   }
+  if (products.residual.kind == Operand::Kind::kInput)
+    context.AllowInPlace(products.residual.index);
   context.AddStep({.run = RunProducts,
                    .state = state,
                    .tasks = state->tasks * count,

@@ -117,6 +117,15 @@ class Compiler {
     }
   }
 
+  // Whether an operand that the record doesn't let be overwritten lies in the same memory.
+  bool ReadElsewhere(const graph::Node& node, uint32_t allowed, size_t group) {
+    for (size_t input = 0; input < node.inputs.size(); ++input) {
+      if (allowed >> input & 1 || node.inputs[input] == ValueId::kNone) continue;
+      if (GroupOf(node.inputs[input]) == group) return true;
+    }
+    return false;
+  }
+
   // Where a record allows it, an output takes over the memory of an input that dies in the same
   // node.
   void ReuseDyingInputs() {
@@ -129,6 +138,7 @@ class Compiler {
         if (!(allowed >> input & 1) || node.inputs[input] == ValueId::kNone) continue;
         const size_t in = GroupOf(node.inputs[input]);
         if (in == out || groups_[in].placed || groups_[out].placed) continue;
+        if (ReadElsewhere(node, allowed, in)) continue;
         if (groups_[in].last != static_cast<int>(i) || groups_[in].bytes < groups_[out].bytes)
           continue;
         MergeGroups(in, out);

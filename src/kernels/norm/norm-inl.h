@@ -88,6 +88,10 @@ struct Norm {
   static float Sum(const float* x, int64_t n) {
     return SumOf(x, n, [](F32 sum, F32 v) { return Add(sum, v); });
   }
+  static float Deviations(const float* x, int64_t n, float mean) {
+    const F32 centre = Set(mean);
+    return SumOf(x, n, [centre](F32 sum, F32 v) { return Add(sum, Sub(v, centre)); });
+  }
   static float SquaredDeviations(const float* x, int64_t n, float mean) {
     const F32 centre = Set(mean);
     return SumOf(x, n, [centre](F32 sum, F32 v) {
@@ -100,22 +104,24 @@ struct Norm {
     const float* x = args.x + r * args.n;
     float* y = args.y + r * args.n;
     const float n = static_cast<float>(args.n);
+    // What rounding took from the mean is subtracted by itself: beside a large mean it counts.
     const float mean = args.rms ? 0.0f : Sum(x, args.n) / n;
-    const float variance = SquaredDeviations(x, args.n, mean) / n;
+    const float rest = args.rms ? 0.0f : Deviations(x, args.n, mean) / n;
+    const float variance = SquaredDeviations(x, args.n, mean) / n - rest * rest;
     const float inverse_std = 1.0f / __builtin_sqrtf(variance + args.eps);
     if (args.mean) args.mean[r] = mean;
     if (args.inverse_std) args.inverse_std[r] = inverse_std;
-    const F32 centre = Set(mean), factor = Set(inverse_std);
+    const F32 centre = Set(mean), off = Set(rest), factor = Set(inverse_std);
     int64_t i = 0;
     for (; i + kLanes <= args.n; i += kLanes) {
-      F32 v = Mul(Sub(Load(x + i), centre), factor);
+      F32 v = Mul(Sub(Sub(Load(x + i), centre), off), factor);
       if (args.scale) v = Mul(v, Load(args.scale + i));
       if (args.bias) v = Add(v, Load(args.bias + i));
       Store(y + i, v);
     }
     if (i < args.n) {
       const Tail t = FirstN(args.n - i);
-      F32 v = Mul(Sub(Load(x + i, t), centre), factor);
+      F32 v = Mul(Sub(Sub(Load(x + i, t), centre), off), factor);
       if (args.scale) v = Mul(v, Load(args.scale + i, t));
       if (args.bias) v = Add(v, Load(args.bias + i, t));
       Store(y + i, v, t);
