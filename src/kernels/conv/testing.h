@@ -1,4 +1,4 @@
-// What the tests of conv and its relatives (dwconv) share.
+// What the tests of conv and its relatives share.
 #pragma once
 
 #include <cmath>

@@ -1,0 +1,9 @@
+#include "kernels/simd/avx2.h"
+// After the wrappers:
+#include "kernels/deconv/deconv-inl.h"
+
+namespace pare::kernels {
+
+extern constexpr ConvKernel deconv_f32_avx2 = avx2::MakeDeconv<avx2::Tiles<6, 2>>();
+
+}  // namespace pare::kernels

@@ -1,0 +1,9 @@
+#include "kernels/simd/avx512.h"
+// After the wrappers:
+#include "kernels/deconv/deconv-inl.h"
+
+namespace pare::kernels {
+
+extern constexpr ConvKernel deconv_f32_avx512 = avx512::MakeDeconv<avx512::Tiles<14, 2>>();
+
+}  // namespace pare::kernels
