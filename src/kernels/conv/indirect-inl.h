@@ -96,19 +96,19 @@ struct IndirectConv {
     TileArgs tile{.rows = nullptr,
                   .segments = segments.count,
                   .k = segments.k,
+                  .bias = nullptr,
                   .panel = nullptr,
+                  .panel_stride = 0,
                   .columns = 0,
                   .out = {.c = nullptr,
                           .ldc = s.out_stride,
                           .residual = nullptr,
                           .ldr = s.residual_stride,
                           .activation = args.activation}};
+    const float* packed = static_cast<const float*>(args.packed) + group * layout.bytes() / 4;
     for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
       const int64_t n0 = group * s.group_out() + panel * T::kColumns;
-      tile.panel = static_cast<const float*>(args.packed) + group * layout.bytes() / 4 +
-                   layout.offset(panel);
-      tile.columns = layout.columns(panel);
-      const int64_t vectors = layout.width(panel) / kLanes;
+      const int64_t vectors = layout.Select(packed, panel, tile);
       for (int64_t t = tiles.begin; t < tiles.end; ++t) {
         const Range m = PartOf(s.pixels(), blocks.row_tiles, t);
         tile.rows = pointers + (m.begin - m0) * segments.count;

@@ -246,11 +246,14 @@ struct WinogradConv {
         .rows = rows,
         .segments = 1,
         .k = s.in_c,
+        .bias = nullptr,
         .panel = nullptr,
+        .panel_stride = width,
         .columns = width,
         .out = {.c = nullptr, .ldc = T::kColumns, .residual = nullptr, .ldr = 0, .activation = {}}};
     for (int64_t plane = 0; plane < kPlanes; ++plane) {
-      tile.panel = u + plane * PlaneFloats(s, panel);
+      tile.bias = u + plane * PlaneFloats(s, panel);
+      tile.panel = tile.bias + width;
       for (int64_t t = 0; t < row_tiles; ++t) {
         const Range range = PartOf(tiles, row_tiles, t);
         for (int64_t r = 0; r < range.size(); ++r) {

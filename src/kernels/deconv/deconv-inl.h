@@ -137,7 +137,10 @@ struct Deconv {
     TileArgs tile{.rows = nullptr,
                   .segments = segments,
                   .k = s.group_in(),
+                  .bias = nullptr,
                   .panel = nullptr,
+                  .panel_stride = 0,
+
                   .columns = 0,
                   .out = {.c = nullptr,
                           .ldc = s.out_stride * s.stride_w,
@@ -146,15 +149,14 @@ struct Deconv {
                           .activation = args.activation}};
     for (int64_t panel = 0; panel < panels.count(); ++panel) {
       const int64_t n0 = group * s.group_out() + panel * T::kColumns;
-      tile.panel = packed + panels.offset(panel);
-      tile.columns = panels.columns(panel);
+      const int64_t vectors = panels.Select(packed, panel, tile);
       for (int64_t t = 0; t < row_tiles; ++t) {
         const Range range = PartOf(pixels, row_tiles, t);
         const int64_t pixel = line * s.out_w + px + range.begin * s.stride_w;
         tile.rows = pointers + range.begin * segments;
         tile.out.c = args.y + pixel * s.out_stride + n0;
         if (args.residual) tile.out.residual = args.residual + pixel * s.residual_stride + n0;
-        T::Find(range.size(), panels.width(panel) / kLanes)(tile);
+        T::Find(range.size(), vectors)(tile);
       }
     }
   }

@@ -42,18 +42,21 @@ struct Gemm {
   static void RunPanel(const GemmArgs& args, int64_t row_tiles, Range tiles,
                        int64_t panel) noexcept {
     const Panels<T> panels{args.shape.n, args.shape.k};
-    const int64_t n0 = panel * T::kColumns, vectors = panels.width(panel) / kLanes;
+    const int64_t n0 = panel * T::kColumns;
     const float* rows[T::kRows];
     TileArgs tile{.rows = rows,
                   .segments = 1,
                   .k = args.shape.k,
-                  .panel = static_cast<const float*>(args.packed) + panels.offset(panel),
-                  .columns = panels.columns(panel),
+                  .bias = nullptr,
+                  .panel = nullptr,
+                  .panel_stride = 0,
+                  .columns = 0,
                   .out = {.c = nullptr,
                           .ldc = args.ldc,
                           .residual = nullptr,
                           .ldr = args.ldr,
                           .activation = args.activation}};
+    const int64_t vectors = panels.Select(static_cast<const float*>(args.packed), panel, tile);
     for (int64_t t = tiles.begin; t < tiles.end; ++t) {
       const Range m = PartOf(args.shape.m, row_tiles, t);
       for (int64_t r = 0; r < m.size(); ++r) rows[r] = args.a + (m.begin + r) * args.lda;

@@ -25,8 +25,10 @@ struct TileArgs {
   const float* const* rows;
   int64_t segments;
   int64_t k;
-  const float* panel;  // bias[columns], then [segments · k][columns], columns = kVectors · kLanes
-  int64_t columns;     // valid ones, 1 … kVectors · kLanes
+  const float* bias;   // [kVectors · kLanes], where the sums start
+  const float* panel;  // B: [segments · k] rows of kVectors · kLanes, panel_stride apart
+  int64_t panel_stride;
+  int64_t columns;  // valid ones, 1 … kVectors · kLanes
   TileOut out;
 };
 
@@ -55,28 +57,52 @@ PARE_INLINE void StoreTile(F32 (&acc)[kRows][kVectors], const TileOut& out, int6
   if (!out.activation.is_clamp()) ActivateRows(out.activation, out.c, out.ldc, kRows, columns);
 }
 
+// One k of a tile.
+template <int kRows, int kVectors>
+PARE_INLINE void AddProducts(F32 (&acc)[kRows][kVectors], const float* const (&a)[kRows], int64_t i,
+                             const float* b) {
+  F32 bv[kVectors];
+  PARE_UNROLL for (int v = 0; v < kVectors; ++v) bv[v] = Load(b + v * kLanes);
+  PARE_UNROLL for (int r = 0; r < kRows; ++r) {
+    const F32 av = Set(a[r][i]);
+    PARE_UNROLL for (int v = 0; v < kVectors; ++v) acc[r][v] = Fma(av, bv[v], acc[r][v]);
+  }
+}
+
 template <int kRows, int kVectors>
 void RunTile(const TileArgs& args) noexcept {
+  // A small tile has too few sums to hide the latency of a multiply-add: it keeps several partial
+  // ones.
+  constexpr int kChains = kRows * kVectors >= 8 ? 1 : kRows * kVectors >= 4 ? 2 : 4;
   const float* b = args.panel;
-  F32 acc[kRows][kVectors];
+  F32 acc[kChains][kRows][kVectors];
   PARE_UNROLL for (int v = 0; v < kVectors; ++v) {
-    const F32 bias = Load(b + v * kLanes);
-    PARE_UNROLL for (int r = 0; r < kRows; ++r) acc[r][v] = bias;
+    const F32 bias = Load(args.bias + v * kLanes);
+    PARE_UNROLL for (int r = 0; r < kRows; ++r) acc[0][r][v] = bias;
+    PARE_UNROLL for (int c = 1; c < kChains; ++c) {
+      PARE_UNROLL for (int r = 0; r < kRows; ++r) acc[c][r][v] = Zero();
+    }
   }
-  b += kVectors * kLanes;
   for (int64_t s = 0; s < args.segments; ++s) {
     const float* a[kRows];
     PARE_UNROLL for (int r = 0; r < kRows; ++r) a[r] = args.rows[s * kRows + r];
-    for (int64_t i = 0; i < args.k; ++i, b += kVectors * kLanes) {
-      F32 bv[kVectors];
-      PARE_UNROLL for (int v = 0; v < kVectors; ++v) bv[v] = Load(b + v * kLanes);
-      PARE_UNROLL for (int r = 0; r < kRows; ++r) {
-        const F32 av = Set(a[r][i]);
-        PARE_UNROLL for (int v = 0; v < kVectors; ++v) acc[r][v] = Fma(av, bv[v], acc[r][v]);
+    int64_t i = 0;
+    if constexpr (kChains > 1) {
+      for (; i + kChains <= args.k; i += kChains) {
+        PARE_UNROLL for (int c = 0; c < kChains; ++c) {
+          AddProducts(acc[c], a, i + c, b);
+          b += args.panel_stride;
+        }
       }
     }
+    for (; i < args.k; ++i, b += args.panel_stride) AddProducts(acc[0], a, i, b);
   }
-  StoreTile<kRows, kVectors>(acc, args.out, args.columns);
+  PARE_UNROLL for (int c = 1; c < kChains; ++c) {
+    PARE_UNROLL for (int r = 0; r < kRows; ++r) {
+      PARE_UNROLL for (int v = 0; v < kVectors; ++v) acc[0][r][v] = Add(acc[0][r][v], acc[c][r][v]);
+    }
+  }
+  StoreTile<kRows, kVectors>(acc[0], args.out, args.columns);
 }
 
 // kMaxRows: the tallest tile of this ISA, kMaxVectors: the widest; both chosen so that the sums,
@@ -115,7 +141,8 @@ struct Tiles {
   static constexpr Table kTable = Make();
 };
 
-// Panels of a [k, n] matrix: kColumns columns each, the last narrower, one after the other.
+// Panels of a [k, n] matrix: kColumns columns each, the last narrower, one after the other. A panel
+// is its bias and then its k rows.
 template <typename T>
 struct Panels {
   int64_t n, k;
@@ -124,6 +151,14 @@ struct Panels {
   int64_t offset(int64_t panel) const { return panel * T::kColumns * (k + 1); }  // in floats
   int64_t columns(int64_t panel) const { return MinInt(T::kColumns, n - panel * T::kColumns); }
   int64_t width(int64_t panel) const { return T::VectorsOf(columns(panel)) * kLanes; }
+  // Sets what a tile takes of a panel; returns the tile's width in vectors.
+  int64_t Select(const float* packed, int64_t panel, TileArgs& tile) const {
+    tile.bias = packed + offset(panel);
+    tile.panel = tile.bias + width(panel);
+    tile.panel_stride = width(panel);
+    tile.columns = columns(panel);
+    return width(panel) / kLanes;
+  }
   int64_t bytes() const {
     if (n == 0) return 0;
     const int64_t last = count() - 1;
