@@ -1,15 +1,14 @@
 // Nodes that only move elements, one after another, become one.
 #include <algorithm>
 
+#include "passes/layout.h"
 #include "passes/passes.h"
 
 namespace pare::passes {
 namespace {
 
-using graph::Dim;
 using graph::Ints;
 using graph::Node;
-using graph::Shape;
 using graph::TensorType;
 
 // Without the attribute a Transpose reverses the dimensions.
@@ -33,30 +32,10 @@ bool MergeTransposes(const Match& m, Patch& p) {
   return p.Replace(m["y"], p.Copy(m["y"]).WithInput(0, m["x"]).With("perm", merged));
 }
 
-// The target with which a Reshape of `from` gives `to`; nullopt where no constant says it.
-std::optional<Ints> TargetOf(const Shape& from, const Shape& to) {
-  Ints target;
-  bool inferred = false;
-  for (size_t i = 0; i < to.size(); ++i) {
-    if (to[i].known()) {
-      if (to[i].size() == 0) return std::nullopt;  // 0 means something else in a target
-      target.push_back(to[i].size());
-    } else if (i < from.size() && to[i].Same(from[i])) {
-      target.push_back(0);
-    } else if (!inferred) {
-      inferred = true;
-      target.push_back(-1);
-    } else {
-      return std::nullopt;
-    }
-  }
-  return target;
-}
-
 bool MergeReshapes(const Match& m, Patch& p) {
   const TensorType from = m.type("x"), to = m.type("y");
   if (!from.shape || !to.shape) return false;
-  const auto target = TargetOf(*from.shape, *to.shape);
+  const auto target = ReshapeTarget(*from.shape, *to.shape);
   if (!target) return false;
   const auto count = static_cast<int64_t>(target->size());
   const auto shape = p.Constant("shape", Tensor::Of<int64_t>({count}, *target));

@@ -31,6 +31,19 @@ Status FormLayerNorm(PassContext& context);
 
 // --- internal: to our own operators and layouts
 
+// f16 and bf16 graphs compute in f32, with Casts at inputs and outputs.
+Status ComputeInF32(PassContext& context);
+// Gelu, HardSwish, HardSigmoid and Silu from their formulas.
+Status FormActivations(PassContext& context);
+// Spatial operators, and all that can follow them, compute on N,spatial…,C (attribute
+// channels_last).
+Status ToChannelsLast(PassContext& context);
+// MatMul + bias → pare.MatMul.
+Status FuseBias(PassContext& context);
+// A sum behind a product becomes its residual operand.
+Status FuseResidual(PassContext& context);
+// An activation joins the operator before it: attributes activation, activation_lo, activation_hi.
+Status FuseActivation(PassContext& context);
 // As FoldConstants, and what is left of quantized constants becomes float.
 Status FoldQuantizedConstants(PassContext& context);
 

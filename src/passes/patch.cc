@@ -148,6 +148,7 @@ void Patch::TakeOver(const Replacement& replacement) {
     dims_.emplace(to, graph::Shape(known->second));
   }
   if (!IsNew(to)) return;
+  if (graph_.value(from).channels_last) graph_.SetChannelsLast(to);
   if (graph_.value(from).pinned) {
     graph_.SetPinned(from, false);
     graph_.SetPinned(to, true);

@@ -22,10 +22,19 @@ constexpr Pass kSimplify[] = {
 };
 
 constexpr Pass kOptimize[] = {
+    {"ComputeInF32", ComputeInF32},
     {"FoldConstants", FoldConstants},
     {"RemoveIdentities", RemoveIdentities},
     {"MergeMoves", MergeMoves},
     {"MergeEqual", MergeEqual},
+    {"FormActivations", FormActivations},
+    {"ToChannelsLast", ToChannelsLast},
+    {"RemoveIdentities", RemoveIdentities},
+    {"MergeMoves", MergeMoves},
+    {"FuseBias", FuseBias},
+    {"FuseResidual", FuseResidual},
+    {"FuseActivation", FuseActivation},
+    {"FoldQuantizedConstants", FoldQuantizedConstants},
 };
 
 bool SwitchedOff(std::string_view switches, std::string_view name) {
