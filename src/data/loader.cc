@@ -70,18 +70,16 @@ class Loader::Impl {
   bool stop_ = false;                                  // guarded by mutex_
 };
 
-// The first input with a fixed leading size decides.
+// The first input decides: states and the like come after the data.
 Status Loader::Impl::ChooseBatch() {
   rows_ = std::max<int64_t>(1, options_.batch);
-  for (const InputSpec& spec : specs_) {
-    if (spec.shape.empty() || spec.shape[0] < 0) continue;
-    if (spec.shape[0] == 0) {
-      return Fail(
-          Error(ErrorKind::kUnsupported, "has a batch of 0").at(Text("input '", spec.name, "'")));
-    }
-    rows_ = spec.shape[0];
-    fill_up_ = true;
-    break;
+  const auto first = std::find_if(specs_.begin(), specs_.end(),
+                                  [](const InputSpec& spec) { return !spec.shape.empty(); });
+  fill_up_ = first != specs_.end() && first->shape[0] >= 0;
+  if (fill_up_) rows_ = first->shape[0];
+  if (rows_ == 0) {
+    return Fail(
+        Error(ErrorKind::kUnsupported, "has a batch of 0").at(Text("input '", first->name, "'")));
   }
   for (const InputSpec& spec : specs_) {
     stacked_.push_back(!spec.shape.empty() && (spec.shape[0] < 0 || spec.shape[0] == rows_));

@@ -12,7 +12,8 @@
 
 namespace pare::data {
 
-// One input of the model. −1 = any size. shape[0] is the batch, unless the rank is 0.
+// One input of the model. −1 = any size. shape[0] of the first input is the batch; other inputs
+// have a batch too where their shape[0] is the same or −1, and else take one sample as a whole.
 struct InputSpec {
   std::string name;
   DType dtype = DType::kF32;

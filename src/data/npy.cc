@@ -189,7 +189,8 @@ std::string HeaderFor(const Tensor& tensor) {
                                  [&](const TypeCode& t) { return t.dtype == tensor.dtype(); });
   std::string shape;
   for (const int64_t size : tensor.shape()) shape += Text(size, ", ");
-  if (tensor.rank() > 1) shape.resize(shape.size() - 2);
+  if (tensor.rank() > 0)
+    shape.resize(shape.size() - (tensor.rank() == 1 ? 1 : 2));  // (3,) but (3, 4)
   std::string dict = Text("{'descr': '", SizeOf(tensor.dtype()) == 1 ? '|' : '<', type->code,
                           "', 'fortran_order': False, 'shape': (", shape, "), }");
   const size_t prefix = kMagic.size() + 4;

@@ -93,7 +93,9 @@ class PictureDataset : public Dataset {
 };
 
 std::string LeftOut(int64_t others) {
-  return others == 0 ? "" : Text(others, " files are no pictures and were left out");
+  return others == 0 ? ""
+                     : Text("left out, for they are no pictures: ", others,
+                            others == 1 ? " file" : " files");
 }
 
 Result<std::vector<std::vector<std::string>>> ClassesOf(const DatasetOptions& options) {

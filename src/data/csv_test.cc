@@ -1,0 +1,100 @@
+#include "data/csv.h"
+
+#include <gtest/gtest.h>
+
+#include "data/dataset_parts.h"
+#include "platform/test_folder.h"
+
+namespace pare::data {
+namespace {
+
+using Floats = std::vector<float>;
+using Labels = std::vector<int64_t>;
+using Names = std::vector<std::string>;
+
+Floats RowOf(const CsvTable& table, int64_t index) {
+  const auto row = table.Row(index);
+  EXPECT_TRUE(row) << row.error().message();
+  const auto values = row->as<float>();
+  return {values.begin(), values.end()};
+}
+
+TEST(Csv, HeaderOrNot) {
+  const auto with = CsvTable::Parse("a,b\n1,2\n3,4\n", "");
+  ASSERT_TRUE(with) << with.error().message();
+  EXPECT_EQ(with->size(), 2);
+  EXPECT_EQ(RowOf(*with, 1), (Floats{3, 4}));
+  const auto without = CsvTable::Parse("1,2\n3,4", "");
+  ASSERT_TRUE(without);
+  EXPECT_EQ(without->size(), 2);
+  EXPECT_EQ(RowOf(*without, 0), (Floats{1, 2}));
+  const auto years = CsvTable::Parse("class,2019,2020\n1,2,3\n", "class");  // a header with numbers
+  ASSERT_TRUE(years);
+  EXPECT_EQ(years->size(), 1);
+}
+
+TEST(Csv, LabelsByNameNumberOrText) {
+  const char* text = "x,kind,y\n1,b,2\n3,a,4\n5,b,6\n";
+  for (const char* column : {"kind", "1"}) {
+    const auto table = CsvTable::Parse(text, column);
+    ASSERT_TRUE(table) << table.error().message();
+    EXPECT_EQ(table->labels(), (Labels{1, 0, 1}));
+    EXPECT_EQ(table->classes(), (Names{"a", "b"}));
+    EXPECT_EQ(RowOf(*table, 2), (Floats{5, 6}));
+    EXPECT_TRUE(table->left_out().empty());
+  }
+  EXPECT_EQ(CsvTable::Parse("1,9\n2,7\n", "1")->labels(), (Labels{9, 7}));
+  const auto missing = CsvTable::Parse(text, "colour");
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.error().message().find("x, kind, y"), std::string::npos);
+  EXPECT_FALSE(CsvTable::Parse("1,2\n", "2"));
+}
+
+TEST(Csv, QuotesSeparatorsAndLineEnds) {
+  const auto table = CsvTable::Parse(
+      "\xef\xbb\xbfname;v;w\r\n\"a;\"\"b\"\"\nc\"; +1.5 ;\"2\"\r\n\r\nplain;-3e2;4", "name");
+  ASSERT_TRUE(table) << table.error().message();
+  ASSERT_EQ(table->size(), 2);
+  EXPECT_EQ(table->classes(), (Names{"a;\"b\"\nc", "plain"}));
+  EXPECT_EQ(RowOf(*table, 0), (Floats{1.5f, 2}));
+  EXPECT_EQ(RowOf(*table, 1), (Floats{-300, 4}));
+  const auto tabs = CsvTable::Parse("1\t2,5\n3\t4,5\n", "");
+  ASSERT_TRUE(tabs);
+  EXPECT_EQ(tabs->columns(), 1);
+}
+
+TEST(Csv, TextColumnsAreLeftOutAndGapsAreErrors) {
+  const auto table = CsvTable::Parse("n,t,e\n1,x,\n,y,\n", "");
+  ASSERT_TRUE(table) << table.error().message();
+  EXPECT_EQ(table->left_out(), (Names{"t", "e"}));
+  EXPECT_EQ(RowOf(*table, 0), Floats{1});
+  const auto gap = table->Row(1);
+  ASSERT_FALSE(gap);
+  EXPECT_NE(gap.error().message().find("n is ''"), std::string::npos) << gap.error().message();
+  EXPECT_FALSE(CsvTable::Parse("1\nnan\n", "")->Row(1));
+}
+
+TEST(Csv, DamageIsAnError) {
+  for (const char* text :
+       {"", "\n", "a,b\n", "1,2\n3\n", "1,2\n3,4,5\n", "\"1,2\n", "1,\"2\n3,4\n", "a,b\nx,y\n"}) {
+    EXPECT_FALSE(CsvTable::Parse(text, "")) << text;
+  }
+}
+
+TEST(Csv, AsDataset) {
+  TestFolder folder;
+  const std::string path = folder.Write("t.csv", "a,b,c\n1,x,0\n2,y,1\n,z,1\n");
+  DatasetOptions options;
+  options.label_column = "c";
+  const auto data = OpenDataset(path, options);
+  ASSERT_TRUE(data) << data.error().message();
+  EXPECT_EQ((*data)->size(), 3);
+  EXPECT_EQ((*data)->label(1), 1);
+  EXPECT_EQ((*data)->Get(1)->inputs[0].tensor.as<float>()[0], 2);
+  EXPECT_NE((*data)->note().find("left out: b"), std::string::npos) << (*data)->note();
+  const std::string message = (*data)->Get(2).error().message();
+  EXPECT_NE(message.find("t.csv: row 2"), std::string::npos) << message;
+}
+
+}  // namespace
+}  // namespace pare::data
