@@ -25,19 +25,19 @@ struct Line {
   int64_t stride = 1;
   double low = 0, high = 0, spread = 0;
 };
-struct Run {
+struct ModelRun {
   std::string model, name;
   std::vector<Line> inputs, outputs;
 };
-void PrintTo(const Run& run, std::ostream* out) { *out << run.name; }
+void PrintTo(const ModelRun& run, std::ostream* out) { *out << run.name; }
 
 double Number(const std::string& text) { return text == "-" ? 0 : std::stod(text); }
 
-std::vector<Run> ReadIndex() {
+std::vector<ModelRun> ReadIndex() {
   std::ifstream file(SourcePath("tests/assets_expected/index.tsv"));
   std::string text;
   std::getline(file, text);
-  std::vector<Run> runs;
+  std::vector<ModelRun> runs;
   while (std::getline(file, text)) {
     std::vector<std::string> f;
     std::istringstream fields(text);
@@ -75,10 +75,10 @@ Tensor DrawInput(const Line& line) {
   return line.dtype == "float16" ? Cast(tensor, DType::kF16).value() : tensor;
 }
 
-class AssetModels : public ::testing::TestWithParam<Run> {};
+class AssetModels : public ::testing::TestWithParam<ModelRun> {};
 
 TEST_P(AssetModels, AnswerAsExpected) {
-  const Run& run = GetParam();
+  const ModelRun& run = GetParam();
   std::vector<Tensor> inputs;
   for (const Line& line : run.inputs) inputs.push_back(DrawInput(line));
   const auto got = RunModel(AssetPath("models/" + run.model), inputs);

@@ -27,8 +27,9 @@ struct LayerReport {
   std::string name, op;
   std::string precision;  // "int8", "int7" (7-bit weights), "float32"
   std::string reason;     // why that precision, where it needs one
-  std::optional<double> snr_db, cosine;
-  std::optional<double> a_ms, b_ms;  // null where the layer is fused into another
+  std::optional<double> snr_db = std::nullopt, cosine = std::nullopt;
+  std::optional<double> a_ms = std::nullopt,
+                        b_ms = std::nullopt;  // null where the layer is fused into another
 };
 
 struct Comparison {

@@ -27,6 +27,7 @@ class Compiler {
   Result<std::shared_ptr<const Plan>> Run() {
     order_ = graph_.Order();
     PARE_TRY(PrepareNodes());
+    PARE_TRY(CheckOutputs());
     FindGroups();
     FindLives();
     ReuseDyingInputs();
@@ -49,6 +50,17 @@ class Compiler {
       PARE_ASSIGN(Prepared prepared,
                   ops::Prepare(graph_, graph_.node(id), context_.cpu, context_.packs));
       prepared_.push_back(std::move(prepared));
+    }
+    return {};
+  }
+
+  // After the nodes: they say better what is wrong.
+  Status CheckOutputs() const {
+    for (const graph::Output& output : graph_.outputs()) {
+      if (!graph_.value(output.value).type.is_static()) {
+        return Unsupported(
+            Text("the shape of the output \"", output.name, "\" depends on the data"));
+      }
     }
     return {};
   }
@@ -241,16 +253,11 @@ class Compiler {
   std::vector<size_t> copied_outputs_;
 };
 
-Status CheckStatic(const Graph& graph) {
+Status CheckInputs(const Graph& graph) {
   for (ValueId id : graph.inputs()) {
     if (!graph.value(id).type.is_static() || graph.value(id).type.dtype == DType::kNone) {
       return Fail(ErrorKind::kInternal,
                   Text("the input ", graph.value(id).name, " has no static type"));
-    }
-  }
-  for (const graph::Output& output : graph.outputs()) {
-    if (!graph.value(output.value).type.is_static()) {
-      return Unsupported(Text("the shape of the output \"", output.name, "\" depends on the data"));
     }
   }
   return {};
@@ -259,7 +266,7 @@ Status CheckStatic(const Graph& graph) {
 }  // namespace
 
 Result<std::shared_ptr<const Plan>> Compile(Graph graph, const CompileContext& context) {
-  PARE_TRY(CheckStatic(graph));
+  PARE_TRY(CheckInputs(graph));
   return Compiler(std::move(graph), context).Run();
 }
 
