@@ -2,6 +2,7 @@
 
 #include <iterator>
 
+#include "kernels/qdwconv/qdwconv.h"
 #include "kernels/requantize.h"
 #include "kernels/table.h"
 
@@ -125,6 +126,9 @@ Rows<QConvKernel> QConvRows() {
 }
 
 const Row<QConvKernel>* FindQConv(const Cpu& cpu, const QConvShape& shape) {
+  if (shape.depthwise()) {
+    if (const auto* row = FindQDwConv(cpu, shape)) return row;
+  }
   return FindRow(QConvRows(), cpu, shape);
 }
 

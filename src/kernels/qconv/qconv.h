@@ -31,6 +31,8 @@ struct QConvShape {
   int64_t in_stride = 0, out_stride = 0;  // elements between pixels; 0 = in_c, out_c
   int64_t residual_stride = 0;            // 0 = out_c
   QOut out = QOut::kU8;
+  bool residual = false;       // a run has one
+  bool w_zero_points = false;  // the weights have them
 
   int64_t pixels() const { return batch * out_h * out_w; }
   int64_t group_in() const { return in_c / groups; }
@@ -65,14 +67,14 @@ struct QConvArgs {
   // For u8 outputs:
   int32_t y_zero_point = 0;
   int32_t lo = 0, hi = 255;           // bounds of y; a fused Relu has lo = y_zero_point
-  const uint8_t* residual = nullptr;  // null = none; may be y itself
+  const uint8_t* residual = nullptr;  // of shapes with one; may be y itself
   int32_t residual_zero_point = 0;
   float residual_scale = 0;  // r_scale / y_scale
 };
 
 // The functions of a row. Packed weights are kAlignment-aligned, hold no pointers, and depend only
-// on channels, kernel and groups of the shape: they serve any batch, picture size, pixel stride and
-// QOut.
+// on channels, kernel, groups and w_zero_points of the shape: they serve any batch, picture size,
+// pixel stride and QOut for which FindQConv gives the same row.
 struct QConvKernel {
   bool (*supports)(const QConvShape&);
   double (*cost)(const QConvShape&);

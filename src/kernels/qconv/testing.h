@@ -38,7 +38,7 @@ inline std::ostream& operator<<(std::ostream& out, const QConvCase& c) {
 class QConvOperands {
  public:
   explicit QConvOperands(QConvCase c)
-      : case_(WithGaps(c)),
+      : case_(Complete(c)),
         x_(s().batch * s().in_h * s().in_w * s().x_stride(), c.offset),
         residual_(s().pixels() * s().r_stride(), c.offset),
         w_(s().out_c * s().depth()),
@@ -104,7 +104,9 @@ class QConvOperands {
 
  private:
   const QConvShape& s() const { return case_.shape; }
-  static QConvCase WithGaps(QConvCase c) {
+  static QConvCase Complete(QConvCase c) {
+    c.shape.residual = c.residual;
+    c.shape.w_zero_points = c.w_zero_points;
     if (c.gap == 0) return c;
     c.shape.in_stride = c.shape.in_c + c.gap;
     c.shape.out_stride = c.shape.out_c + c.gap + 1;

@@ -155,6 +155,40 @@ PARE_INLINE I32 WidenU8(const void* p) {
   return (I32)_mm256_cvtepu8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(p)));
 }
 PARE_INLINE I32 MaxU8(I32 a, I32 b) { return (I32)_mm256_max_epu8((__m256i)a, (__m256i)b); }
+PARE_INLINE I32 ZipLowBytes(I32 a, I32 b) {
+  return (I32)_mm256_unpacklo_epi8((__m256i)a, (__m256i)b);
+}
+PARE_INLINE I32 ZipHighBytes(I32 a, I32 b) {
+  return (I32)_mm256_unpackhi_epi8((__m256i)a, (__m256i)b);
+}
+PARE_INLINE I32 ZipLowHalves(I32 a, I32 b) {
+  return (I32)_mm256_unpacklo_epi16((__m256i)a, (__m256i)b);
+}
+PARE_INLINE I32 ZipHighHalves(I32 a, I32 b) {
+  return (I32)_mm256_unpackhi_epi16((__m256i)a, (__m256i)b);
+}
+PARE_INLINE I32 NarrowU8(I32 a, I32 b, I32 c, I32 d, I32 offset) {
+  const __m256i low =
+      _mm256_adds_epi16(_mm256_packs_epi32((__m256i)a, (__m256i)b), (__m256i)offset);
+  const __m256i high =
+      _mm256_adds_epi16(_mm256_packs_epi32((__m256i)c, (__m256i)d), (__m256i)offset);
+  return (I32)_mm256_packus_epi16(low, high);
+}
+PARE_INLINE I32 PairU8(const uint8_t* a, const uint8_t* b) {
+  return (I32)_mm256_cvtepu8_epi16(
+      _mm_unpacklo_epi8(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(a)),
+                        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(b))));
+}
+PARE_INLINE I32 LoadBytes(const void* p, int64_t n) {
+  alignas(32) uint8_t bytes[32] = {};
+  for (int64_t i = 0; i < n; ++i) bytes[i] = static_cast<const uint8_t*>(p)[i];
+  return LoadBytes(bytes);
+}
+PARE_INLINE void StoreBytes(void* p, I32 x, int64_t n) {
+  alignas(32) uint8_t bytes[32];
+  StoreBytes(bytes, x);
+  for (int64_t i = 0; i < n; ++i) static_cast<uint8_t*>(p)[i] = bytes[i];
+}
 PARE_INLINE I32 DotS16(I32 acc, I32 a, I32 b) {
   return Add(acc, (I32)_mm256_madd_epi16((__m256i)a, (__m256i)b));
 }

@@ -141,6 +141,40 @@ PARE_INLINE I32 WidenU8(const void* p) {
   return (I32)_mm512_cvtepu8_epi16(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
 }
 PARE_INLINE I32 MaxU8(I32 a, I32 b) { return (I32)_mm512_max_epu8((__m512i)a, (__m512i)b); }
+PARE_INLINE I32 ZipLowBytes(I32 a, I32 b) {
+  return (I32)_mm512_unpacklo_epi8((__m512i)a, (__m512i)b);
+}
+PARE_INLINE I32 ZipHighBytes(I32 a, I32 b) {
+  return (I32)_mm512_unpackhi_epi8((__m512i)a, (__m512i)b);
+}
+PARE_INLINE I32 ZipLowHalves(I32 a, I32 b) {
+  return (I32)_mm512_unpacklo_epi16((__m512i)a, (__m512i)b);
+}
+PARE_INLINE I32 ZipHighHalves(I32 a, I32 b) {
+  return (I32)_mm512_unpackhi_epi16((__m512i)a, (__m512i)b);
+}
+PARE_INLINE I32 NarrowU8(I32 a, I32 b, I32 c, I32 d, I32 offset) {
+  const __m512i low =
+      _mm512_adds_epi16(_mm512_packs_epi32((__m512i)a, (__m512i)b), (__m512i)offset);
+  const __m512i high =
+      _mm512_adds_epi16(_mm512_packs_epi32((__m512i)c, (__m512i)d), (__m512i)offset);
+  return (I32)_mm512_packus_epi16(low, high);
+}
+PARE_INLINE I32 PairU8(const uint8_t* a, const uint8_t* b) {
+  const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
+  const __m128i y = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
+  return (I32)_mm512_cvtepu8_epi16(
+      _mm256_set_m128i(_mm_unpackhi_epi8(x, y), _mm_unpacklo_epi8(x, y)));
+}
+PARE_INLINE __mmask64 FirstBytes(int64_t n) {
+  return n < 64 ? (__mmask64{1} << n) - 1 : ~__mmask64{0};
+}
+PARE_INLINE I32 LoadBytes(const void* p, int64_t n) {
+  return (I32)_mm512_maskz_loadu_epi8(FirstBytes(n), p);
+}
+PARE_INLINE void StoreBytes(void* p, I32 x, int64_t n) {
+  _mm512_mask_storeu_epi8(p, FirstBytes(n), (__m512i)x);
+}
 PARE_INLINE I32 DotS16(I32 acc, I32 a, I32 b) {
   return Add(acc, (I32)_mm512_madd_epi16((__m512i)a, (__m512i)b));
 }

@@ -140,6 +140,37 @@ PARE_INLINE I32 WidenU8(const void* p) {
 PARE_INLINE I32 MaxU8(I32 a, I32 b) {
   return vreinterpretq_s32_u8(vmaxq_u8(vreinterpretq_u8_s32(a), vreinterpretq_u8_s32(b)));
 }
+PARE_INLINE I32 ZipLowBytes(I32 a, I32 b) {
+  return vreinterpretq_s32_u8(vzip1q_u8(vreinterpretq_u8_s32(a), vreinterpretq_u8_s32(b)));
+}
+PARE_INLINE I32 ZipHighBytes(I32 a, I32 b) {
+  return vreinterpretq_s32_u8(vzip2q_u8(vreinterpretq_u8_s32(a), vreinterpretq_u8_s32(b)));
+}
+PARE_INLINE I32 ZipLowHalves(I32 a, I32 b) {
+  return vreinterpretq_s32_u16(vzip1q_u16(vreinterpretq_u16_s32(a), vreinterpretq_u16_s32(b)));
+}
+PARE_INLINE I32 ZipHighHalves(I32 a, I32 b) {
+  return vreinterpretq_s32_u16(vzip2q_u16(vreinterpretq_u16_s32(a), vreinterpretq_u16_s32(b)));
+}
+PARE_INLINE I32 NarrowU8(I32 a, I32 b, I32 c, I32 d, I32 offset) {
+  const int16x8_t add = vreinterpretq_s16_s32(offset);
+  const int16x8_t low = vqaddq_s16(vcombine_s16(vqmovn_s32(a), vqmovn_s32(b)), add);
+  const int16x8_t high = vqaddq_s16(vcombine_s16(vqmovn_s32(c), vqmovn_s32(d)), add);
+  return vreinterpretq_s32_u8(vcombine_u8(vqmovun_s16(low), vqmovun_s16(high)));
+}
+PARE_INLINE I32 PairU8(const uint8_t* a, const uint8_t* b) {
+  return vorrq_s32(LoadU8(a), vshlq_n_s32(LoadU8(b), 16));
+}
+PARE_INLINE I32 LoadBytes(const void* p, int64_t n) {
+  uint8_t bytes[16] = {};
+  for (int64_t i = 0; i < n; ++i) bytes[i] = static_cast<const uint8_t*>(p)[i];
+  return LoadBytes(bytes);
+}
+PARE_INLINE void StoreBytes(void* p, I32 x, int64_t n) {
+  uint8_t bytes[16];
+  StoreBytes(bytes, x);
+  for (int64_t i = 0; i < n; ++i) static_cast<uint8_t*>(p)[i] = bytes[i];
+}
 PARE_INLINE I32 DotS16(I32 acc, I32 a, I32 b) {
   const int16x8_t x = vreinterpretq_s16_s32(a), y = vreinterpretq_s16_s32(b);
   return vaddq_s32(acc,

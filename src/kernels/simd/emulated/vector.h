@@ -80,7 +80,8 @@ PARE_INLINE float ReduceMax(F32 a) {
   return r;
 }
 
-// Rounded to nearest, ties to even; NaN and what does not fit is any value.
+// Rounded to nearest, ties to even; what is too small is INT32_MIN, NaN and what is too great is
+// any value.
 PARE_INLINE int32_t RoundLane(float x) {
   const float r = __builtin_rintf(x);
   return r >= -2147483648.0f && r < 2147483648.0f ? static_cast<int32_t>(r) : INT32_MIN;
@@ -168,6 +169,50 @@ PARE_INLINE I32 WidenU8(const void* p) {
   I32 r;
   PARE_EACH_LANE r.v[i] = FromBytes(bytes[2 * i], 0, bytes[2 * i + 1], 0);
   return r;
+}
+
+// The same for the first n <= 4 · kLanes bytes; the others load as zero, and stores leave them
+// alone.
+PARE_INLINE I32 LoadBytes(const void* p, int64_t n) {
+  I32 r = {};
+  __builtin_memcpy(r.v, p, static_cast<size_t>(n));
+  return r;
+}
+PARE_INLINE void StoreBytes(void* p, I32 x, int64_t n) {
+  __builtin_memcpy(p, x.v, static_cast<size_t>(n));
+}
+
+// Interleaves the first (low) or last (high) units of every 16 bytes of a and b: a0 b0 a1 b1 …
+template <typename Unit, int kFirst>
+PARE_INLINE I32 Zip(I32 a, I32 b) {
+  constexpr int kUnits = 16 / sizeof(Unit);
+  Unit x[kUnits * kLanes / 4], y[kUnits * kLanes / 4], r[kUnits * kLanes / 4];
+  __builtin_memcpy(x, a.v, sizeof x);
+  __builtin_memcpy(y, b.v, sizeof y);
+  for (int i = 0; i < kUnits * kLanes / 4; ++i) {
+    const int from = i / kUnits * kUnits + kFirst * kUnits / 2 + i % kUnits / 2;
+    r[i] = i % 2 == 0 ? x[from] : y[from];
+  }
+  return LoadBytes(r);
+}
+PARE_INLINE I32 ZipLowBytes(I32 a, I32 b) { return Zip<uint8_t, 0>(a, b); }
+PARE_INLINE I32 ZipHighBytes(I32 a, I32 b) { return Zip<uint8_t, 1>(a, b); }
+PARE_INLINE I32 ZipLowHalves(I32 a, I32 b) { return Zip<uint16_t, 0>(a, b); }
+PARE_INLINE I32 ZipHighHalves(I32 a, I32 b) { return Zip<uint16_t, 1>(a, b); }
+// kLanes bytes of a and of b, widened to the low and the high half of each lane.
+PARE_LANEWISE(I32, PairU8, (const uint8_t* a, const uint8_t* b), FromBytes(a[i], 0, b[i], 0))
+// The inverse of zipping bytes, then halves: 16 bytes of the result are the lanes of a, b, c, d in
+// this order, four of each, saturated to s16, added to the halves of `offset` with saturation,
+// saturated to u8.
+PARE_INLINE int32_t SaturateS16(int32_t x) { return x < -32768 ? -32768 : x > 32767 ? 32767 : x; }
+PARE_INLINE I32 NarrowU8(I32 a, I32 b, I32 c, I32 d, I32 offset) {
+  const I32 from[4] = {a, b, c, d};
+  uint8_t r[4 * kLanes];
+  for (int i = 0; i < 4 * kLanes; ++i) {
+    const int32_t x = SaturateS16(from[i / 4 % 4].v[i / 16 * 4 + i % 4]);
+    r[i] = SaturateU8(SaturateS16(x + HalfS(offset.v[0], 0)));
+  }
+  return LoadBytes(r);
 }
 
 // acc + Σ over the 2 signed halves of a lane.
