@@ -1,11 +1,12 @@
 // MaxPool, AveragePool, LpPool and their global forms, whose window is the whole picture.
+#include "ops/pool.h"
+
 #include <limits>
 
 #include "kernels/plain/poolnd.h"
 #include "ops/conv.h"
 
 namespace pare::ops {
-namespace {
 
 using graph::Dim;
 using graph::Shape;
@@ -41,6 +42,37 @@ Status InferGlobalPool(InferContext& context) {
   return {};
 }
 
+Result<PoolGeometry> ReadPool(const NodeView& view, bool global) {
+  PoolGeometry pool;
+  pool.layout = LayoutOf(view);
+  pool.x = ImageOf(view.input(0).dims(), pool.layout);
+  pool.y = ImageOf(view.output(0).dims(), pool.layout);
+  if (global) {
+    pool.window.kernel = pool.x.size;
+    return pool;
+  }
+  PARE_ASSIGN(const WindowAttrs attrs, ReadWindow(view.attrs(), view.input(0).rank() - 2));
+  pool.window = ResolveWindow(attrs, pool.x);
+  return pool;
+}
+
+Cost CostOfPool(const NodeView& view) {
+  if (!view.output(0).is_static()) return {};
+  int64_t flops = 1;
+  for (int64_t dim : view.output(0).dims()) flops *= dim;
+  for (int64_t k : view.attrs().ints("kernel_shape")) flops *= k;
+  return {.flops = flops};
+}
+
+Cost CostOfGlobalPool(const NodeView& view) {
+  if (!view.input(0).is_static()) return {};
+  int64_t flops = 1;
+  for (int64_t dim : view.input(0).dims()) flops *= dim;
+  return {.flops = flops};
+}
+
+namespace {
+
 struct PoolState {
   kernels::WindowShape shape;
   bool count_include_pad = false;
@@ -69,29 +101,16 @@ void RunLp(const StepArgs& args) noexcept {
                     args.end);
 }
 
-// The window of a global pool is the whole input.
-Result<Window> WindowOf(const NodeView& view, const Image& x, int rank, bool global) {
-  if (global) {
-    Window window;
-    window.kernel = x.size;
-    return window;
-  }
-  PARE_ASSIGN(const WindowAttrs attrs, ReadWindow(view.attrs(), rank - 2));
-  return ResolveWindow(attrs, x);
-}
-
 Status PreparePlain(PrepareContext& context, bool global, void (*run)(const StepArgs&) noexcept,
                     std::string_view kernel) {
-  const Layout layout = LayoutOf(context);
-  const Image x = ImageOf(context.shape(0), layout), y = ImageOf(context.output_shape(), layout);
-  const int rank = static_cast<int>(context.shape(0).size());
-  PARE_ASSIGN(const Window window, WindowOf(context, x, rank, global));
+  PARE_ASSIGN(const PoolGeometry pool, ReadPool(context, global));
   auto* state =
-      context.State(PoolState{.shape = PlainShape(x, y, window),
+      context.State(PoolState{.shape = PlainShape(pool.x, pool.y, pool.window),
                               .count_include_pad = context.attrs().i("count_include_pad", 0) != 0,
                               .indices = context.has_output(1),
                               .p = context.attrs().i("p", 2)});
-  context.AddStep({.run = run, .state = state, .tasks = x.batch * x.channels, .kernel = kernel});
+  context.AddStep(
+      {.run = run, .state = state, .tasks = pool.x.batch * pool.x.channels, .kernel = kernel});
   return {};
 }
 
@@ -100,6 +119,10 @@ Status PrepareMax(PrepareContext& context, bool global) {
     if (LayoutOf(context).channels_last || context.attrs().i("storage_order", 0) != 0) {
       return Unsupported("pare gives the Indices of MaxPool in row-major N,C,… order only");
     }
+  }
+  if (context.dtype(0) == DType::kU8 && !context.has_output(1)) {
+    PARE_ASSIGN(const PoolGeometry pool, ReadPool(context, global));
+    if (CanPoolBytes(pool, false)) return PrepareBytePool(context, pool, BytePool::kMax, false);
   }
   switch (context.dtype(0)) {
     case DType::kF32:
@@ -137,21 +160,6 @@ Status PrepareLpPool(PrepareContext& context) {
 Status PrepareGlobalLpPool(PrepareContext& context) {
   PARE_TRY(RequireF32(context));
   return PreparePlain(context, true, RunLp, "lppool_f32_plain");
-}
-
-Cost CostOfPool(const NodeView& view) {
-  if (!view.output(0).is_static()) return {};
-  int64_t flops = 1;
-  for (int64_t dim : view.output(0).dims()) flops *= dim;
-  for (int64_t k : view.attrs().ints("kernel_shape")) flops *= k;
-  return {.flops = flops};
-}
-
-Cost CostOfGlobalPool(const NodeView& view) {
-  if (!view.input(0).is_static()) return {};
-  int64_t flops = 1;
-  for (int64_t dim : view.input(0).dims()) flops *= dim;
-  return {.flops = flops};
 }
 
 constexpr QuantRule kSameScale{.inputs = {{{Role::kActivation}}}, .same_scale = true};

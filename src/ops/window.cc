@@ -7,7 +7,10 @@ namespace pare::ops {
 using graph::Dim;
 using graph::Shape;
 
-Layout LayoutOf(const NodeView& view) { return {view.attrs().i("channels_last", 0) != 0}; }
+Layout LayoutOf(const NodeView& view) {
+  const bool integer = view.node().op.starts_with("pare.Q");
+  return {integer || view.attrs().i("channels_last", 0) != 0};
+}
 
 Image ImageOf(const Dims& shape, Layout layout) {
   const int rank = static_cast<int>(shape.size());

@@ -12,7 +12,8 @@ inline constexpr int kMaxSpatial = 3;
 // Depth, height, width; the dimensions that a tensor lacks come first and are 1 (0 for pads).
 using Spatial = std::array<int64_t, kMaxSpatial>;
 
-// x and y of a spatial operator are N,C,spatial… or, with channels_last, N,spatial…,C.
+// x and y of a spatial operator are N,C,spatial… or, with channels_last, N,spatial…,C. The integer
+// operators (pare.Q…) have their channels last always.
 struct Layout {
   bool channels_last = false;
   int channel_axis(int rank) const { return channels_last ? rank - 1 : 1; }

@@ -1,0 +1,29 @@
+// What the records of pooling share.
+#pragma once
+
+#include "ops/op_def.h"
+#include "ops/prepare.h"
+#include "ops/window.h"
+
+namespace pare::ops {
+
+Status InferPool(InferContext& context);
+Status InferGlobalPool(InferContext& context);
+Cost CostOfPool(const NodeView& view);
+Cost CostOfGlobalPool(const NodeView& view);
+
+struct PoolGeometry {
+  Layout layout;
+  Image x, y;
+  Window window;
+};
+// The window of a global pool is the whole input.
+Result<PoolGeometry> ReadPool(const NodeView& view, bool global);
+
+// Pooling of u8 with channels last. Max takes no attributes but the window's.
+enum class BytePool : uint8_t { kMax, kAverage };
+bool CanPoolBytes(const PoolGeometry& pool, bool count_padding);
+Status PrepareBytePool(PrepareContext& context, const PoolGeometry& pool, BytePool kind,
+                       bool count_padding);
+
+}  // namespace pare::ops

@@ -1,0 +1,106 @@
+// pare.QAveragePool and pare.QGlobalAveragePool: u8 in, u8 out (kernels/qpool/qpool.h has the
+// formula). Attributes: x_zero_point, y_zero_point, multiplier = x_scale / y_scale, lo = 0, hi =
+// 255 and those of AveragePool.
+#include "kernels/qpool/qpool.h"
+
+#include "ops/pool.h"
+
+namespace pare::ops {
+namespace {
+
+struct QPoolState {
+  kernels::QPoolArgs args;
+  kernels::QPoolRun run;
+};
+
+void RunQPool(const StepArgs& step) noexcept {
+  const auto& state = *static_cast<const QPoolState*>(step.state);
+  kernels::QPoolArgs args = state.args;
+  args.x = step.in<uint8_t>(0);
+  args.y = step.out<uint8_t>(0);
+  state.run(args, step.begin, step.end);
+}
+
+Status Prepare(PrepareContext& context, bool global) {
+  if (context.dtype(0) != DType::kU8) return Invalid("x is not u8");
+  PARE_ASSIGN(const PoolGeometry pool, ReadPool(context, global));
+  const bool count_padding = context.attrs().i("count_include_pad", 0) != 0;
+  PARE_TRY(PrepareBytePool(context, pool, BytePool::kAverage, count_padding));
+  return {};
+}
+
+Status PrepareQAveragePool(PrepareContext& context) { return Prepare(context, false); }
+Status PrepareQGlobalAveragePool(PrepareContext& context) { return Prepare(context, true); }
+
+}  // namespace
+
+bool CanPoolBytes(const PoolGeometry& pool, bool count_padding) {
+  // The kernel counts all taps; what ceil_mode adds beyond the padding is not counted.
+  for (int i = 0; i < kMaxSpatial && count_padding; ++i) {
+    const Window& w = pool.window;
+    const int64_t last =
+        (pool.y.size[i] - 1) * w.stride[i] - w.pad_begin[i] + (w.kernel[i] - 1) * w.dilation[i];
+    if (last >= pool.x.size[i] + w.pad_end[i]) return false;
+  }
+  return pool.layout.channels_last && pool.x.size[0] == 1 && pool.window.kernel[0] == 1;
+}
+
+Status PrepareBytePool(PrepareContext& context, const PoolGeometry& pool, BytePool kind,
+                       bool count_padding) {
+  if (!CanPoolBytes(pool, count_padding)) {
+    return Unsupported(
+        "pare's integer pooling is of one or two dimensions, and counts no padding "
+        "beyond that of the node");
+  }
+  const Image &x = pool.x, &y = pool.y;
+  const Window& window = pool.window;
+  const kernels::QPoolShape shape{.batch = x.batch,
+                                  .channels = x.channels,
+                                  .in_h = x.size[1],
+                                  .in_w = x.size[2],
+                                  .out_h = y.size[1],
+                                  .out_w = y.size[2],
+                                  .kernel_h = window.kernel[1],
+                                  .kernel_w = window.kernel[2],
+                                  .stride_h = window.stride[1],
+                                  .stride_w = window.stride[2],
+                                  .dilation_h = window.dilation[1],
+                                  .dilation_w = window.dilation[2],
+                                  .pad_top = window.pad_begin[1],
+                                  .pad_left = window.pad_begin[2]};
+  if (shape.tasks() * shape.out_w * shape.channels == 0) return {};
+  const graph::Attrs& attrs = context.attrs();
+  const auto* row = kernels::FindQPool(context.cpu());
+  const QPoolState state{.args = {.shape = shape,
+                                  .count_padding = count_padding,
+                                  .x_zero_point = static_cast<int32_t>(attrs.i("x_zero_point", 0)),
+                                  .y_zero_point = static_cast<int32_t>(attrs.i("y_zero_point", 0)),
+                                  .scale = attrs.f("multiplier", 1.0f),
+                                  .lo = static_cast<int32_t>(attrs.i("lo", 0)),
+                                  .hi = static_cast<int32_t>(attrs.i("hi", 255))},
+                         .run = kind == BytePool::kMax ? row->functions->max : row->functions->avg};
+  context.AddStep({.run = RunQPool,
+                   .state = context.State(state),
+                   .tasks = shape.tasks(),
+                   .kernel = row->name});
+  return {};
+}
+
+extern constinit const OpDef kQAveragePool{.name = "pare.QAveragePool",
+                                           .inputs = {{{"x"}}},
+                                           .outputs = {{{"y"}}},
+                                           .infer = InferPool,
+                                           .prepare = PrepareQAveragePool,
+                                           .quant = {.keep_float = "it is an integer operator"},
+                                           .cost = CostOfPool};
+
+extern constinit const OpDef kQGlobalAveragePool{
+    .name = "pare.QGlobalAveragePool",
+    .inputs = {{{"x"}}},
+    .outputs = {{{"y"}}},
+    .infer = InferGlobalPool,
+    .prepare = PrepareQGlobalAveragePool,
+    .quant = {.keep_float = "it is an integer operator"},
+    .cost = CostOfGlobalPool};
+
+}  // namespace pare::ops
