@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include "onnx/import.h"
+#include "passes/bind.h"
 #include "platform/file.h"
 
 namespace pare::model {
@@ -26,30 +27,16 @@ Result<Model> Model::Load(const std::string& path) {
   return model;
 }
 
-namespace {
-
-// The optimized graph for inputs of these shapes. Symbols become sizes wherever inference carries them;
-// constants keep their bytes, so that packed weights are shared between signatures.
-Result<graph::Graph> BindShapes(const graph::Graph& graph, std::span<const Dims> shapes,
-                                const passes::PassOptions& options) {
-  graph::Graph bound = graph;
-  for (size_t i = 0; i < shapes.size(); ++i) {
-    const graph::ValueId input = bound.inputs()[i];
-    bound.SetType(input, {bound.value(input).type.dtype, graph::ToShape(shapes[i])});
-  }
-  PARE_TRY(passes::Optimize(bound, nullptr, options));
-  return bound;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<runtime::Session>> MakeSession(const graph::Graph& simplified,
                                                       const Context& context,
                                                       const passes::PassOptions& options) {
   graph::Graph optimized = simplified;
   PARE_TRY(passes::Optimize(optimized, nullptr, options));
-  const auto specialize = [options](const graph::Graph& graph, std::span<const Dims> shapes) {
-    return BindShapes(graph, shapes, options);
+  const auto specialize = [options](const graph::Graph& graph,
+                                    std::span<const Dims> shapes) -> Result<graph::Graph> {
+    PARE_ASSIGN(graph::Graph bound, passes::BindShapes(graph, shapes));
+    PARE_TRY(passes::Optimize(bound, nullptr, options));
+    return bound;
   };
   return std::make_unique<runtime::Session>(std::move(optimized), context.cpu, context.pool,
                                             specialize);
