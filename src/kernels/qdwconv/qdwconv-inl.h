@@ -156,38 +156,53 @@ void RunDwRow(const DwRow<Form>& row, const PictureRow* outside) {
 }
 
 #if PARE_SIMD_HAS_DOT_U8S8 || PARE_SIMD_HAS_DOT_S8S8
-// Three columns of a 3×3 window, sliding.
+// Three columns of a 3×3 window, sliding; columns and weights stay in registers. Everything is
+// copied into members first: behind pointers, the compiler would have to load it again after every
+// store of an output.
 template <bool kWhole>
 class Window3x3 {
  public:
   using Column = I32[4];
 
-  Window3x3(const DwRow<QuadForm>& row, const PictureRow* outside) : row_(row), outside_(outside) {}
+  PARE_INLINE Window3x3(const DwRow<QuadForm>& row, const PictureRow* outside)
+      : out_(row.out),
+        rows_{row.rows[0], row.rows[1], row.rows[2]},
+        outside_{outside[0], outside[0], outside[0]},
+        bias_(row.bias()),
+        scale_(row.scale()),
+        y_(row.y),
+        y_stride_(row.shape.y_stride()),
+        in_w_(row.shape.in_w),
+        out_w_(row.shape.out_w),
+        left_(-row.shape.pad_left),
+        channels_(row.channels) {
+    PARE_UNROLL for (int i = 0; i < 12; ++i) w_[i] = LoadBytes(row.weights() + i * kLanes * 4);
+  }
 
   PARE_INLINE void LoadColumn(int64_t x, Column& c) const {
-    const bool inside = x >= 0 && x < row_.shape.in_w;
-    QuadForm::Column3<kWhole>(inside ? row_.rows : outside_, inside ? x : 0, row_.channels, c);
+    if (x >= 0 && x < in_w_) {
+      QuadForm::Column3<kWhole>(rows_, x, channels_, c);
+    } else {
+      QuadForm::Column3<kWhole>(outside_, 0, channels_, c);
+    }
   }
   PARE_INLINE void Output(int64_t x, const Column& a, const Column& b, const Column& c) const {
     I32 acc[4];
     PARE_UNROLL for (int v = 0; v < 4; ++v) {
-      const uint8_t* w = row_.weights() + v * kLanes * 4;
-      acc[v] = QuadForm::Dot(Load(row_.bias() + v * kLanes), a[v], LoadBytes(w));
-      acc[v] = QuadForm::Dot(acc[v], b[v], LoadBytes(w + kLanes * 16));
-      acc[v] = QuadForm::Dot(acc[v], c[v], LoadBytes(w + kLanes * 32));
+      acc[v] = QuadForm::Dot(Load(bias_ + v * kLanes), a[v], w_[v]);
+      acc[v] = QuadForm::Dot(acc[v], b[v], w_[4 + v]);
+      acc[v] = QuadForm::Dot(acc[v], c[v], w_[8 + v]);
     }
-    QuadForm::StoreOut<kWhole>(row_.y + x * row_.shape.y_stride(), acc, row_.scale(), row_.channels,
-                               row_.out);
+    QuadForm::StoreOut<kWhole>(y_ + x * y_stride_, acc, scale_, channels_, out_);
   }
 
-  void RunStride1() const {
-    const int64_t out_w = row_.shape.out_w;
-    int64_t left = -row_.shape.pad_left;
+  PARE_INLINE void RunStride1() const {
+    int64_t left = left_;
     Column a = {}, b = {}, c = {};
     LoadColumn(left, a);
     LoadColumn(left + 1, b);
     int64_t x = 0;
-    for (; x + 3 <= out_w; x += 3, left += 3) {
+    for (; x + 3 <= out_w_; x += 3, left += 3) {
       LoadColumn(left + 2, c);
       Output(x, a, b, c);
       LoadColumn(left + 3, a);
@@ -195,23 +210,22 @@ class Window3x3 {
       LoadColumn(left + 4, b);
       Output(x + 2, c, a, b);
     }
-    if (x < out_w) {
+    if (x < out_w_) {
       LoadColumn(left + 2, c);
       Output(x, a, b, c);
     }
-    if (x + 1 < out_w) {
+    if (x + 1 < out_w_) {
       LoadColumn(left + 3, a);
       Output(x + 1, b, c, a);
     }
   }
 
-  void RunStride2() const {
-    const int64_t out_w = row_.shape.out_w;
-    int64_t left = -row_.shape.pad_left;
+  PARE_INLINE void RunStride2() const {
+    int64_t left = left_;
     Column a = {}, b = {}, c = {};
     LoadColumn(left, a);
     int64_t x = 0;
-    for (; x + 2 <= out_w; x += 2, left += 4) {
+    for (; x + 2 <= out_w_; x += 2, left += 4) {
       LoadColumn(left + 1, b);
       LoadColumn(left + 2, c);
       Output(x, a, b, c);
@@ -219,7 +233,7 @@ class Window3x3 {
       LoadColumn(left + 4, a);
       Output(x + 1, c, b, a);
     }
-    if (x < out_w) {
+    if (x < out_w_) {
       LoadColumn(left + 1, b);
       LoadColumn(left + 2, c);
       Output(x, a, b, c);
@@ -227,9 +241,23 @@ class Window3x3 {
   }
 
  private:
-  const DwRow<QuadForm>& row_;
-  const PictureRow* outside_;
+  const BlockOut out_;
+  const PictureRow rows_[3], outside_[3];
+  const int32_t* const bias_;
+  const float* const scale_;
+  uint8_t* const y_;
+  const int64_t y_stride_, in_w_, out_w_, left_, channels_;
+  I32 w_[12];
 };
+
+template <bool kWhole>
+void RunStride1(const DwRow<QuadForm>& row, const PictureRow* outside) {
+  Window3x3<kWhole>(row, outside).RunStride1();
+}
+template <bool kWhole>
+void RunStride2(const DwRow<QuadForm>& row, const PictureRow* outside) {
+  Window3x3<kWhole>(row, outside).RunStride2();
+}
 
 template <bool kWhole>
 void RunDwRow(const DwRow<QuadForm>& row, const PictureRow* outside) {
@@ -238,9 +266,9 @@ void RunDwRow(const DwRow<QuadForm>& row, const PictureRow* outside) {
   if (!slides) {
     RunDwRow<QuadForm, kWhole>(row, outside);
   } else if (s.stride_w == 1) {
-    Window3x3<kWhole>(row, outside).RunStride1();
+    RunStride1<kWhole>(row, outside);
   } else {
-    Window3x3<kWhole>(row, outside).RunStride2();
+    RunStride2<kWhole>(row, outside);
   }
 }
 #endif
