@@ -144,13 +144,17 @@ Cost CostOfConv(const NodeView& view) { return CostOfConvolution(view, 1); }
 }  // namespace
 
 Status PreparePlainConv(PrepareContext& context, const ConvGeometry& conv) {
+  return AddPlainConvStep(context, PlainArgs<float, float>(conv), "conv_f32_plain");
+}
+
+Status AddPlainConvStep(PrepareContext& context, const kernels::ConvNdArgs<float, float>& args,
+                        std::string_view kernel) {
   PARE_ASSIGN(const kernels::Activation activation, ReadActivation(context.attrs()));
-  auto* state = context.State(
-      PlainConv{PlainArgs<float, float>(conv), activation, {context, 2}, {context, 3}});
+  auto* state = context.State(PlainConv{args, activation, {context, 2}, {context, 3}});
   context.AddStep({.run = RunPlainConv,
                    .state = state,
-                   .tasks = conv.y.batch * conv.y.channels,
-                   .kernel = "conv_f32_plain"});
+                   .tasks = args.shape.batch * args.shape.out_channels,
+                   .kernel = kernel});
   return {};
 }
 

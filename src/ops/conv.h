@@ -49,4 +49,8 @@ Status PrepareImageConv(PrepareContext& context, const ConvGeometry& conv);
 // Conv in any layout and rank, with weights that may be computed: the plain loop.
 Status PreparePlainConv(PrepareContext& context, const ConvGeometry& conv);
 
+// The same for given arguments of the plain loop; inputs: x, w, b?, residual?.
+Status AddPlainConvStep(PrepareContext& context, const kernels::ConvNdArgs<float, float>& args,
+                        std::string_view kernel);
+
 }  // namespace pare::ops

@@ -1,16 +1,11 @@
-// Conv of one or two dimensions through the conv and dwconv families, which take images of pixels.
-// The plain form is turned into one, and its result back, in steps of their own.
-#include "kernels/conv/conv.h"
 #include "kernels/dwconv/dwconv.h"
 #include "kernels/plain/transpose2d.h"
-#include "ops/activation_attr.h"
-#include "ops/conv.h"
+#include "ops/image_step.h"
 #include "ops/matmul.h"
 
 namespace pare::ops {
-namespace {
 
-kernels::ConvShape ShapeOf(const ConvGeometry& conv) {
+kernels::ConvShape ImageShape(const ConvGeometry& conv) {
   const Image &x = conv.x, &y = conv.y;
   const Window& window = conv.window;
   return {.batch = x.batch,
@@ -33,6 +28,8 @@ kernels::ConvShape ShapeOf(const ConvGeometry& conv) {
           .out_stride = y.channels,
           .residual_stride = y.channels};
 }
+
+namespace {
 
 struct TurnState {
   kernels::Transpose2dShape shape;
@@ -78,31 +75,28 @@ void RunConv(const StepArgs& step) noexcept {
   state.kernel->run(args, step.begin, step.end, step.scratch);
 }
 
-// [out_c, in_c/group, taps] → [out_c, taps, in_c/group].
-std::vector<float> TapsFirst(const float* w, int64_t out, int64_t in, int64_t taps) {
-  std::vector<float> turned(static_cast<size_t>(out * in * taps));
-  const kernels::Transpose2dShape shape{out, in, taps};
-  kernels::Transpose2d(shape, w, turned.data(), 0, shape.tasks());
-  return turned;
-}
-
 Result<const std::byte*> PackWeights(PrepareContext& context, const ConvGeometry& conv,
                                      const kernels::ConvShape& shape,
-                                     const kernels::Row<kernels::ConvKernel>& row) {
+                                     const kernels::Row<kernels::ConvKernel>& row,
+                                     TurnWeights turn) {
   const Tensor* bias = context.constant(2);
-  const bool last = conv.layout.channels_last;
   const auto fill = [&](std::byte* to) {
     const float* weights = context.constant(1)->as<float>().data();
-    const float* added = bias ? bias->as<float>().data() : nullptr;
-    if (last || shape.group_in() == 1) return row->pack(shape, weights, added, to);
-    row->pack(
-        shape,
-        TapsFirst(weights, shape.out_c, shape.group_in(), shape.kernel_h * shape.kernel_w).data(),
-        added, to);
+    std::vector<float> turned;
+    if (turn != TurnWeights::kNot) {
+      const int64_t taps = shape.kernel_h * shape.kernel_w;
+      const int64_t channels = context.constant(1)->count() / (conv.weights[0] * taps);
+      kernels::Transpose2dShape turning{conv.weights[0], taps, channels};
+      if (turn == TurnWeights::kTapsFirst) std::swap(turning.rows, turning.columns);
+      turned.resize(static_cast<size_t>(context.constant(1)->count()));
+      kernels::Transpose2d(turning, weights, turned.data(), 0, turning.tasks());
+      weights = turned.data();
+    }
+    row->pack(shape, weights, bias ? bias->as<float>().data() : nullptr, to);
   };
   // Packed bytes depend on the weights' shape and the groups only.
   const std::string format =
-      Text(row.name, last ? " last " : " first ", shape.groups, DimsText(conv.weights));
+      Text(row.name, " ", static_cast<int>(turn), " ", shape.groups, DimsText(conv.weights));
   const size_t bytes = static_cast<size_t>(row->packed_bytes(shape));
   return bias ? context.Pack({1, 2}, format, bytes, fill) : context.Pack({1}, format, bytes, fill);
 }
@@ -114,17 +108,24 @@ bool CanConvolveImage(const PrepareContext& context, const ConvGeometry& conv) {
 }
 
 Status PrepareImageConv(PrepareContext& context, const ConvGeometry& conv) {
-  const kernels::ConvShape shape = ShapeOf(conv);
-  if (shape.pixels() * shape.out_c == 0) return {};
+  const kernels::ConvShape shape = ImageShape(conv);
   const auto* row = conv.depthwise() ? kernels::FindDwConv(context.cpu(), shape)
                                      : kernels::FindConv(context.cpu(), shape);
+  const bool turn = !conv.layout.channels_last && shape.group_in() > 1;
+  return PrepareImageStep(context, conv, *row, turn ? TurnWeights::kTapsFirst : TurnWeights::kNot);
+}
+
+Status PrepareImageStep(PrepareContext& context, const ConvGeometry& conv,
+                        const kernels::Row<kernels::ConvKernel>& row, TurnWeights turn) {
+  const kernels::ConvShape shape = ImageShape(conv);
+  if (shape.pixels() * shape.out_c == 0) return {};
   ConvState state{.args = {.shape = shape, .activation = {}},
-                  .kernel = row->functions,
+                  .kernel = row.functions,
                   .x = Operand::Input(0),
                   .residual = Operand::InputIfThere(context, 3),
                   .y_temp = -1};
   PARE_ASSIGN(state.args.activation, ReadActivation(context.attrs()));
-  PARE_ASSIGN(state.args.packed, PackWeights(context, conv, shape, *row));
+  PARE_ASSIGN(state.args.packed, PackWeights(context, conv, shape, row, turn));
   const bool last = conv.layout.channels_last;
   if (last) {
     context.AllowInPlace(3);
@@ -135,9 +136,9 @@ Status PrepareImageConv(PrepareContext& context, const ConvGeometry& conv) {
   }
   context.AddStep({.run = RunConv,
                    .state = context.State(state),
-                   .tasks = row->functions->tasks(shape),
-                   .scratch_bytes = static_cast<size_t>(row->functions->scratch_bytes(shape)),
-                   .kernel = row->name});
+                   .tasks = row->tasks(shape),
+                   .scratch_bytes = static_cast<size_t>(row->scratch_bytes(shape)),
+                   .kernel = row.name});
   if (!last) {
     AddTurn(context,
             {{conv.y.batch, conv.y.pixels(), conv.y.channels}, Operand::Temp(state.y_temp), -1});

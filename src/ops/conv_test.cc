@@ -92,6 +92,45 @@ TEST(Conv, ChannelsLastIsThePlainFormTransposed) {
   }
 }
 
+TEST(ConvTranspose, IsTheGradientOfConv) {
+  // <conv(u), x> = <u, convᵀ(x)> for all u and x.
+  struct Pair {
+    Dims u, w;  // of the convolution; the same weights serve both
+    Attrs attrs;
+  };
+  const Pair pairs[] = {
+      {{2, 3, 7, 6}, {5, 3, 3, 2}, {{"pads", Ints{1, 0, 1, 1}}}},
+      {{1, 17, 9, 11}, {20, 17, 3, 3}, {{"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}}},
+      {{1, 4, 9, 9}, {6, 2, 3, 3}, {{"group", int64_t{2}}, {"strides", Ints{2, 3}}}},
+      {{1, 4, 9, 9}, {4, 4, 2, 2}, {{"dilations", Ints{2, 1}}, {"strides", Ints{1, 1}}}},
+      {{1, 3, 15}, {4, 3, 5}, {{"strides", Ints{2}}}},
+      {{1, 2, 5, 5, 5}, {3, 2, 2, 3, 1}, {}},
+  };
+  for (const Pair& c : pairs) {
+    const Tensor u = RandomTensor(c.u, 1), w = RandomTensor(c.w, 2);
+    const auto y = RunNode("Conv", {u, w}, c.attrs);
+    ASSERT_TRUE(y) << y.error().message();
+    const Tensor x = RandomTensor((*y)[0].shape(), 3);
+    const auto back = RunNode("ConvTranspose", {x, w}, c.attrs);
+    const auto computed =
+        RunNode("ConvTranspose", {x, w}, c.attrs, 1, graph::ValueKind::kParameter);
+    const auto last = RunNode("ConvTranspose", {ChannelsLast(x), ChannelsLast(w)},
+                              With(c.attrs, "channels_last", int64_t{1}));
+    ASSERT_TRUE(back && computed && last);
+    ASSERT_EQ((*back)[0].shape(), u.shape());
+    ExpectNear((*computed)[0], (*back)[0], 1e-5);
+    ExpectNear(ChannelsFirst((*last)[0]), (*back)[0], 1e-5);
+    double left = 0, right = 0;
+    for (int64_t i = 0; i < x.count(); ++i) {
+      left += double{x.as<float>()[i]} * (*y)[0].as<float>()[i];
+    }
+    for (int64_t i = 0; i < u.count(); ++i) {
+      right += double{u.as<float>()[i]} * (*back)[0].as<float>()[i];
+    }
+    EXPECT_NEAR(left, right, 1e-4 * std::sqrt(static_cast<double>(u.count())));
+  }
+}
+
 TEST(Conv, SymbolsPassThroughSamePadding) {
   graph::Graph g;
   const Dim n = Dim::Symbol(g.AddSymbol("N")), h = Dim::Symbol(g.AddSymbol("H"));

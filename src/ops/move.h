@@ -20,4 +20,8 @@ Status AddMoveStep(PrepareContext& context, int64_t element_bytes, std::vector<M
 // The loops over `box` between tensors with these steps.
 Nest MoveNest(const Dims& box, const Dims& from_steps, const Dims& to_steps);
 
+// Output 0 is input 0, seen as `from`, with its axes in another order. An alias where nothing
+// moves.
+Status PreparePermutation(PrepareContext& context, const Dims& from, const std::vector<int>& order);
+
 }  // namespace pare::ops

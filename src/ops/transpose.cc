@@ -105,11 +105,21 @@ Status PreparePlanes(PrepareContext& context, const Nest& nest, size_t along_inp
 }
 
 Status PrepareTranspose(PrepareContext& context) {
-  const Dims from_steps = DenseSteps(context.shape(0)), out = context.output_shape();
-  PARE_ASSIGN(const auto order, Order(context.attrs(), static_cast<int>(out.size())));
+  PARE_ASSIGN(const auto order, Order(context.attrs(), static_cast<int>(context.shape(0).size())));
+  return PreparePermutation(context, context.shape(0), order);
+}
+
+}  // namespace
+
+Status PreparePermutation(PrepareContext& context, const Dims& from,
+                          const std::vector<int>& order) {
+  const Dims from_steps = DenseSteps(from);
+  Dims steps, out;
+  for (int axis : order) {
+    steps.push_back(from_steps[axis]);
+    out.push_back(from[axis]);
+  }
   if (Count(out) == 0) return {};
-  Dims steps;
-  for (int axis : order) steps.push_back(from_steps[axis]);
   Nest nest = MoveNest(out, steps, DenseSteps(out));
   Simplify(nest);
   if (nest.loops.size() <= 1) {
@@ -121,8 +131,6 @@ Status PrepareTranspose(PrepareContext& context) {
   }
   return AddMoveStep(context, static_cast<int64_t>(SizeOf(context.dtype(0))), {{std::move(nest)}});
 }
-
-}  // namespace
 
 extern constinit const OpDef kTranspose{.name = "Transpose",
                                         .inputs = {{{"x"}}},

@@ -1,0 +1,170 @@
+// ConvTranspose: y = act(x ∗ᵀ w + b + residual). Weights are [in_c, out_c/group, k…] or, with
+// channels_last, [in_c, k…, out_c/group].
+#include <algorithm>
+
+#include "kernels/deconv/deconv.h"
+#include "ops/conv.h"
+#include "ops/image_step.h"
+
+namespace pare::ops {
+namespace {
+
+using graph::Dim;
+using graph::Ints;
+using graph::Shape;
+
+struct Geometry {
+  int spatial = 2;
+  Layout layout;
+  Ints kernel, strides, dilations, pads, output_padding, output_shape;
+  std::string auto_pad;
+
+  int64_t extent(int i) const { return dilations[i] * (kernel[i] - 1) + 1; }
+};
+
+Result<Geometry> Read(const NodeView& view, const Dims& weights) {
+  Geometry g;
+  g.spatial = static_cast<int>(weights.size()) - 2;
+  g.layout = LayoutOf(view);
+  const auto taps = weights.begin() + (g.layout.channels_last ? 1 : 2);
+  PARE_ASSIGN(const WindowAttrs window,
+              ReadWindow(view.attrs(), g.spatial, Ints(taps, taps + g.spatial)));
+  if (!std::equal(window.kernel.begin(), window.kernel.end(), taps)) {
+    return Invalid("kernel_shape differs from the shape of the weights");
+  }
+  const size_t n = static_cast<size_t>(g.spatial);
+  g.kernel = window.kernel;
+  g.strides = window.strides;
+  g.dilations = window.dilations;
+  g.pads = window.pads;
+  g.auto_pad = window.auto_pad;
+  g.output_padding = view.attrs().ints("output_padding", Ints(n, 0));
+  g.output_shape = view.attrs().ints("output_shape");
+  if (g.output_shape.size() == n + 2)
+    g.output_shape.erase(g.output_shape.begin(), g.output_shape.begin() + 2);
+  if (g.output_padding.size() != n || (!g.output_shape.empty() && g.output_shape.size() != n)) {
+    return Invalid("output_padding or output_shape has a wrong number of elements");
+  }
+  for (int64_t pad : g.output_padding) {
+    if (pad < 0 || pad > (int64_t{1} << 31)) return Invalid(Text("output_padding holds ", pad));
+  }
+  return g;
+}
+
+// The output's extent along dimension i, and the padding before it.
+struct Extent {
+  int64_t size, pad_begin;
+};
+Result<Extent> ExtentOf(const Geometry& g, int i, int64_t in) {
+  const int64_t full = (in - 1) * g.strides[i] + g.output_padding[i] + g.extent(i);
+  const bool same = g.auto_pad.starts_with("SAME_");
+  int64_t size = full - g.pads[i] - g.pads[i + g.spatial], begin = g.pads[i];
+  if (same || !g.output_shape.empty()) {
+    size = g.output_shape.empty() ? in * g.strides[i] : g.output_shape[i];
+    const int64_t total = std::max(int64_t{0}, full - size);
+    begin = g.auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
+    if (!same) begin = total / 2;
+  }
+  if (size < 0) return Invalid(Text("its padding leaves an output of ", size));
+  return Extent{size, begin};
+}
+
+Status InferConvTranspose(InferContext& context) {
+  const Shape* x = context.shape(0);
+  const Shape* w = context.shape(1);
+  if (!x || !w || !context.input(1).is_static()) {
+    context.set_output(0, context.dtype(0));
+    return {};
+  }
+  PARE_TRY(SpatialDims(*x));
+  if (w->size() != x->size()) return Invalid("its weights and its input differ in rank");
+  const Dims weights = context.input(1).dims();
+  PARE_ASSIGN(const Geometry g, Read(context, weights));
+  const int rank = g.spatial + 2, channel = g.layout.channel_axis(rank);
+  const int64_t groups = context.attrs().i("group", 1);
+  const Dim in = (*x)[channel];
+  if (groups < 1 || weights[0] % groups != 0) return Invalid(Text("group is ", groups));
+  if (in.known() && in.size() != weights[0]) {
+    return Invalid(
+        Text("its weights are for ", weights[0], " channels, the input has ", in.size()));
+  }
+  Shape y(x->size());
+  y[0] = (*x)[0];
+  y[channel] = weights[g.layout.channels_last ? rank - 1 : 1] * groups;
+  for (int i = 0; i < g.spatial; ++i) {
+    const Dim size = (*x)[g.layout.spatial_axis(i)];
+    if (!size.known()) continue;
+    PARE_ASSIGN(const Extent extent, ExtentOf(g, i, size.size()));
+    y[g.layout.spatial_axis(i)] = extent.size;
+  }
+  context.set_output(0, context.dtype(0), std::move(y));
+  return {};
+}
+
+Result<Window> WindowOf(const Geometry& g, const Image& x) {
+  Window window;
+  for (int i = 0; i < g.spatial; ++i) {
+    const int to = kMaxSpatial - g.spatial + i;
+    PARE_ASSIGN(const Extent extent, ExtentOf(g, i, x.size[to]));
+    window.kernel[to] = g.kernel[i];
+    window.stride[to] = g.strides[i];
+    window.dilation[to] = g.dilations[i];
+    window.pad_begin[to] = extent.pad_begin;
+  }
+  return window;
+}
+
+Status PreparePlain(PrepareContext& context, const ConvGeometry& conv) {
+  const int64_t group_out = conv.y.channels / conv.groups, taps = conv.window.taps();
+  const bool last = conv.layout.channels_last;
+  kernels::ConvNdArgs<float, float> args{.shape = PlainShape(conv.x, conv.y, conv.window),
+                                         .groups = conv.groups,
+                                         .transposed = true,
+                                         .w_out = last ? 1 : taps,
+                                         .w_in = taps * group_out,
+                                         .w_tap = last ? group_out : 1};
+  return AddPlainConvStep(context, args, "deconv_f32_plain");
+}
+
+Status PrepareConvTranspose(PrepareContext& context) {
+  if (context.dtype(0) != DType::kF32 || context.dtype(1) != DType::kF32) {
+    return Unsupported(Text("pare convolves f32, not ", DTypeName(context.dtype(0))));
+  }
+  ConvGeometry conv;
+  conv.weights = context.shape(1);
+  PARE_ASSIGN(const Geometry g, Read(context, conv.weights));
+  conv.spatial = g.spatial;
+  conv.layout = g.layout;
+  conv.x = ImageOf(context.shape(0), g.layout);
+  conv.y = ImageOf(context.output_shape(), g.layout);
+  conv.groups = context.attrs().i("group", 1);
+  PARE_ASSIGN(conv.window, WindowOf(g, conv.x));
+  if (!CanConvolveImage(context, conv)) return PreparePlain(context, conv);
+  const auto* row = kernels::FindDeconv(context.cpu(), ImageShape(conv));
+  // The kernel's weights are [in_c, out_c/group, taps].
+  return PrepareImageStep(context, conv, *row,
+                          conv.layout.channels_last ? TurnWeights::kTapsLast : TurnWeights::kNot);
+}
+
+Cost CostOfConvTranspose(const NodeView& view) {
+  if (!view.input(1).is_static() || !view.input(0).is_static()) return {};
+  int64_t macs = 1;
+  const Dims weights = view.input(1).dims();
+  for (size_t i = 1; i < weights.size(); ++i) macs *= weights[i];
+  for (int64_t dim : view.input(0).dims()) macs *= dim;
+  return {.macs = macs};
+}
+
+}  // namespace
+
+extern constinit const OpDef kConvTranspose{
+    .name = "ConvTranspose",
+    .inputs = {{{"x"}, {"w"}, {"b", Presence::kOptional}, {"residual", Presence::kOptional}}},
+    .outputs = {{{"y"}}},
+    .infer = InferConvTranspose,
+    .prepare = PrepareConvTranspose,
+    .quant = {.keep_float = "pare has no integer form of a transposed convolution"},
+    .cost = CostOfConvTranspose,
+    .accuracy = Accuracy::kRounding};
+
+}  // namespace pare::ops

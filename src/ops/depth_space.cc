@@ -1,0 +1,103 @@
+// DepthToSpace and SpaceToDepth: blocks of pixels against channels. Both are a transpose of the
+// input seen with six axes.
+#include "ops/common.h"
+#include "ops/move.h"
+#include "ops/window.h"
+
+namespace pare::ops {
+namespace {
+
+using graph::Dim;
+using graph::Shape;
+
+Result<int64_t> BlockOf(const NodeView& view) {
+  const int64_t block = view.attrs().i("blocksize", 0);
+  if (block < 1) return Invalid(Text("blocksize is ", block));
+  return block;
+}
+
+Dim Times(Dim dim, int64_t by) { return dim.known() ? Dim(dim.size() * by) : Dim::Unknown(); }
+
+Result<Dim> DividedBy(Dim dim, int64_t by, std::string_view what) {
+  if (!dim.known()) return by == 1 ? dim : Dim::Unknown();
+  if (dim.size() % by != 0) {
+    return Invalid(Text("its ", what, ", ", dim.size(), ", is not divisible by ", by));
+  }
+  return Dim(dim.size() / by);
+}
+
+// grow: space from depth.
+Status Infer(InferContext& context, bool grow) {
+  PARE_ASSIGN(const int64_t block, BlockOf(context));
+  const Shape* x = context.shape(0);
+  if (!x) {
+    context.set_output(0, context.dtype(0), Shape(4, Dim::Unknown()));
+    return {};
+  }
+  if (x->size() != 4) return Invalid("its input must have four dimensions");
+  const Layout layout = LayoutOf(context);
+  Shape y = *x;
+  const int channel = layout.channel_axis(4);
+  if (grow) {
+    PARE_ASSIGN(y[channel], DividedBy(y[channel], block * block, "number of channels"));
+  } else {
+    y[channel] = Times(y[channel], block * block);
+  }
+  for (int i : {0, 1}) {
+    Dim& dim = y[layout.spatial_axis(i)];
+    if (block == 1) continue;
+    if (grow) {
+      dim = Times(dim, block);
+    } else {
+      PARE_ASSIGN(dim, DividedBy(dim, block, i == 0 ? "height" : "width"));
+    }
+  }
+  context.set_output(0, context.dtype(0), std::move(y));
+  return {};
+}
+Status InferDepthToSpace(InferContext& context) { return Infer(context, true); }
+Status InferSpaceToDepth(InferContext& context) { return Infer(context, false); }
+
+Status PrepareDepthToSpace(PrepareContext& context) {
+  PARE_ASSIGN(const int64_t b, BlockOf(context));
+  const std::string mode = context.attrs().s("mode", "DCR");
+  if (mode != "DCR" && mode != "CRD") return Invalid(Text("mode is \"", mode, "\""));
+  const bool depth_first = mode == "DCR";
+  const Dims x = context.shape(0);
+  if (LayoutOf(context).channels_last) {
+    const int64_t c = x[3] / (b * b);
+    return depth_first
+               ? PreparePermutation(context, {x[0], x[1], x[2], b, b, c}, {0, 1, 3, 2, 4, 5})
+               : PreparePermutation(context, {x[0], x[1], x[2], c, b, b}, {0, 1, 4, 2, 5, 3});
+  }
+  const int64_t c = x[1] / (b * b);
+  return depth_first ? PreparePermutation(context, {x[0], b, b, c, x[2], x[3]}, {0, 3, 4, 1, 5, 2})
+                     : PreparePermutation(context, {x[0], c, b, b, x[2], x[3]}, {0, 1, 4, 2, 5, 3});
+}
+
+Status PrepareSpaceToDepth(PrepareContext& context) {
+  PARE_ASSIGN(const int64_t b, BlockOf(context));
+  const Dims x = context.shape(0);
+  if (LayoutOf(context).channels_last) {
+    return PreparePermutation(context, {x[0], x[1] / b, b, x[2] / b, b, x[3]}, {0, 1, 3, 2, 4, 5});
+  }
+  return PreparePermutation(context, {x[0], x[1], x[2] / b, b, x[3] / b, b}, {0, 3, 5, 1, 2, 4});
+}
+
+}  // namespace
+
+extern constinit const OpDef kDepthToSpace{.name = "DepthToSpace",
+                                           .inputs = {{{"x"}}},
+                                           .outputs = {{{"y"}}},
+                                           .infer = InferDepthToSpace,
+                                           .prepare = PrepareDepthToSpace,
+                                           .quant = kSameScaleRule};
+
+extern constinit const OpDef kSpaceToDepth{.name = "SpaceToDepth",
+                                           .inputs = {{{"x"}}},
+                                           .outputs = {{{"y"}}},
+                                           .infer = InferSpaceToDepth,
+                                           .prepare = PrepareSpaceToDepth,
+                                           .quant = kSameScaleRule};
+
+}  // namespace pare::ops
