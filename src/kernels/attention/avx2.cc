@@ -4,6 +4,6 @@
 
 namespace pare::kernels {
 
-extern constexpr AttentionKernel attention_f32_avx2 = avx2::MakeAttention<avx2::Tiles<6, 2>>();
+extern constexpr AttentionKernel attention_f32_avx2 = avx2::MakeAttention<avx2::F32Tiles>();
 
 }  // namespace pare::kernels

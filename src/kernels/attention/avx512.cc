@@ -4,7 +4,6 @@
 
 namespace pare::kernels {
 
-extern constexpr AttentionKernel attention_f32_avx512 =
-    avx512::MakeAttention<avx512::Tiles<14, 2>>();
+extern constexpr AttentionKernel attention_f32_avx512 = avx512::MakeAttention<avx512::F32Tiles>();
 
 }  // namespace pare::kernels

@@ -4,6 +4,6 @@
 
 namespace pare::kernels {
 
-extern constexpr AttentionKernel attention_f32_neon = neon::MakeAttention<neon::Tiles<6, 4>>();
+extern constexpr AttentionKernel attention_f32_neon = neon::MakeAttention<neon::F32Tiles>();
 
 }  // namespace pare::kernels

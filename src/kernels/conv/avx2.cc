@@ -5,7 +5,7 @@
 
 namespace pare::kernels {
 
-using Tiles = avx2::Tiles<6, 2>;
+using Tiles = avx2::F32Tiles;
 extern constexpr ConvKernel conv_f32_indirect_avx2 = avx2::MakeIndirectConv<Tiles>();
 extern constexpr ConvKernel conv_f32_winograd_avx2 = avx2::MakeWinogradConv<Tiles>();
 

@@ -5,7 +5,7 @@
 
 namespace pare::kernels {
 
-using Tiles = avx512::Tiles<14, 2>;
+using Tiles = avx512::F32Tiles;
 extern constexpr ConvKernel conv_f32_indirect_avx512 = avx512::MakeIndirectConv<Tiles>();
 extern constexpr ConvKernel conv_f32_winograd_avx512 = avx512::MakeWinogradConv<Tiles>();
 

@@ -5,7 +5,7 @@
 
 namespace pare::kernels {
 
-using Tiles = neon::Tiles<6, 4>;
+using Tiles = neon::F32Tiles;
 extern constexpr ConvKernel conv_f32_indirect_neon = neon::MakeIndirectConv<Tiles>();
 extern constexpr ConvKernel conv_f32_winograd_neon = neon::MakeWinogradConv<Tiles>();
 

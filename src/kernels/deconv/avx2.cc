@@ -4,6 +4,6 @@
 
 namespace pare::kernels {
 
-extern constexpr ConvKernel deconv_f32_avx2 = avx2::MakeDeconv<avx2::Tiles<6, 2>>();
+extern constexpr ConvKernel deconv_f32_avx2 = avx2::MakeDeconv<avx2::F32Tiles>();
 
 }  // namespace pare::kernels

@@ -4,6 +4,6 @@
 
 namespace pare::kernels {
 
-extern constexpr ConvKernel deconv_f32_avx512 = avx512::MakeDeconv<avx512::Tiles<14, 2>>();
+extern constexpr ConvKernel deconv_f32_avx512 = avx512::MakeDeconv<avx512::F32Tiles>();
 
 }  // namespace pare::kernels

@@ -4,6 +4,6 @@
 
 namespace pare::kernels {
 
-extern constexpr ConvKernel deconv_f32_neon = neon::MakeDeconv<neon::Tiles<6, 4>>();
+extern constexpr ConvKernel deconv_f32_neon = neon::MakeDeconv<neon::F32Tiles>();
 
 }  // namespace pare::kernels

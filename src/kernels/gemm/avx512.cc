@@ -5,6 +5,6 @@
 namespace pare::kernels {
 
 // AVX-512: 28 sums, 2 vectors of B, 1 broadcast in 32 registers.
-extern constexpr GemmKernel gemm_f32_avx512 = avx512::MakeGemm<avx512::Tiles<14, 2>>();
+extern constexpr GemmKernel gemm_f32_avx512 = avx512::MakeGemm<avx512::F32Tiles>();
 
 }  // namespace pare::kernels

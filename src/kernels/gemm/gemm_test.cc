@@ -99,6 +99,7 @@ TEST(Gemm, OrdersGapsAndMisalignment) {
     for (int64_t gap : {0, 3}) {
       for (int64_t offset : {0, 1, 5}) {
         for (bool residual : {false, true}) {
+          Check({.shape = {4, 70, 41}, .order = order, .gap = gap, .offset = offset});
           Check({.shape = {17, 45, 19},
                  .order = order,
                  .gap = gap,
@@ -126,6 +127,26 @@ TEST(Gemm, NothingToDo) {
   Check({.shape = {0, 5, 3}});
   Check({.shape = {5, 0, 3}});
   Check({.shape = {5, 7, 0}, .activation = {.kind = Activation::Kind::kTanh}});
+}
+
+// The elementary functions behind the activations, over their whole range.
+TEST(Gemm, ActivationsOverTheirRange) {
+  for (const Activation& activation : AllActivations()) {
+    const Case c{.shape = {500, 33, 1}, .bias = false, .activation = activation};
+    Operands in(c);
+    for (int i = 0; i < 500; ++i) in.a[i] = static_cast<float>(i - 250) * 0.4f;
+    for (int i = 0; i < 33; ++i) in.b[i] = static_cast<float>(i * i) * 1e-3f;
+    Buffer<float> expected(c.shape.m * c.shape.n), actual(c.shape.m * c.shape.n);
+    RunRow(Reference(), c, in, expected);
+    ForEachRow(GemmRows(), [&](const Row<GemmKernel>& row) {
+      RunRow(row, c, in, actual);
+      for (int64_t i = 0; i < actual.size(); ++i) {
+        ASSERT_NEAR(actual[i], expected[i], 2e-6 * std::max(0.1f, std::fabs(expected[i])))
+            << "x = " << in.a[i / 33] * in.b[i % 33] << " act "
+            << static_cast<int>(activation.kind);
+      }
+    });
+  }
 }
 
 TEST(Gemm, SpecialValues) {

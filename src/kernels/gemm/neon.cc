@@ -4,7 +4,6 @@
 
 namespace pare::kernels {
 
-// 24 sums, 4 vectors of B, 1 broadcast in 32 registers.
-extern constexpr GemmKernel gemm_f32_neon = neon::MakeGemm<neon::Tiles<6, 4>>();
+extern constexpr GemmKernel gemm_f32_neon = neon::MakeGemm<neon::F32Tiles>();
 
 }  // namespace pare::kernels

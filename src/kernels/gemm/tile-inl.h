@@ -141,6 +141,9 @@ struct Tiles {
   static constexpr Table kTable = Make();
 };
 
+// 28, 12 or 20 sums; the rest of the 32, 16 or 32 registers hold a row of B and broadcasts.
+using F32Tiles = Tiles<kLanes == 16 ? 14 : kLanes == 8 ? 6 : 5, kLanes == 4 ? 4 : 2>;
+
 // Panels of a [k, n] matrix: kColumns columns each, the last narrower, one after the other. A panel
 // is its bias and then its k rows.
 template <typename T>
@@ -174,11 +177,26 @@ struct Panels {
       for (int64_t j = 0; j < all; ++j) out[j] = bias && j < valid ? bias[n0 + j] : 0.0f;
       out += all;
       const float* from = b + n0 * to_next_n;
+      const int64_t in_squares = to_next_k == 1 ? PackSquares(from, to_next_n, valid, all, out) : 0;
       for (int64_t i = 0; i < k; ++i, out += all, from += to_next_k) {
-        for (int64_t j = 0; j < valid; ++j) out[j] = from[j * to_next_n];
+        const int64_t done = i < k - k % kTransposeSize ? in_squares : 0;
+        for (int64_t j = done; j < valid; ++j) out[j] = from[j * to_next_n];
         for (int64_t j = valid; j < all; ++j) out[j] = 0.0f;
       }
     }
+  }
+
+  // The whole squares of a panel whose columns lie as rows of k; returns how many columns they
+  // cover.
+  int64_t PackSquares(const float* from, int64_t to_next_n, int64_t valid, int64_t all,
+                      float* out) const {
+    const int64_t whole = valid - valid % kTransposeSize;
+    for (int64_t i = 0; i + kTransposeSize <= k; i += kTransposeSize) {
+      for (int64_t j = 0; j < whole; j += kTransposeSize) {
+        Transpose(from + j * to_next_n + i, to_next_n, out + i * all + j, all);
+      }
+    }
+    return whole;
   }
 };
 

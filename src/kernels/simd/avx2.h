@@ -203,4 +203,5 @@ PARE_INLINE I32 DotU8S8(I32 acc, I32 a, I32 b) {
 PARE_INLINE void Prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 }  // namespace pare::kernels::PARE_SIMD_NAMESPACE
+#include "kernels/simd/transpose_avx.h"
 #endif

@@ -182,6 +182,17 @@ PARE_INLINE I32 DotS8S8(I32 acc, I32 a, I32 b) {
 }
 #endif
 
+inline constexpr int kTransposeSize = 4;
+PARE_INLINE void Transpose(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+  const float32x4x2_t a = vtrnq_f32(vld1q_f32(from), vld1q_f32(from + from_stride));
+  const float32x4x2_t b =
+      vtrnq_f32(vld1q_f32(from + 2 * from_stride), vld1q_f32(from + 3 * from_stride));
+  vst1q_f32(to, vcombine_f32(vget_low_f32(a.val[0]), vget_low_f32(b.val[0])));
+  vst1q_f32(to + to_stride, vcombine_f32(vget_low_f32(a.val[1]), vget_low_f32(b.val[1])));
+  vst1q_f32(to + 2 * to_stride, vcombine_f32(vget_high_f32(a.val[0]), vget_high_f32(b.val[0])));
+  vst1q_f32(to + 3 * to_stride, vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1])));
+}
+
 PARE_INLINE void Prefetch(const void* p) { __builtin_prefetch(p); }
 
 }  // namespace pare::kernels::PARE_SIMD_NAMESPACE

@@ -259,6 +259,14 @@ PARE_INLINE int32_t AddHalves(int32_t a, int32_t b) {
 PARE_LANEWISE(I32, AddS16, (I32 a, I32 b), AddHalves(a.v[i], b.v[i]))
 #endif
 
+// to[j][i] = from[i][j] for a square of kTransposeSize; strides between rows in floats.
+inline constexpr int kTransposeSize = kLanes < 8 ? kLanes : 8;
+PARE_INLINE void Transpose(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+  for (int i = 0; i < kTransposeSize; ++i) {
+    for (int j = 0; j < kTransposeSize; ++j) to[j * to_stride + i] = from[i * from_stride + j];
+  }
+}
+
 PARE_INLINE void Prefetch(const void*) {}
 
 #undef PARE_LANEWISE
