@@ -44,6 +44,9 @@ Status FuseBias(PassContext& context);
 Status FuseResidual(PassContext& context);
 // An activation joins the operator before it: attributes activation, activation_lo, activation_hi.
 Status FuseActivation(PassContext& context);
+// Q/DQ graphs compute in integers: pare.QConv, QGemm, QAdd, QMul, Lut, pools; moves go on u8. What
+// can't keeps its floats between Q and DQ. After ToChannelsLast, FuseResidual and FuseActivation.
+Status QdqToInteger(PassContext& context);
 // As FoldConstants, and what is left of quantized constants becomes float.
 Status FoldQuantizedConstants(PassContext& context);
 

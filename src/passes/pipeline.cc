@@ -34,7 +34,9 @@ constexpr Pass kOptimize[] = {
     {"FuseBias", FuseBias},
     {"FuseResidual", FuseResidual},
     {"FuseActivation", FuseActivation},
+    {"QdqToInteger", QdqToInteger},
     {"FoldQuantizedConstants", FoldQuantizedConstants},
+    {"MergeEqual", MergeEqual},
 };
 
 bool SwitchedOff(std::string_view switches, std::string_view name) {
