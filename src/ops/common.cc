@@ -1,5 +1,7 @@
 #include "ops/common.h"
 
+#include <algorithm>
+
 namespace pare::ops {
 
 Status InferSameType(InferContext& context) {
@@ -11,6 +13,11 @@ int64_t Count(const Dims& shape) {
   int64_t count = 1;
   for (int64_t dim : shape) count *= dim;
   return count;
+}
+
+bool IsAloneInInputs(const NodeView& view) {
+  const auto& inputs = view.node().inputs;
+  return std::count(inputs.begin(), inputs.end(), inputs[0]) == 1;
 }
 
 int64_t OutputCount(const NodeView& view) {

@@ -21,6 +21,10 @@ Cost PerElement(const NodeView& view) {
 // The number of elements of a shape that is known to fit.
 int64_t Count(const Dims& shape);
 
+// Whether input 0 is no other input as well: an operator that writes it while it still reads others
+// may take its memory only then.
+bool IsAloneInInputs(const NodeView& view);
+
 // Steps may have no tasks (an empty tensor); then there is nothing to add.
 inline void AddStepIfAny(PrepareContext& context, Step step) {
   if (step.tasks > 0) context.AddStep(step);

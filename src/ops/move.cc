@@ -23,9 +23,11 @@ void RunMove(const StepArgs& args) noexcept {
     const int64_t begin = std::max(args.begin, part.first_task) - part.first_task;
     const int64_t end = std::min(args.end, part.end_task) - part.first_task;
     if (begin >= end) continue;
-    kernels::Move(part.box, args.in<std::byte>(part.input) + part.from * part.box.element_bytes,
-                  args.out<std::byte>(part.output) + part.to * part.box.element_bytes,
-                  begin * part.rows_per_task, std::min(end * part.rows_per_task, part.rows));
+    const std::byte* from = args.in<std::byte>(part.input) + part.from * part.box.element_bytes;
+    std::byte* to = args.out<std::byte>(part.output) + part.to * part.box.element_bytes;
+    if (from == to) continue;  // in place
+    kernels::Move(part.box, from, to, begin * part.rows_per_task,
+                  std::min(end * part.rows_per_task, part.rows));
   }
 }
 

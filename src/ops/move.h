@@ -14,7 +14,8 @@ struct MovePart {
   int64_t from = 0, to = 0;
 };
 
-// Adds one step that does all parts; `element_bytes` of 1, 2, 4 or 8.
+// Adds one step that does all parts; `element_bytes` of 1, 2, 4 or 8. An output may take its
+// input's memory where both have the same layout.
 Status AddMoveStep(PrepareContext& context, int64_t element_bytes, std::vector<MovePart> parts);
 
 // The loops over `box` between tensors with these steps.

@@ -17,13 +17,6 @@ uint64_t ElementBytes(DType dtype, float value) {
   return bytes;
 }
 
-bool UsesTwice(const graph::Node& node) {
-  for (size_t i = 1; i < node.inputs.size(); ++i) {
-    if (node.inputs[i] == node.inputs[0]) return true;
-  }
-  return false;
-}
-
 Status PrepareVariadic(PrepareContext& context, BinaryFunction function, bool divide) {
   const int count = context.inputs();
   const DType dtype = context.dtype(0);
@@ -35,7 +28,7 @@ Status PrepareVariadic(PrepareContext& context, BinaryFunction function, bool di
     return {};
   }
   if (count == 2 && !divide) return AddBinaryStep(context, function);
-  if (context.shape(0) == context.output_shape() && !UsesTwice(context.node())) {
+  if (context.shape(0) == context.output_shape() && IsAloneInInputs(context)) {
     context.AllowInPlace(0);
   }
   const Dims out = context.output_shape();

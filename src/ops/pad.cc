@@ -1,0 +1,206 @@
+// Pad: more elements at the ends of axes (fewer where a pad is negative), by a mode.
+#include <algorithm>
+
+#include "kernels/move/move.h"
+#include "ops/common.h"
+#include "ops/dim_arithmetic.h"
+#include "ops/move.h"
+#include "ops/optional_input.h"
+
+namespace pare::ops {
+namespace {
+
+using graph::Dim;
+using graph::Shape;
+
+struct Pads {
+  std::vector<int64_t> begin, end;  // of each axis
+};
+
+// The input `pads` is [begins…, ends…] of all axes, or of those that `axes` names.
+Result<Pads> PadsOf(int rank, const std::vector<int64_t>& values,
+                    const std::optional<std::vector<int64_t>>& axes) {
+  const size_t count = axes ? axes->size() : rank;
+  if (values.size() != 2 * count) {
+    return Invalid(Text(values.size(), " pads for ", count, " axes"));
+  }
+  Pads pads{std::vector<int64_t>(rank), std::vector<int64_t>(rank)};
+  for (size_t i = 0; i < count; ++i) {
+    int axis = static_cast<int>(i);
+    if (axes) {
+      PARE_ASSIGN(axis, NormalizeAxis((*axes)[i], rank, "axes"));
+    }
+    pads.begin[axis] = values[i];
+    pads.end[axis] = values[count + i];
+  }
+  return pads;
+}
+
+Status InferPad(InferContext& context) {
+  const Shape* shape = context.shape(0);
+  if (!shape) {
+    context.set_output(0, context.dtype(0));
+    return {};
+  }
+  const auto values = context.ints(1), axes = context.ints(3);
+  Shape out(shape->size(), Dim::Unknown());
+  if (values && (axes || !context.has_input(3))) {
+    PARE_ASSIGN(const Pads pads, PadsOf(static_cast<int>(shape->size()), *values, axes));
+    for (size_t i = 0; i < out.size(); ++i) {
+      const int64_t more = pads.begin[i] + pads.end[i];
+      const Dim dim = (*shape)[i];
+      if (dim.known() && dim.size() + more < 0) {
+        return Invalid(Text("axis ", i, " of size ", dim.size(), " is padded by ", more));
+      }
+      out[i] = dim.known() ? Dim(dim.size() + more) : more == 0 ? dim : Dim::Unknown();
+    }
+  }
+  context.set_output(0, context.dtype(0), std::move(out));
+  return {};
+}
+
+struct FillState {
+  OptionalInput value;
+  int64_t element_bytes, count;
+};
+
+void RunFill(const StepArgs& args) noexcept {
+  const auto& state = *static_cast<const FillState*>(args.state);
+  const uint64_t zero = 0;
+  const void* value = state.value.in<void>(args);
+  const int64_t begin = args.begin * kTaskElements;
+  kernels::Fill(state.element_bytes, value ? value : &zero,
+                args.out<std::byte>(0) + begin * state.element_bytes,
+                std::min(args.end * kTaskElements, state.count) - begin);
+}
+
+// All is filled with the value, then the input (or what negative pads leave of it) goes inside.
+Status PrepareConstant(PrepareContext& context, const Pads& pads) {
+  const Dims in = context.shape(0), out = context.output_shape();
+  const int64_t bytes = static_cast<int64_t>(SizeOf(context.dtype(0))), count = Count(out);
+  if (context.has_input(2) && context.dtype(2) != context.dtype(0)) {
+    return Invalid("the value has another element type than the input");
+  }
+  const bool grows =
+      std::any_of(pads.begin.begin(), pads.begin.end(), [](auto p) { return p > 0; }) ||
+      std::any_of(pads.end.begin(), pads.end.end(), [](auto p) { return p > 0; });
+  if (grows) {
+    AddStepIfAny(context,
+                 {.run = RunFill,
+                  .state = context.State(FillState{OptionalInput(context, 2), bytes, count}),
+                  .tasks = ElementTasks(count),
+                  .kernel = "fill"});
+  }
+  const Dims from = DenseSteps(in), to = DenseSteps(out);
+  MovePart part;
+  Dims box(in.size());
+  for (size_t i = 0; i < in.size(); ++i) {
+    const int64_t skipped = std::max<int64_t>(0, -pads.begin[i]);
+    box[i] = std::max<int64_t>(0, in[i] - skipped - std::max<int64_t>(0, -pads.end[i]));
+    part.from += skipped * from[i];
+    part.to += std::max<int64_t>(0, pads.begin[i]) * to[i];
+  }
+  part.nest = MoveNest(box, from, to);
+  return AddMoveStep(context, bytes, {std::move(part)});
+}
+
+enum class Mode { kReflect, kEdge, kWrap };
+
+// Which element of [0, size) stands at `i`, which may be outside.
+int64_t Mirror(Mode mode, int64_t i, int64_t size) {
+  if (mode == Mode::kEdge) return std::clamp<int64_t>(i, 0, size - 1);
+  const int64_t period = mode == Mode::kWrap ? size : std::max<int64_t>(1, 2 * (size - 1));
+  i = (i % period + period) % period;
+  return i < size ? i : period - i;
+}
+
+struct MirrorState {
+  std::vector<std::vector<int64_t>> offsets;  // of each axis of y: where in x, in elements
+  int64_t element_bytes = 0, rows = 0, rows_per_task = 1;
+};
+
+// Copies rows of y whose elements come from x + offset + columns[i].
+template <typename T>
+void MirrorRow(const T* x, const std::vector<int64_t>& columns, T* y) {
+  for (size_t i = 0; i < columns.size(); ++i) y[i] = x[columns[i]];
+}
+
+void RunMirror(const StepArgs& args) noexcept {
+  const auto& state = *static_cast<const MirrorState*>(args.state);
+  const std::vector<int64_t>& columns = state.offsets.back();
+  const int64_t end = std::min(args.end * state.rows_per_task, state.rows);
+  for (int64_t row = args.begin * state.rows_per_task; row < end; ++row) {
+    int64_t from = 0, rest = row;
+    for (size_t i = state.offsets.size() - 1; i-- > 0;) {
+      const int64_t size = std::ssize(state.offsets[i]);
+      from += state.offsets[i][rest % size];
+      rest /= size;
+    }
+    const int64_t to = row * std::ssize(columns);
+    switch (state.element_bytes) {
+      case 1:
+        MirrorRow(args.in<uint8_t>(0) + from, columns, args.out<uint8_t>(0) + to);
+        break;
+      case 2:
+        MirrorRow(args.in<uint16_t>(0) + from, columns, args.out<uint16_t>(0) + to);
+        break;
+      case 4:
+        MirrorRow(args.in<uint32_t>(0) + from, columns, args.out<uint32_t>(0) + to);
+        break;
+      default:
+        MirrorRow(args.in<uint64_t>(0) + from, columns, args.out<uint64_t>(0) + to);
+    }
+  }
+}
+
+Status PrepareMirror(PrepareContext& context, const Pads& pads, Mode mode) {
+  const Dims in = context.shape(0), out = context.output_shape(), steps = DenseSteps(in);
+  if (Count(out) == 0) return {};
+  if (Count(in) == 0) return Invalid("there are no elements to repeat");
+  MirrorState state;
+  state.element_bytes = static_cast<int64_t>(SizeOf(context.dtype(0)));
+  for (size_t axis = 0; axis < in.size(); ++axis) {
+    std::vector<int64_t> offsets(out[axis]);
+    for (int64_t i = 0; i < out[axis]; ++i) {
+      offsets[i] = Mirror(mode, i - pads.begin[axis], in[axis]) * steps[axis];
+    }
+    state.offsets.push_back(std::move(offsets));
+  }
+  if (in.empty()) state.offsets.push_back({0});
+  state.rows = Count(out) / std::ssize(state.offsets.back());
+  state.rows_per_task = std::max<int64_t>(1, kTaskElements / std::ssize(state.offsets.back()));
+  const int64_t tasks = (state.rows + state.rows_per_task - 1) / state.rows_per_task;
+  context.AddStep({.run = RunMirror,
+                   .state = context.State(std::move(state)),
+                   .tasks = tasks,
+                   .kernel = "mirror"});
+  return {};
+}
+
+Status PreparePad(PrepareContext& context) {
+  PARE_ASSIGN(const auto values, context.Ints(1, "pads"));
+  std::optional<std::vector<int64_t>> axes;
+  if (context.has_input(3)) {
+    PARE_ASSIGN(axes, context.Ints(3, "axes"));
+  }
+  const int rank = static_cast<int>(context.shape(0).size());
+  PARE_ASSIGN(const Pads pads, PadsOf(rank, values, axes));
+  const std::string mode = context.attrs().s("mode", "constant");
+  if (mode == "constant") return PrepareConstant(context, pads);
+  if (mode == "reflect") return PrepareMirror(context, pads, Mode::kReflect);
+  if (mode == "edge") return PrepareMirror(context, pads, Mode::kEdge);
+  if (mode == "wrap") return PrepareMirror(context, pads, Mode::kWrap);
+  return Invalid(Text("mode is \"", mode, "\""));
+}
+
+}  // namespace
+
+extern constinit const OpDef kPad{
+    .name = "Pad",
+    .inputs = {{{"x"}, {"pads"}, {"value", Presence::kOptional}, {"axes", Presence::kOptional}}},
+    .outputs = {{{"y"}}},
+    .infer = InferPad,
+    .prepare = PreparePad,
+    .quant = kSameScaleRule};
+
+}  // namespace pare::ops

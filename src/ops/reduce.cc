@@ -1,0 +1,158 @@
+// Reductions along axes: reduce.inc is the list.
+#include "kernels/reduce/reduce.h"
+
+#include <algorithm>
+
+#include "ops/common.h"
+#include "ops/nest.h"
+
+namespace pare::ops {
+namespace {
+
+using graph::Dim;
+using graph::Shape;
+using kernels::ReduceFunction;
+
+// Which axes are reduced: those given, or all.
+Result<std::vector<bool>> ReducedAxes(const std::vector<int64_t>& axes, int rank) {
+  std::vector<bool> reduced(rank, axes.empty());
+  for (int64_t axis : axes) {
+    PARE_ASSIGN(const int at, NormalizeAxis(axis, rank, "axes"));
+    reduced[at] = true;
+  }
+  return reduced;
+}
+
+// No axes mean all of them, or none (each element alone is reduced): an attribute says which.
+bool KeepsAll(const NodeView& view, const std::vector<int64_t>& axes) {
+  return axes.empty() && view.attrs().i("noop_with_empty_axes", 0) != 0;
+}
+
+Status InferReduce(InferContext& context) {
+  const Shape* shape = context.shape(0);
+  if (!shape) {
+    context.set_output(0, context.dtype(0));
+    return {};
+  }
+  const bool keep = context.attrs().i("keepdims", 1) != 0;
+  const auto axes = context.has_input(1) ? context.ints(1) : std::vector<int64_t>();
+  if (!axes) {
+    if (keep) {
+      context.set_output(0, context.dtype(0), Shape(shape->size(), Dim::Unknown()));
+    } else {
+      context.set_output(0, context.dtype(0));
+    }
+    return {};
+  }
+  if (KeepsAll(context, *axes)) {
+    context.set_output(0, context.input(0));
+    return {};
+  }
+  PARE_ASSIGN(const auto reduced, ReducedAxes(*axes, static_cast<int>(shape->size())));
+  Shape out;
+  for (size_t i = 0; i < shape->size(); ++i) {
+    if (!reduced[i]) {
+      out.push_back((*shape)[i]);
+    } else if (keep) {
+      out.push_back(1);
+    }
+  }
+  context.set_output(0, context.dtype(0), std::move(out));
+  return {};
+}
+
+// The loops over a dense tensor, neighbours of the same kind joined.
+Result<kernels::ReduceBox> BoxOf(const Dims& shape, const std::vector<bool>& reduced) {
+  kernels::ReduceBox box;
+  const Dims steps = DenseSteps(shape);
+  int last = -1;  // the kind of the loop before: 0 kept, 1 reduced
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] == 1) continue;
+    const int kind = reduced[i];
+    int& count = kind ? box.reduced : box.kept;
+    int64_t* sizes = kind ? box.reduced_size : box.kept_size;
+    int64_t* all_steps = kind ? box.reduced_step : box.kept_step;
+    if (kind != last) {
+      if (count == kernels::kMaxReduceLoops) return Unsupported("it reduces too many axes apart");
+      sizes[count++] = 1;
+    }
+    sizes[count - 1] *= shape[i];
+    all_steps[count - 1] = steps[i];
+    last = kind;
+  }
+  if (box.kept + box.reduced == 0) {
+    box.kept = 1;
+    box.kept_size[0] = box.kept_step[0] = 1;
+  }
+  return box;
+}
+
+struct ReduceState {
+  kernels::ReduceRun run;
+  kernels::ReduceBox box;
+  int64_t outputs, outputs_per_task;
+};
+
+void RunReduce(const StepArgs& args) noexcept {
+  const auto& state = *static_cast<const ReduceState*>(args.state);
+  state.run({&state.box, args.inputs[0], args.outputs[0], args.begin * state.outputs_per_task,
+             std::min(args.end * state.outputs_per_task, state.outputs)});
+}
+
+template <ReduceFunction kFunction>
+inline constexpr bool kLeavesOneAlone =
+    kFunction == ReduceFunction::kSum || kFunction == ReduceFunction::kMean ||
+    kFunction == ReduceFunction::kMax || kFunction == ReduceFunction::kMin ||
+    kFunction == ReduceFunction::kProd;
+
+template <ReduceFunction kFunction>
+Status PrepareReduce(PrepareContext& context) {
+  std::vector<int64_t> axes;
+  if (context.has_input(1)) {
+    PARE_ASSIGN(axes, context.Ints(1, "axes"));
+  }
+  const Dims shape = context.shape(0);
+  PARE_ASSIGN(auto reduced, ReducedAxes(axes, static_cast<int>(shape.size())));
+  if (KeepsAll(context, axes)) {
+    if (kLeavesOneAlone<kFunction>) {
+      context.Alias(0);
+      return {};
+    }
+    reduced.assign(shape.size(), false);
+  }
+  const auto choice = kernels::FindReduce(context.cpu(), kFunction, context.dtype(0));
+  if (!choice.run) return Unsupported(Text("it has no meaning for ", DTypeName(context.dtype(0))));
+  ReduceState state{choice.run, {}, Count(context.output_shape()), 1};
+  PARE_ASSIGN(state.box, BoxOf(shape, reduced));
+  const int64_t each = std::max<int64_t>(1, state.box.inputs_each());
+  state.outputs_per_task = std::max<int64_t>(state.box.columns() ? 64 : 1, kTaskElements / each);
+  AddStepIfAny(context, {.run = RunReduce,
+                         .state = context.State(state),
+                         .tasks = kernels::CeilDiv(state.outputs, state.outputs_per_task),
+                         .kernel = choice.name});
+  return {};
+}
+
+Cost CostOfReduce(const NodeView& view) {
+  const auto& type = view.input(0);
+  return {.flops = type.has_rank() && type.is_static() ? Count(type.dims()) : 0};
+}
+
+constexpr QuantRule kNoIntegerForm{.inputs = {{{Role::kActivation}}},
+                                   .keep_float = "pare has no integer form of it"};
+
+}  // namespace
+
+#define PARE_REDUCE(op, function, rule)                                                     \
+  extern constinit const OpDef k##op{.name = #op,                                           \
+                                     .inputs = {{{"x"}, {"axes", Presence::kOptional}}},    \
+                                     .outputs = {{{"y"}}},                                  \
+                                     .infer = InferReduce,                                  \
+                                     .prepare = PrepareReduce<ReduceFunction::k##function>, \
+                                     .quant = rule,                                         \
+                                     .cost = CostOfReduce,                                  \
+                                     .accuracy = Accuracy::kRounding};
+#include "ops/reduce.inc"
+#undef PARE_REDUCE
+
+}  // namespace pare::ops
