@@ -114,10 +114,9 @@ Result<DatasetPtr> OpenCifar(const std::string& path, const DatasetOptions& opti
     PARE_ASSIGN(parts.emplace_back(), OpenPart(part, first));
   }
   std::vector<std::string> classes;
-  if (!options.classes_path.empty()) {
-    PARE_ASSIGN(const auto lines, ReadClasses(options.classes_path));
-    for (const auto& names : lines) classes.push_back(names.front());
-  } else {
+  PARE_ASSIGN(const auto lines, ReadClasses(options));
+  for (const auto& names : lines) classes.push_back(names.front());
+  if (classes.empty()) {
     const size_t slash = path.rfind('/');
     classes = ClassNames(folder ? path : slash == std::string::npos ? "." : path.substr(0, slash));
   }

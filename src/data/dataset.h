@@ -51,6 +51,7 @@ struct DatasetOptions {
   std::string label_column;  // CSV: the column with the label, by name or by number from 0
   std::string labels_path;   // .npy or IDX: labels, where they don't lie beside the data
   std::string classes_path;  // text: a class a line; gives the order of the folders' names
+  std::string classes_text;  // the content of such a file, where there is no path
 };
 
 // By looking at `path`:

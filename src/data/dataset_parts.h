@@ -28,8 +28,8 @@ Result<DatasetPtr> OpenCsv(const std::string& path, const DatasetOptions& option
 
 // labels.cc: one label a sample, from .npy, IDX or a text of one number a line.
 Result<std::vector<int64_t>> ReadLabels(const std::string& path);
-// The lines of a classes file. A class may have several names, separated by tabs; a first column of
-// the numbers 0, 1, … is left out.
-Result<std::vector<std::vector<std::string>>> ReadClasses(const std::string& path);
+// The lines of the options' classes file or text; nothing where neither is given. A class may have
+// several names, separated by tabs; a first column of the numbers 0, 1, … is left out.
+Result<std::vector<std::vector<std::string>>> ReadClasses(const DatasetOptions& options);
 
 }  // namespace pare::data

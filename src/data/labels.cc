@@ -57,8 +57,13 @@ Result<std::vector<int64_t>> ReadLabels(const std::string& path) {
   return labels;
 }
 
-Result<std::vector<std::vector<std::string>>> ReadClasses(const std::string& path) {
-  PARE_ASSIGN(const std::string text, ReadFile(path));
+Result<std::vector<std::vector<std::string>>> ReadClasses(const DatasetOptions& options) {
+  std::string text = options.classes_text;
+  if (!options.classes_path.empty()) {
+    PARE_ASSIGN(text, ReadFile(options.classes_path));
+  } else if (text.empty()) {
+    return std::vector<std::vector<std::string>>();
+  }
   std::vector<std::vector<std::string>> classes;
   bool numbered = true;
   for (Lines lines(text); const auto line = lines.Next();) {
@@ -72,7 +77,10 @@ Result<std::vector<std::vector<std::string>>> ReadClasses(const std::string& pat
     }
     numbered = numbered && names.size() > 1 && names[0] == Text(classes.size() - 1);
   }
-  if (classes.empty()) return Fail(Error(ErrorKind::kInvalid, "names no classes").at(path));
+  if (classes.empty()) {
+    return Fail(Error(ErrorKind::kInvalid, "names no classes")
+                    .at(options.classes_path.empty() ? "the classes text" : options.classes_path));
+  }
   for (auto& names : classes) {
     if (numbered) names.erase(names.begin());
   }

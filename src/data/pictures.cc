@@ -98,11 +98,6 @@ std::string LeftOut(int64_t others) {
                             others == 1 ? " file" : " files");
 }
 
-Result<std::vector<std::vector<std::string>>> ClassesOf(const DatasetOptions& options) {
-  if (options.classes_path.empty()) return std::vector<std::vector<std::string>>();
-  return ReadClasses(options.classes_path);
-}
-
 tl::unexpected<Error> NoPictures(const std::string& path) {
   return Fail(
       Error(ErrorKind::kInvalid, "holds no pictures",
@@ -162,7 +157,7 @@ Result<DatasetPtr> OpenPictureFolder(const std::string& path, const DatasetOptio
   int64_t others = 0;
   PARE_TRY(Walk(path, "", 32, names, others));
   if (names.empty()) return NoPictures(path);
-  PARE_ASSIGN(const auto classes, ClassesOf(options));
+  PARE_ASSIGN(const auto classes, ReadClasses(options));
   auto labels = LabelsOfFolders(names, classes);
   if (!labels) return Fail(labels.error().at(path));
   return std::make_shared<PictureDataset>(std::make_unique<FileShelf>(path, std::move(names)),
@@ -186,7 +181,7 @@ Result<DatasetPtr> OpenPictureTar(const std::string& path, const DatasetOptions&
   const size_t common = CommonFolders(names);
   for (std::string& name : names) name.erase(0, common);
   const auto others = static_cast<int64_t>(entries->size() - pictures.size());
-  PARE_ASSIGN(const auto classes, ClassesOf(options));
+  PARE_ASSIGN(const auto classes, ReadClasses(options));
   auto labels = LabelsOfFolders(names, classes);
   if (!labels) return Fail(labels.error().at(path));
   return std::make_shared<PictureDataset>(std::make_unique<TarShelf>(file, std::move(pictures)),
@@ -214,7 +209,7 @@ Result<DatasetPtr> OpenPictureList(const std::string& path, const DatasetOptions
                       "each line is a path, then a tab or space, then the number of the class")
                     .at(path));
   }
-  PARE_ASSIGN(const auto classes, ClassesOf(options));
+  PARE_ASSIGN(const auto classes, ReadClasses(options));
   for (const auto& line : classes) labels.classes.push_back(line.front());
   const size_t slash = path.rfind('/');
   const std::string root = slash == std::string::npos ? "" : path.substr(0, slash + 1);

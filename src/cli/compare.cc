@@ -1,0 +1,93 @@
+#include "compress/compare.h"
+
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cli/report.h"
+#include "cli/text.h"
+#include "data/split.h"
+#include "platform/memory.h"
+
+namespace pare::cli {
+namespace {
+
+struct CompareOptions {
+  std::string a, b;
+  MachineOptions machine;
+  DataOptions data;
+  compress::Metric metric = compress::Metric::kAuto;
+  bool layers = false;
+  CommonOptions common;
+
+  void Declare(Parser& parser) {
+    parser.Positional("A", a, "the model before, an .onnx file");
+    parser.Positional("B", b, "the model after");
+    data.Declare(parser, DataOptions::Need::kRequired);
+    parser.Group("comparison");
+    parser.Option(
+        "--metric", "NAME",
+        [this](std::string_view name) -> Status {
+          PARE_ASSIGN(metric, compress::ParseMetric(name));
+          return {};
+        },
+        "auto (default), top, cosine, mse or psnr");
+    parser.Flag("--layers", layers, "list every layer");
+    machine.Declare(parser);
+  }
+};
+
+struct CompareReport {
+  compress::Comparison comparison;
+  bool all_layers;
+  int64_t peak_memory_bytes;
+};
+
+Json ToJson(const CompareReport& report) {
+  Json json = Json::Object();
+  SetComparison(json, report.comparison);
+  json.Set("seconds",
+           Json::Object({{"quantize", Json()}, {"verify", report.comparison.verify_seconds}}));
+  json.Set("peak_memory_bytes", report.peak_memory_bytes);
+  return json;
+}
+
+std::string ToText(const CompareReport& report) {
+  const ComparisonView view{.comparison = report.comparison,
+                            .name_a = "A",
+                            .name_b = "B",
+                            .layers = report.all_layers ? LayerTable::kAll : LayerTable::kNotable};
+  return Text(ComparisonText(view), "\n", report.comparison.quality.count, " samples\n");
+}
+
+Status Compare(const CompareOptions& options, Console& console) {
+  PARE_ASSIGN(model::Model a, model::Model::Load(options.a));
+  PARE_ASSIGN(model::Model b, model::Model::Load(options.b));
+  // What either file knows of its data holds for both.
+  model::Model& known = data::Preprocess::In(a.graph().metadata) ? a : b;
+  PARE_TRY(options.data.ApplyTo(known));
+  NoteFixedBatch(a, options.machine.batch, console);
+  PARE_ASSIGN(const auto dataset, options.data.Open(known, console));
+  const model::Context context = options.machine.MakeContext();
+  compress::CompareOptions compare;
+  compare.metric = options.metric;
+  compare.batch = options.machine.batch;
+  CompareReport report{.comparison = {}, .all_layers = options.layers, .peak_memory_bytes = 0};
+  PARE_ASSIGN(report.comparison,
+              compress::Compare({a.graph(), a.file_bytes()}, {b.graph(), b.file_bytes()}, dataset,
+                                data::DrawSamples(*dataset, options.data.limit, 0),
+                                known.preprocess(), context, compare, console));
+  report.peak_memory_bytes = PeakRssBytes();
+  return console.Show(report);
+}
+
+}  // namespace
+
+extern const Command kCompareCommand = {
+    .name = "compare",
+    .summary = "two models on the same data: accuracy, size, time, layer by layer",
+    .examples =
+        "pare compare resnet.onnx resnet_int8.onnx --data pictures/\n"
+        "pare compare resnet.onnx resnet_int8.onnx --data pictures/ --limit 500 --layers",
+    .run = ParseAndRun<CompareOptions, Compare>,
+};
+
+}  // namespace pare::cli

@@ -1,0 +1,78 @@
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cli/text.h"
+#include "compress/score.h"
+#include "data/split.h"
+
+namespace pare::cli {
+namespace {
+
+struct EvaluateOptions {
+  std::string model;
+  MachineOptions machine;
+  DataOptions data;
+  CommonOptions common;
+
+  void Declare(Parser& parser) {
+    parser.Positional("MODEL", model, "an .onnx file");
+    data.Declare(parser, DataOptions::Need::kRequired);
+    machine.Declare(parser);
+  }
+};
+
+struct EvaluateReport {
+  compress::Evaluation evaluation;
+};
+
+Json ToJson(const EvaluateReport& report) {
+  const compress::Evaluation& e = report.evaluation;
+  return Json::Object(
+      {{"top1", e.top1}, {"top5", e.top5}, {"count", e.count}, {"seconds", e.seconds}});
+}
+
+std::string ToText(const EvaluateReport& report) {
+  const compress::Evaluation& e = report.evaluation;
+  Table table({{"", Table::Align::kLeft}, {"", Table::Align::kRight}});
+  if (e.top1) table.Add({"top-1", Fixed(e.top1, 2) + " %"});
+  if (e.top5) table.Add({"top-5", Fixed(e.top5, 2) + " %"});
+  table.Add({"samples", std::to_string(e.count)});
+  table.Add({"time", Fixed(e.seconds, 2) + " s"});
+  return table.Text();
+}
+
+Status Evaluate(const EvaluateOptions& options, Console& console) {
+  PARE_ASSIGN(model::Model model, model::Model::Load(options.model));
+  PARE_TRY(options.data.ApplyTo(model));
+  NoteFixedBatch(model, options.machine.batch, console);
+  PARE_ASSIGN(const auto dataset, options.data.Open(model, console));
+  if (!dataset->has_labels()) {
+    return Fail(Error(ErrorKind::kUsage,
+                      "the data has no labels, so that there is nothing to score",
+                      "--labels FILE or --label COLUMN gives them; `pare compare` needs none")
+                    .at(options.data.path));
+  }
+  const model::Context context = options.machine.MakeContext();
+  PARE_ASSIGN(const auto session, model::MakeSession(model.graph(), context));
+  PARE_ASSIGN(
+      data::Loader loader,
+      data::Loader::Make(
+          dataset, model::InputSpecs(model.graph()),
+          data::DrawSamples(*dataset, options.data.limit, 0),
+          {.batch = options.machine.batch, .preprocess = model.preprocess(), .prefetch = true}));
+  PARE_ASSIGN(compress::Evaluation evaluation, compress::Evaluate(*session, loader, console));
+  return console.Show(EvaluateReport{evaluation});
+}
+
+}  // namespace
+
+extern const Command kEvaluateCommand = {
+    .name = "evaluate",
+    .summary = "how often a classifier is right on labelled data",
+    .examples =
+        "pare evaluate resnet.onnx --data pictures/ --mean 0.485,0.456,0.406 --std "
+        "0.229,0.224,0.225\n"
+        "pare evaluate resnet_int8.onnx --data pictures.tar --limit 1000 --json",
+    .run = ParseAndRun<EvaluateOptions, Evaluate>,
+};
+
+}  // namespace pare::cli

@@ -1,0 +1,126 @@
+#include "cli/options.h"
+
+#include "platform/file.h"
+
+namespace pare::cli {
+namespace {
+
+constexpr const char* kClassesKey = "pare.classes";
+
+}  // namespace
+
+void MachineOptions::Declare(Parser& parser) {
+  parser.Group("machine");
+  parser.Option("--threads", "N", threads, 0,
+                "threads to compute with (default: all that affinity and quota allow)");
+  parser.Option("--batch", "N", batch, 1, "samples in one run of the model (default 1)");
+}
+
+void DataOptions::Declare(Parser& parser, Need need) {
+  parser.Group("data");
+  parser.Option("--data", "PATH", path,
+                "samples: a folder of class folders or pictures, a .tar of the same, a list of "
+                "\"path label\" lines, "
+                ".npy, .npz, CIFAR or IDX binaries, .csv");
+  if (need == Need::kRequired) parser.Required();
+  parser.Option("--label", "COLUMN", dataset.label_column,
+                "the column of a CSV that holds the label");
+  parser.Option("--labels", "FILE", dataset.labels_path,
+                "labels that don't lie beside the data: .npy, IDX or a number a line");
+  parser.Option("--classes", "FILE", dataset.classes_path,
+                "names of the classes, one a line, in the model's order");
+  parser.Option("--limit", "N", limit, 0, "use at most N samples");
+
+  parser.Group("preprocessing (stored in the models that `pare quantize` writes)");
+  const auto field = [&](std::string names, std::string value, std::string name, std::string help) {
+    parser.Option(
+        std::move(names), std::move(value),
+        [this, name](std::string_view text) -> Status {
+          PARE_TRY(data::Preprocess().Set(name, text));
+          preprocess.emplace_back(name, text);
+          return {};
+        },
+        std::move(help));
+  };
+  const auto flag = [&](std::string names, std::string text, std::string help) {
+    parser.Option(
+        std::move(names), "",
+        [this, text](std::string_view) -> Status {
+          preprocess.emplace_back("channels", text);
+          return {};
+        },
+        std::move(help));
+  };
+  field("--size", "PIXELS", "size",
+        "resize the short side to this; 0: don't; auto: 8/7 of the crop");
+  field("--crop", "PIXELS", "crop",
+        "centre crop: 224, or HEIGHTxWIDTH (default: what the model takes)");
+  field("--mean", "R,G,B", "mean", "subtracted after scaling: one number or three (default 0)");
+  field("--std", "R,G,B", "std", "divided by after that: one number or three (default 1)");
+  field("--scale", "FACTOR", "scale", "pixels 0…255 times this (default 1/255)");
+  field("--layout", "LAYOUT", "layout", "nchw, nhwc or auto (default)");
+  flag("--bgr", "bgr", "the model takes blue, green, red");
+  flag("--rgb", "rgb", "the model takes red, green, blue (default)");
+  field("--label-offset", "N", "label_offset", "class of the model = label of the data + N");
+}
+
+Status DataOptions::ApplyTo(model::Model& model) const {
+  data::Preprocess changed = model.preprocess();
+  for (const auto& [field, text] : preprocess) PARE_TRY(changed.Set(field, text));
+  model.set_preprocess(changed);
+  return {};
+}
+
+Result<std::shared_ptr<const data::Dataset>> DataOptions::Open(const model::Model& model,
+                                                               Console& console) const {
+  data::DatasetOptions options = dataset;
+  const auto& metadata = model.graph().metadata;
+  const auto classes = metadata.find(kClassesKey);
+  if (options.classes_path.empty() && classes != metadata.end())
+    options.classes_text = classes->second;
+  PARE_ASSIGN(auto opened, data::OpenDataset(path, options));
+  if (!opened->note().empty()) console.Note(opened->note());
+  if (preprocess.empty() && !data::Preprocess::In(metadata) && opened->size() > 0) {
+    PARE_ASSIGN(const data::Sample first, opened->Get(0));
+    const bool pictures = !first.inputs.empty() && first.inputs[0].picture;
+    const bool floats = !model.graph().inputs().empty() &&
+                        IsFloat(model.graph().value(model.graph().inputs()[0]).type.dtype);
+    if (pictures && floats) {
+      console.Note(
+          "no preprocessing is given, nor stored in the model: pixels are divided by 255, and that "
+          "is all "
+          "(--mean, --std, --scale, …)");
+    }
+  }
+  return opened;
+}
+
+Status StoreData(const DataOptions& options, const model::Model& model,
+                 std::map<std::string, std::string>& metadata) {
+  model.preprocess().WriteTo(metadata);
+  if (options.dataset.classes_path.empty()) return {};
+  PARE_ASSIGN(metadata[kClassesKey], ReadFile(options.dataset.classes_path));
+  return {};
+}
+
+Status CheckOutput(const std::string& output, const std::vector<std::string>& inputs) {
+  if (IsDirectory(output)) {
+    return Fail(Error(ErrorKind::kUsage, "it is a folder, and a file is to be written",
+                      Text("e.g. ", JoinPath(output, "model.onnx")))
+                    .at(output));
+  }
+  for (const std::string& input : inputs) {
+    if (input.empty() || !SameFile(output, input)) continue;
+    return Fail(Error(ErrorKind::kUsage, "it is an input of this command and would be overwritten",
+                      "give another name")
+                    .at(output));
+  }
+  return {};
+}
+
+void NoteFixedBatch(const model::Model& model, int64_t batch, Console& console) {
+  if (batch == 1 || model.batch_note().empty()) return;
+  console.Note(Text("--batch ", batch, " has no effect: ", model.batch_note()));
+}
+
+}  // namespace pare::cli

@@ -1,0 +1,54 @@
+// Options that several commands share, and what they open.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/console.h"
+#include "cli/parser.h"
+#include "data/dataset.h"
+#include "model/model.h"
+
+namespace pare::cli {
+
+struct MachineOptions {
+  int threads = 0;  // 0: as many as the process may use
+  int64_t batch = 1;
+
+  void Declare(Parser& parser);
+  model::Context MakeContext() const { return model::Context::Make(threads); }
+};
+
+// Where samples come from, and what happens to them before the model sees them.
+struct DataOptions {
+  std::string path;
+  data::DatasetOptions dataset;
+  int64_t limit = 0;  // 0: all samples
+  // Preprocessing as given, in the fields of data::Preprocess::Set; it goes before what the model's
+  // metadata says.
+  std::vector<std::pair<std::string, std::string>> preprocess;
+
+  enum class Need { kRequired, kOptional };
+  void Declare(Parser& parser, Need need);
+
+  // Puts what was given into the model's preprocessing.
+  Status ApplyTo(model::Model& model) const;
+  // Opens the samples. Classes that the command line doesn't give come from the model's metadata.
+  // Tells the console what the user should know of them.
+  Result<std::shared_ptr<const data::Dataset>> Open(const model::Model& model,
+                                                    Console& console) const;
+};
+
+// What later commands shall find in a file: preprocessing, and the classes file's text.
+Status StoreData(const DataOptions& options, const model::Model& model,
+                 std::map<std::string, std::string>& metadata);
+
+// Fails with kUsage where writing `output` would destroy one of `inputs`, or can't work.
+Status CheckOutput(const std::string& output, const std::vector<std::string>& inputs);
+
+// Says once that --batch had no effect where the graph's batch is fixed.
+void NoteFixedBatch(const model::Model& model, int64_t batch, Console& console);
+
+}  // namespace pare::cli

@@ -1,0 +1,231 @@
+#include "compress/quantize/quantize.h"
+
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cli/report.h"
+#include "cli/text.h"
+#include "cli/version.h"
+#include "onnx/export.h"
+#include "platform/clock.h"
+#include "platform/memory.h"
+
+namespace pare::cli {
+namespace {
+
+struct QuantizeOptions {
+  std::string model, output;
+  MachineOptions machine;
+  DataOptions data;
+  compress::QuantizeOptions quantize;
+  bool no_bias_correction = false, no_equalization = false, layers = false;
+  CommonOptions common;
+
+  void Declare(Parser& parser) {
+    parser.Positional("MODEL", model, "a float .onnx file");
+    parser.Group("result");
+    parser.Option("-o, --output", "FILE", output, "where the int8 model goes");
+    parser.Required();
+    parser.Flag("--layers", layers, "list every layer");
+    data.Declare(parser, DataOptions::Need::kRequired);
+    DeclareSplit(parser);
+    DeclareMethod(parser);
+    machine.Declare(parser);
+  }
+
+  void DeclareSplit(Parser& parser) {
+    parser.Group("calibration and verification");
+    parser.Option("--calibration", "N", quantize.split.calibration, 1,
+                  "samples that ranges are taken from (default 300)");
+    parser.Option("--verification", "N", quantize.split.verification, 1,
+                  "of the other samples, how many verify at most (default 1000)");
+    parser.Option("--seed", "N", quantize.split.seed, 0, "which samples are drawn (default 0)");
+    parser.Option(
+        "--metric", "NAME",
+        [this](std::string_view name) -> Status {
+          PARE_ASSIGN(quantize.metric, compress::ParseMetric(name));
+          return {};
+        },
+        "auto (default), top, cosine, mse or psnr");
+    parser.Option("--max-drop", "POINTS", quantize.max_drop,
+                  "give layers back to float, worst first, until top-1 (without labels: agreement) "
+                  "drops by no more");
+  }
+
+  void DeclareMethod(Parser& parser) {
+    parser.Group("method");
+    parser.Option(
+        "--calibrator", "NAME",
+        [this](std::string_view name) -> Status {
+          PARE_ASSIGN(quantize.calibrator, compress::ParseCalibrator(name));
+          return {};
+        },
+        "auto (default), minmax, percentile, entropy or mse");
+    parser.Flag("--no-bias-correction", no_bias_correction, "leave biases as they are");
+    parser.Flag("--no-equalization", no_equalization,
+                "don't try to equalize the ranges of channels");
+    parser.Option("--keep-float", "PATTERN", quantize.keep_float,
+                  "layers, nodes or operators that stay float, e.g. 'conv1*' (repeatable)");
+    parser.Option(
+        "--overflow-safe", "WHEN",
+        [this](std::string_view name) -> Status {
+          PARE_ASSIGN(quantize.overflow_safe, compress::ParseOverflowSafe(name));
+          return {};
+        },
+        "7-bit weights where other engines would saturate: auto (default), always, never");
+    parser.Flag("--force", quantize.keep_slow_layers,
+                "int8 also where float is faster on this machine");
+    parser.Option(
+        "--target", "WHERE",
+        [this](std::string_view name) -> Status {
+          if (name != "native" && name != "any") {
+            return Fail(ErrorKind::kUsage, Text("there is no target \"", Printable(name), '"'),
+                        "native and any are there");
+          }
+          if (name == "any") quantize.keep_slow_layers = true;
+          return {};
+        },
+        "native (default): layers that are slower in int8 here stay float; any: decide without "
+        "time");
+  }
+};
+
+struct QuantizeReport {
+  compress::Comparison comparison;
+  const compress::Quantized& quantized;
+  const std::string& output;
+  const std::vector<std::string>& notes;
+  bool all_layers;
+  int64_t quantize_peak_bytes, peak_bytes;
+};
+
+Json ToJson(const QuantizeReport& report) {
+  const compress::Quantized& q = report.quantized;
+  Json json = Json::Object();
+  json.Set("output", report.output);
+  SetComparison(json, report.comparison);
+  json.Set("seconds",
+           Json::Object({{"quantize", q.seconds}, {"verify", report.comparison.verify_seconds}}));
+  json.Set("peak_memory_bytes", report.peak_bytes);
+  json.Set("quantize_peak_memory_bytes", report.quantize_peak_bytes);
+  json.Set("calibration_samples", q.split.calibration.size());
+  json.Set("verification_samples", q.split.verification.size());
+  json.Set("calibrator", compress::CalibratorName(q.calibrator));
+  json.Set("bias_corrected", q.bias_corrected);
+  json.Set("equalized", q.equalized);
+  json.Set("seven_bit_layers", q.seven_bit_layers);
+  json.Set("notes", Json::ArrayOf(report.notes));
+  return json;
+}
+
+std::string ToText(const QuantizeReport& report) {
+  const compress::Quantized& q = report.quantized;
+  const ComparisonView view{.comparison = report.comparison,
+                            .name_a = "float",
+                            .name_b = "int8",
+                            .layers = report.all_layers ? LayerTable::kAll : LayerTable::kNotable};
+  std::string text = ComparisonText(view);
+  text +=
+      Text("\ncalibrated on ", q.split.calibration.size(), " samples in ", Fixed(q.seconds, 1),
+           " s (", compress::CalibratorName(q.calibrator),
+           q.bias_corrected ? ", biases corrected" : "", q.equalized ? ", channels equalized" : "");
+  if (q.seven_bit_layers > 0) text += Text(", ", q.seven_bit_layers, " layers with 7-bit weights");
+  text += Text("), verified on ", report.comparison.quality.count, " others in ",
+               Fixed(report.comparison.verify_seconds, 1), " s, at most ",
+               ByteText(report.peak_bytes), " of memory\n\nwrote ", Printable(report.output), '\n');
+  return text;
+}
+
+// What led to the file, for whoever finds it later.
+std::string RunRecord(const QuantizeOptions& options, const data::Dataset& dataset,
+                      const compress::Quantized& quantized) {
+  Json patterns = Json::ArrayOf(options.quantize.keep_float);
+  return Json::Object({{"command", "quantize"},
+                       {"version", kVersion.number},
+                       {"model", options.model},
+                       {"data", options.data.path},
+                       {"samples", dataset.size()},
+                       {"limit", options.data.limit},
+                       {"calibration", quantized.split.calibration.size()},
+                       {"verification", quantized.split.verification.size()},
+                       {"seed", options.quantize.split.seed},
+                       {"calibrator", compress::CalibratorName(quantized.calibrator)},
+                       {"bias_corrected", quantized.bias_corrected},
+                       {"equalized", quantized.equalized},
+                       {"max_drop", options.quantize.max_drop},
+                       {"keep_float", std::move(patterns)}})
+      .Text();
+}
+
+// The exported file itself is verified, not what it was written from.
+Result<compress::Comparison> Verify(const QuantizeOptions& options, const model::Model& model,
+                                    std::shared_ptr<const data::Dataset> dataset,
+                                    const compress::Quantized& quantized,
+                                    const model::Context& context, Console& console) {
+  PARE_ASSIGN(const model::Model written, model::Model::Load(options.output));
+  compress::CompareOptions compare;
+  compare.metric = options.quantize.metric;
+  compare.batch = options.machine.batch;
+  PARE_ASSIGN(compress::Comparison comparison,
+              compress::Compare({model.graph(), model.file_bytes()},
+                                {written.graph(), written.file_bytes()}, std::move(dataset),
+                                quantized.split.verification, model.preprocess(), context, compare,
+                                console));
+  comparison.layers = JoinLayers(quantized.layers, comparison.layers);
+  return comparison;
+}
+
+Status CheckDrop(const QuantizeOptions& options, const compress::Quality& quality) {
+  const auto drop = quality.drop();
+  if (!options.quantize.max_drop || !drop || *drop <= *options.quantize.max_drop) return {};
+  return Fail(
+      Error(ErrorKind::kUnmet, Text("the model written loses ", *drop,
+                                    " points, more than --max-drop ", *options.quantize.max_drop))
+          .at(options.output));
+}
+
+Status Quantize(const QuantizeOptions& options, Console& console) {
+  const DataOptions& data = options.data;
+  PARE_TRY(CheckOutput(options.output, {options.model, data.path, data.dataset.labels_path,
+                                        data.dataset.classes_path}));
+  PARE_ASSIGN(model::Model model, model::Model::Load(options.model));
+  PARE_TRY(data.ApplyTo(model));
+  NoteFixedBatch(model, options.machine.batch, console);
+  PARE_ASSIGN(const auto dataset, data.Open(model, console));
+
+  compress::QuantizeOptions how = options.quantize;
+  how.bias_correction = !options.no_bias_correction;
+  how.equalization = !options.no_equalization;
+  how.batch = options.machine.batch;
+  how.split.limit = data.limit;
+  const model::Context context = options.machine.MakeContext();
+  PARE_ASSIGN(
+      compress::Quantized quantized,
+      compress::Quantize(model.graph(), dataset, model.preprocess(), context, how, console));
+  PARE_TRY(StoreData(data, model, quantized.graph.metadata));
+  quantized.graph.metadata["pare.run"] = RunRecord(options, *dataset, quantized);
+  const Stopwatch export_watch;
+  PARE_TRY(onnx::Export(quantized.graph, options.output));
+  quantized.seconds += export_watch.seconds();
+  const int64_t quantize_peak = PeakRssBytes();
+
+  PARE_ASSIGN(compress::Comparison comparison,
+              Verify(options, model, dataset, quantized, context, console));
+  PARE_TRY(CheckDrop(options, comparison.quality));
+  return console.Show(QuantizeReport{std::move(comparison), quantized, options.output,
+                                     console.notes(), options.layers, quantize_peak,
+                                     PeakRssBytes()});
+}
+
+}  // namespace
+
+extern const Command kQuantizeCommand = {
+    .name = "quantize",
+    .summary = "a float model and samples in, a verified int8 model out",
+    .examples =
+        "pare quantize resnet.onnx --data pictures/ -o resnet_int8.onnx \\\n"
+        "     --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225\n"
+        "pare quantize resnet.onnx --data pictures.tar -o resnet_int8.onnx --max-drop 0.5",
+    .run = ParseAndRun<QuantizeOptions, Quantize>,
+};
+
+}  // namespace pare::cli

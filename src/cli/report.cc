@@ -1,0 +1,185 @@
+#include "cli/report.h"
+
+#include <algorithm>
+#include <map>
+
+#include "cli/text.h"
+
+namespace pare::cli {
+namespace {
+
+using compress::Comparison;
+using compress::Interval;
+using compress::LayerReport;
+using compress::Quality;
+using Align = Table::Align;
+
+constexpr size_t kNotable = 5;     // layers of least fidelity that are shown
+constexpr size_t kMostFloat = 20;  // layers in float that are shown
+constexpr int kNameColumns = 44;
+
+std::string Percent(std::optional<double> value) { return value ? Fixed(*value, 2) + " %" : "–"; }
+
+std::string Points(std::optional<double> a, std::optional<double> b) {
+  if (!a || !b) return "";
+  const double change = *b - *a;
+  return Text(change >= 0 ? "+" : "−", Fixed(std::abs(change), 2), " points");
+}
+
+std::string TimeText(const Interval& ms) {
+  return Text(Milliseconds(ms.median), " ms (", Milliseconds(ms.low), "–", Milliseconds(ms.high),
+              ')');
+}
+
+void AddQuality(Table& table, const Quality& quality) {
+  if (quality.top1_a || quality.top1_b) {
+    table.Add({"top-1", Percent(quality.top1_a), Percent(quality.top1_b),
+               Points(quality.top1_a, quality.top1_b)});
+    table.Add({"top-5", Percent(quality.top5_a), Percent(quality.top5_b),
+               Points(quality.top5_a, quality.top5_b)});
+  }
+  if (quality.agreement)
+    table.Add({"agreement", "", Percent(quality.agreement), "same first class"});
+  if (quality.cosine) table.Add({"cosine", "", Fixed(*quality.cosine, 5), "of the outputs"});
+  if (quality.metric == compress::Metric::kMse && quality.mse)
+    table.Add({"mse", "", Text(*quality.mse), ""});
+  if (quality.metric == compress::Metric::kPsnr)
+    table.Add({"psnr", "", Fixed(quality.psnr, 1) + " dB", ""});
+}
+
+std::string SummaryText(const ComparisonView& view) {
+  const Comparison& c = view.comparison;
+  Table table({{"", Align::kLeft},
+               {view.name_a, Align::kRight},
+               {view.name_b, Align::kRight},
+               {"", Align::kLeft}});
+  AddQuality(table, c.quality);
+  const double part =
+      c.bytes_a > 0 ? 100.0 * static_cast<double>(c.bytes_b) / static_cast<double>(c.bytes_a) : 0;
+  table.Add({"size", ByteText(c.bytes_a), ByteText(c.bytes_b), Fixed(part, 1) + " %"});
+  if (c.time.sides.size() == 2) {
+    table.Add({"time", TimeText(c.time.sides[0].ms), TimeText(c.time.sides[1].ms),
+               Text(Fixed(c.time.speedup.median, 2), "× (", Fixed(c.time.speedup.low, 2), "–",
+                    Fixed(c.time.speedup.high, 2), ')')});
+  }
+  return table.Text(2);
+}
+
+bool InFloat(const LayerReport& layer) { return layer.precision == "float32"; }
+
+std::string FloatLayersText(const std::vector<LayerReport>& layers) {
+  Table table({{"", Align::kLeft, kNameColumns}, {"", Align::kLeft}, {"", Align::kLeft}});
+  size_t count = 0;
+  for (const LayerReport& layer : layers) {
+    if (InFloat(layer) && ++count <= kMostFloat) table.Add({layer.name, layer.op, layer.reason});
+  }
+  if (count == 0) return "";
+  return Text("\nlayers in float (", count, " of ", layers.size(), "):\n", table.Text(2),
+              count > kMostFloat ? Text("  … and ", count - kMostFloat, " more (--layers)\n") : "");
+}
+
+Table LayerColumns() {
+  return Table({{"layer", Align::kLeft, kNameColumns},
+                {"op", Align::kLeft},
+                {"type", Align::kLeft},
+                {"SNR dB", Align::kRight},
+                {"before ms", Align::kRight},
+                {"after ms", Align::kRight},
+                {"", Align::kLeft}});
+}
+
+void AddLayer(Table& table, const LayerReport& layer) {
+  const auto ms = [](std::optional<double> value) { return value ? Milliseconds(*value) : "–"; };
+  table.Add({layer.name, layer.op, layer.precision, Fixed(layer.snr_db, 1), ms(layer.a_ms),
+             ms(layer.b_ms), layer.reason});
+}
+
+std::string WorstLayersText(const std::vector<LayerReport>& layers) {
+  std::vector<const LayerReport*> measured;
+  for (const LayerReport& layer : layers) {
+    if (layer.snr_db && !InFloat(layer)) measured.push_back(&layer);
+  }
+  std::stable_sort(
+      measured.begin(), measured.end(),
+      [](const LayerReport* a, const LayerReport* b) { return *a->snr_db < *b->snr_db; });
+  if (measured.empty()) return "";
+  measured.resize(std::min(measured.size(), kNotable));
+  Table table = LayerColumns();
+  for (const LayerReport* layer : measured) AddLayer(table, *layer);
+  return "\nlayers that lose most (all: --layers):\n" + table.Text(2);
+}
+
+std::string AllLayersText(const std::vector<LayerReport>& layers) {
+  Table table = LayerColumns();
+  for (const LayerReport& layer : layers) AddLayer(table, layer);
+  return "\nlayers:\n" + table.Text(2);
+}
+
+}  // namespace
+
+std::string ComparisonText(const ComparisonView& view) {
+  const auto& layers = view.comparison.layers;
+  std::string text = SummaryText(view);
+  if (view.layers == LayerTable::kAll) return text + AllLayersText(layers);
+  return text + FloatLayersText(layers) + WorstLayersText(layers);
+}
+
+Json IntervalJson(const Interval& interval) {
+  return Json::Object(
+      {{"median", interval.median}, {"low", interval.low}, {"high", interval.high}});
+}
+
+void SetComparison(Json& object, const Comparison& c) {
+  const Quality& q = c.quality;
+  object.Set("quality", Json::Object({{"top1_a", q.top1_a},
+                                      {"top1_b", q.top1_b},
+                                      {"top5_a", q.top5_a},
+                                      {"top5_b", q.top5_b},
+                                      {"agreement", q.agreement},
+                                      {"cosine", q.cosine},
+                                      {"mse", q.mse},
+                                      {"psnr", q.psnr},
+                                      {"count", q.count},
+                                      {"metric", compress::MetricName(q.metric)}}));
+  Json time = Json::Object();
+  const bool timed = c.time.sides.size() == 2;
+  time.Set("a", timed ? IntervalJson(c.time.sides[0].ms) : Json());
+  time.Set("b", timed ? IntervalJson(c.time.sides[1].ms) : Json());
+  time.Set("speedup", timed ? Json(c.time.speedup.median) : Json());
+  time.Set("speedup_low", timed ? Json(c.time.speedup.low) : Json());
+  time.Set("speedup_high", timed ? Json(c.time.speedup.high) : Json());
+  object.Set("time_ms", std::move(time));
+  object.Set("bytes", Json::Object({{"a", c.bytes_a}, {"b", c.bytes_b}}));
+  object.Set("layers", Json::ArrayOf(c.layers, [](const LayerReport& layer) {
+               return Json::Object({{"name", layer.name},
+                                    {"op", layer.op},
+                                    {"precision", layer.precision},
+                                    {"reason", layer.reason.empty() ? Json() : Json(layer.reason)},
+                                    {"snr_db", layer.snr_db},
+                                    {"a_ms", layer.a_ms},
+                                    {"b_ms", layer.b_ms}});
+             }));
+}
+
+std::vector<LayerReport> JoinLayers(std::vector<LayerReport> decided,
+                                    const std::vector<LayerReport>& measured) {
+  std::map<std::string_view, size_t> index;
+  for (size_t i = 0; i < decided.size(); ++i) index.emplace(decided[i].name, i);
+  std::vector<LayerReport> joined = std::move(decided);
+  const size_t known = joined.size();
+  for (const LayerReport& layer : measured) {
+    const auto at = index.find(layer.name);
+    if (at == index.end() || at->second >= known) {
+      joined.push_back(layer);
+      continue;
+    }
+    LayerReport& own = joined[at->second];
+    own.snr_db = layer.snr_db;
+    own.cosine = layer.cosine;
+    own.a_ms = layer.a_ms;
+    own.b_ms = layer.b_ms;
+  }
+  return joined;
+}
+
+}  // namespace pare::cli

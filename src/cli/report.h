@@ -1,0 +1,36 @@
+// Comparisons as tables and JSON: what `quantize` and `compare` have in common.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/json.h"
+#include "compress/report.h"
+
+namespace pare::cli {
+
+enum class LayerTable : uint8_t {
+  kNotable,  // those left in float with their reasons, and those with the least fidelity
+  kAll,
+};
+
+struct ComparisonView {
+  const compress::Comparison& comparison;
+  std::string name_a, name_b;  // heads of the table's columns
+  LayerTable layers = LayerTable::kNotable;
+};
+
+// Quality, size, time and speed-up side by side; then the layers.
+std::string ComparisonText(const ComparisonView& view);
+
+// quality, time_ms, bytes, and layers, as docs/json.md has them, are set in `object`.
+void SetComparison(Json& object, const compress::Comparison& comparison);
+
+Json IntervalJson(const compress::Interval& interval);  // {median, low, high}
+
+// What quantization knows of the layers (reasons) and what the comparison measured, joined by name.
+// Layers of either alone are kept.
+std::vector<compress::LayerReport> JoinLayers(std::vector<compress::LayerReport> decided,
+                                              const std::vector<compress::LayerReport>& measured);
+
+}  // namespace pare::cli

@@ -1,0 +1,46 @@
+#include "cli/sample.h"
+
+#include "cli/inputs.h"
+#include "cli/text.h"
+
+namespace pare::cli {
+
+void SampleOptions::Declare(Parser& parser) {
+  parser.Group("inputs (made-up numbers where nothing is given)");
+  parser.Option("--input", "[NAME=]FILE", inputs,
+                "an .npy, or an .npz with arrays by name (repeatable)");
+  DeclareShapes(parser, shapes);
+  parser.Option("--seed", "N", seed, 0, "of the made-up numbers (default 0)");
+  machine.Declare(parser);
+  parser.Option(
+      "--seconds", "S",
+      [this](std::string_view text) -> Status {
+        std::optional<double> given;
+        PARE_TRY(ParseNumber(text, given));
+        if (*given <= 0 || *given > 3600)
+          return Fail(ErrorKind::kUsage, "it is to be more than 0 and at most 3600");
+        seconds = *given;
+        return {};
+      },
+      "how long to measure (default 2)");
+  data.Declare(parser, DataOptions::Need::kOptional);
+}
+
+Result<std::vector<Tensor>> SampleOptions::MakeInputs(const model::Model& model,
+                                                      Console& console) const {
+  if (!inputs.empty()) return ReadInputs(model.graph(), inputs, CastInputs::kNo);
+  if (data.path.empty()) {
+    PARE_ASSIGN(const auto sizes, ResolveShapes(model.graph(), shapes, machine.batch));
+    return cli::MakeInputs(model.graph(), sizes, seed);
+  }
+  PARE_ASSIGN(const auto dataset, data.Open(model, console));
+  PARE_ASSIGN(data::Loader loader,
+              data::Loader::Make(
+                  dataset, model::InputSpecs(model.graph()),
+                  {.batch = machine.batch, .preprocess = model.preprocess(), .prefetch = false}));
+  PARE_ASSIGN(auto batch, loader.Next());
+  if (!batch) return Fail(Error(ErrorKind::kUsage, "there are no samples").at(data.path));
+  return std::move(batch->inputs);
+}
+
+}  // namespace pare::cli
