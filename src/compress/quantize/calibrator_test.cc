@@ -33,6 +33,14 @@ TEST(Histogram, NonFiniteValuesAreCountedApart) {
   EXPECT_EQ(h.non_finite(), 3);
   EXPECT_EQ(h.count(), 1);
   EXPECT_EQ(h.max(), 2.0f);
+  std::vector<float> many(100, 1.0f);
+  many[3] = NAN;
+  many[17] = -INFINITY;
+  many[99] = 5;
+  h.Add(many);
+  EXPECT_EQ(h.non_finite(), 5);
+  EXPECT_EQ(h.min(), 1.0f);
+  EXPECT_EQ(h.max(), 5.0f);
 }
 
 Histogram Gaussian(float outlier) {
