@@ -12,7 +12,7 @@ namespace pare::passes {
 // [0, 8), bytes anywhere.
 std::vector<Tensor> RandomInputs(const graph::Graph& graph, uint32_t seed);
 
-// The outputs by name.
+// The outputs by name, and pinned values by "pinned " and their name, all N,C,spatial….
 Result<std::map<std::string, Tensor>> EvaluatePlainly(const graph::Graph& graph,
                                                       std::span<const Tensor> inputs);
 

@@ -7,6 +7,7 @@
 #include "ops/node_view.h"
 #include "ops/op_def.h"
 #include "ops/prepare.h"
+#include "passes/layout.h"
 #include "passes/numbers.h"
 
 namespace pare::passes {
@@ -44,17 +45,22 @@ Result<std::map<std::string, Tensor>> EvaluatePlainly(const Graph& plain,
     graph.ReplaceUses(graph.inputs()[i], graph.AddConstant("", inputs[i]));
   }
   ops::KnownDims dims;
+  std::map<std::string, Tensor> outputs;
   for (NodeId id : graph.Order()) {
     PARE_TRY(ops::InferNode(graph, id, dims));
     const graph::Node& node = graph.node(id);
     if (!ops::FindOp(node.op)) return Unsupported(Text("no operator ", node.op));
     PARE_ASSIGN(const std::vector<Tensor> results, ops::Evaluate(graph, node));
-    const std::vector<ValueId> outputs = node.outputs;
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      if (outputs[i] != ValueId::kNone) graph.MakeConstant(outputs[i], results[i]);
+    const std::vector<ValueId> results_of = node.outputs;
+    for (size_t i = 0; i < results_of.size(); ++i) {
+      const graph::Value& value = graph.value(results_of[i]);
+      if (value.pinned) {
+        outputs["pinned " + value.name] =
+            value.channels_last ? Transposed(results[i], ToFirst(results[i].rank())) : results[i];
+      }
+      graph.MakeConstant(results_of[i], results[i]);
     }
   }
-  std::map<std::string, Tensor> outputs;
   for (const graph::Output& output : graph.outputs()) {
     outputs[output.name] = graph.value(output.value).data;
   }
