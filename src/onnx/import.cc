@@ -126,7 +126,14 @@ Status Importer::ReadHeader(const ModelMessage& model) {
   for (const OpsetMessage& opset : model.opsets) {
     graph_.opsets[std::string(opset.domain)] = opset.version;
   }
-  if (model.opsets.empty()) graph_.opsets[""] = 1;  // as files before IR 3
+  if (model.opsets.empty()) {
+    constexpr int64_t kFirstIrWithOpsets = 3;
+    if (model.ir_version >= kFirstIrWithOpsets) {
+      return Invalid("it doesn't say which opset its operators are of",
+                     "the file is damaged, or made by a faulty exporter");
+    }
+    graph_.opsets[""] = 1;
+  }
   const auto standard = graph_.opsets.find("");
   opset_ = standard == graph_.opsets.end() ? kNewestOpset : standard->second;
   if (opset_ < 1 || opset_ > kNewestOpset) {
@@ -315,6 +322,8 @@ Status Importer::AddCaptures(const SourceNode& source, NodeId node) {
 }
 
 Status Importer::AddOutputs(const GraphMessage& message) {
+  if (message.outputs.empty())
+    return Invalid("the graph has no outputs: there is nothing to compute");
   std::unordered_set<std::string_view> seen;
   for (const ValueInfoMessage& info : message.outputs) {
     const auto at = scope_.find(info.name);

@@ -81,8 +81,9 @@ Status UpgradeSoftmax13(const Migration& m) {
   graph::TensorType type = g.value(y).type;
   type.dtype = m.dtype(0);
   const auto add = [&](const char* op, std::vector<ValueId> inputs, graph::Attrs attrs) {
-    const NodeId id = g.AddNode(op, std::move(inputs), {g.FreshName(Text(name, '_', op))},
-                                std::move(attrs), m.node().name);
+    const NodeId id =
+        g.AddNode(op, std::move(inputs), {g.FreshName(Text(name, '_', op))}, std::move(attrs));
+    g.mutable_node(id).origin = m.node().name;
     return g.node(id).outputs.front();
   };
   const ValueId flat = add("Flatten", {x}, {{"axis", axis}});
