@@ -98,7 +98,6 @@ Status UpgradeUpsample10(const Migration& m);
 Status DowngradeResize10(const Migration& m);
 Status UpgradeResize11(const Migration& m);
 Status DowngradeResize11(const Migration& m);
-Status UpgradeResize13(const Migration& m);
 Status DowngradeResize13(const Migration& m);
 Status UpgradeSoftmax13(const Migration& m);
 Status DowngradeSoftmax13(const Migration& m);

@@ -1,5 +1,5 @@
-// Bytes → Graph → bytes → Graph: nothing may crash, hang or take more memory than the bytes deserve,
-// and what was written must be readable again.
+// Bytes → Graph → bytes → Graph: nothing may crash, hang or take more memory than the bytes
+// deserve, and what was written must be readable again.
 #include <cstdio>
 #include <cstdlib>
 

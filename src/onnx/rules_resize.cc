@@ -69,16 +69,7 @@ Status DowngradeResize11(const Migration& m) {
   return {};
 }
 
-// Until opset 12 an absent roi or scale was an empty tensor.
-Status UpgradeResize13(const Migration& m) {
-  for (int i : {1, 2}) {
-    const Tensor* constant = m.constant(i);
-    if (constant && constant->count() == 0) m.SetInput(i, ValueId::kNone);
-  }
-  m.TrimInputs();
-  return {};
-}
-
+// Until opset 12 an absent roi or scale was an empty tensor; newer files have them so, too.
 Status DowngradeResize13(const Migration& m) {
   if (m.opset < 11) return {};  // the form before has neither
   const std::pair<int, const char*> required[] = {{1, "roi"}, {2, "scales"}};

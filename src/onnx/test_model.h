@@ -57,7 +57,9 @@ inline std::string A(const std::string& name, const Ints& ints) {
   });
 }
 inline std::string AFloats(const std::string& name, const std::vector<float>& floats) {
-  return Attr(name, 6, [&](auto& w) { w.add_packed_float(7, floats.begin(), floats.end()); });
+  return Attr(name, 6, [&](auto& w) {
+    for (float f : floats) w.add_float(7, f);
+  });
 }
 inline std::string ATensor(const std::string& name, const std::string& tensor) {
   return Attr(name, 4, [&](auto& w) { w.add_message(5, tensor); });

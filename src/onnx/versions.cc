@@ -114,7 +114,7 @@ constexpr Change kChanges[] = {
     {"Softmax", 13, {}, {}, UpgradeSoftmax13, DowngradeSoftmax13},
     {"LogSoftmax", 13, {}, {}, UpgradeSoftmax13, DowngradeSoftmax13},
     {"Hardmax", 13, {}, {}, UpgradeSoftmax13, DowngradeSoftmax13},
-    {"Resize", 13, {}, {}, UpgradeResize13, DowngradeResize13},
+    {"Resize", 13, {}, {}, nullptr, DowngradeResize13},
     {"DequantizeLinear", 13, {}, {}, nullptr, DowngradeQuantize13},
     {"QuantizeLinear", 13, {}, {}, nullptr, DowngradeQuantize13},
     {"BatchNormalization", 14, {}, {{{"training_mode", 0}}}, UpgradeBatchNorm14, nullptr},

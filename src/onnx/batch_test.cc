@@ -1,0 +1,132 @@
+#include "onnx/batch.h"
+
+#include <gtest/gtest.h>
+
+#include "onnx/import.h"
+#include "onnx/test_model.h"
+
+namespace pare::onnx {
+namespace {
+
+using namespace test;  // NOLINT
+using graph::Graph;
+
+struct Case {
+  const char* what;
+  Words nodes;
+  Words input, output;  // shapes
+  const char* freed;    // the output's type afterwards, or a piece of the reason
+};
+
+std::string ResultOf(const Case& c) {
+  Model model;
+  model.nodes = c.nodes;
+  model.inputs = {Value("x", 1, c.input)};
+  model.outputs = {Value("y", 1, c.output)};
+  model.initializers = {
+      Floats("w", {3, 3, 1, 1}, std::vector<float>(9, 1)),
+      Floats("m", {4, 2}, std::vector<float>(8, 1)),
+      Floats("one", {1, 3, 4}, std::vector<float>(12, 1)),
+      Floats("v", {4}, std::vector<float>(4, 1)),
+      Int64s("to_1_12", {1, 12}),
+      Int64s("to_1_rest", {1, -1}),
+      Int64s("to_3_4", {3, 4}),
+      Int64s("to_1_3_2", {1, 3, 2}),
+      Int64s("to_4_1_3", {4, 1, 3}),
+      Int64s("two", {2}),
+      Int64s("zero", {0}),
+      Int64s("first", {1}),
+  };
+  NoExternalFiles none;
+  Result<Graph> g = ImportBytes(BytesOf(model.Bytes()), nullptr, none);
+  if (!g) return g.error().message();
+  const BatchReport report = FreeBatch(*g);
+  const auto type = TypeText(g->value(g->outputs()[0].value).type, g->symbols());
+  return report.freed ? type : report.reason.empty() ? "was free: " + type : report.reason;
+}
+
+TEST(FreeBatch, FollowsTheSamplesThroughTheGraph) {
+  const Words image = {"1", "3", "4", "4"}, text = {"1", "3", "4"};
+  const Case cases[] = {
+      {"convolution and flatten",
+       {Node("Conv", {"x", "w"}, {"c"}), Node("Relu", {"c"}, {"r"}), Node("Flatten", {"r"}, {"y"})},
+       image,
+       {"1", "48"},
+       "f32[N,48]"},
+      {"reshape with the 1 inside",
+       {Node("Reshape", {"x", "to_1_12"}, {"y"})},
+       text,
+       {"1", "12"},
+       "f32[N,12]"},
+      {"reshape with 1 and -1",
+       {Node("Reshape", {"x", "to_1_rest"}, {"y"})},
+       text,
+       {"1", "12"},
+       "f32[N,12]"},
+      {"samples times rows, and back",
+       {Node("Reshape", {"x", "to_3_4"}, {"a"}), Node("MatMul", {"a", "m"}, {"b"}),
+        Node("Reshape", {"b", "to_1_3_2"}, {"y"})},
+       text,
+       {"1", "3", "2"},
+       "f32[N,3,2]"},
+      {"transposed there and back",
+       {Node("Transpose", {"x"}, {"a"}, {A("perm", Ints{1, 0, 2})}), Node("Add", {"a", "v"}, {"b"}),
+        Node("Transpose", {"b"}, {"y"}, {A("perm", Ints{1, 0, 2})})},
+       text,
+       text,
+       "f32[N,3,4]"},
+      {"an operand of one sample", {Node("Add", {"x", "one"}, {"y"})}, text, text, "f32[N,3,4]"},
+      {"a target that is computed",
+       {Node("Shape", {"x"}, {"s"}), Node("Neg", {"x"}, {"n"}), Node("Reshape", {"n", "s"}, {"y"})},
+       text,
+       text,
+       "f32[N,3,4]"},
+      {"free already",
+       {Node("Relu", {"x"}, {"y"})},
+       {"B", "3", "4"},
+       {"B", "3", "4"},
+       "was free: f32[B,3,4]"},
+      {"softmax over the samples",
+       {Node("Softmax", {"x"}, {"y"}, {A("axis", 0)})},
+       text,
+       text,
+       "node y (Softmax): it may mix"},
+      {"the batch contracted",
+       {Node("Transpose", {"x"}, {"t"}), Node("MatMul", {"t", "x"}, {"y"})},
+       {"1", "4"},
+       {"4", "4"},
+       "node y (MatMul): it may mix"},
+      {"an output that does not lead with it",
+       {Node("Transpose", {"x"}, {"y"}, {A("perm", Ints{1, 0, 2})})},
+       text,
+       {"3", "1", "4"},
+       "the output y does not have the batch"},
+      {"the first sample picked",
+       {Node("Slice", {"x", "zero", "first", "zero"}, {"y"})},
+       text,
+       text,
+       "node y (Slice): it may mix"},
+      {"the batch squeezed away",
+       {Node("Squeeze", {"x", "zero"}, {"y"})},
+       text,
+       {"3", "4"},
+       "node y (Squeeze): it may mix"},
+      {"an operator nobody knows",
+       {Node("Mystery", {"x"}, {"y"}, {}, "/m")},
+       text,
+       text,
+       "node /m (Mystery): how it treats a batch is not known"},
+      {"a batch of two",
+       {Node("Relu", {"x"}, {"y"})},
+       {"2", "3", "4"},
+       {"2", "3", "4"},
+       "the input x has a leading dimension of 2"},
+  };
+  for (const Case& c : cases) {
+    const std::string result = ResultOf(c);
+    EXPECT_TRUE(result.starts_with(c.freed)) << c.what << ": " << result;
+  }
+}
+
+}  // namespace
+}  // namespace pare::onnx
