@@ -28,7 +28,7 @@ struct BinaryArgs {
   int64_t rows = 0, columns = 0;
   int64_t a_row = 0, b_row = 0;
   int a_step = 1, b_step = 1;
-  Activation activation;  // f32 only
+  Activation activation = {};  // f32 only
 };
 using BinaryRun = void (*)(const BinaryArgs&) noexcept;
 

@@ -7,19 +7,30 @@
 namespace pare::kernels {
 namespace {
 
-// Of the strip's `rows` each stays in the cache while its columns are visited one after the other.
-constexpr int64_t kStrip = 16;
+// A strip of kRows rows of x is walked column by column: as many streams are read as rows, and y is
+// written in order.
+template <typename T, int kRows>
+void Strip(const T* x, int64_t x_row, T* y, int64_t y_row, int64_t columns) {
+  for (int64_t c = 0; c < columns; ++c, y += y_row) {
+    PARE_UNROLL
+    for (int r = 0; r < kRows; ++r) y[r] = x[r * x_row + c];
+  }
+}
 
 template <typename T>
 void RunAs(const TransposeArgs& args) {
-  for (int64_t begin = 0; begin < args.rows; begin += kStrip) {
-    const int64_t rows = MinInt(kStrip, args.rows - begin);
-    const T* x = static_cast<const T*>(args.x) + begin * args.x_row;
-    T* y = static_cast<T*>(args.y) + begin;
-    for (int64_t c = 0; c < args.columns; ++c, y += args.y_row) {
-      for (int64_t r = 0; r < rows; ++r) y[r] = x[r * args.x_row + c];
+  const T* x = static_cast<const T*>(args.x);
+  T* y = static_cast<T*>(args.y);
+  int64_t rows = args.rows;
+  const auto strips = [&]<int kRows>() {
+    for (; rows >= kRows; rows -= kRows, x += kRows * args.x_row, y += kRows) {
+      Strip<T, kRows>(x, args.x_row, y, args.y_row, args.columns);
     }
-  }
+  };
+  strips.template operator()<16>();
+  strips.template operator()<4>();  // 3 are the colours of a picture
+  strips.template operator()<3>();
+  strips.template operator()<1>();
 }
 
 bool Supports(const TransposeShape&) { return true; }
