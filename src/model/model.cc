@@ -1,5 +1,6 @@
 #include "model/model.h"
 
+#include "onnx/batch.h"
 #include "onnx/import.h"
 #include "passes/bind.h"
 #include "platform/file.h"
@@ -23,7 +24,11 @@ Result<Model> Model::Load(const std::string& path) {
   const auto failed = [&](const Error& error) { return Fail(error.at(path)); };
   if (Status status = model.preprocess_.ReadFrom(model.graph_.metadata); !status)
     return failed(status.error());
+  // As the file has it, shapes are still computed; folding then makes constants of what else is
+  // fixed.
+  const bool freed = onnx::FreeBatch(model.graph_).freed;
   if (Status status = passes::Simplify(model.graph_); !status) return failed(status.error());
+  if (!freed) model.batch_note_ = onnx::FreeBatch(model.graph_).reason;
   return model;
 }
 
