@@ -200,7 +200,10 @@ class Compiler {
     for (size_t i = 0; i < order_.size(); ++i) {
       const graph::Node& node = graph_.node(order_[i]);
       Prepared& prepared = prepared_[i];
-      PlanNode out{.name = graph_.value(node.outputs[0]).name,
+      // Named after its first output that is there.
+      const auto there = [](ValueId id) { return id != ValueId::kNone; };
+      const auto first = std::find_if(node.outputs.begin(), node.outputs.end(), there);
+      PlanNode out{.name = first == node.outputs.end() ? node.name : graph_.value(*first).name,
                    .op = node.op,
                    .id = order_[i],
                    .inputs = {},

@@ -1,0 +1,320 @@
+#include "ops/recurrent.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace pare::ops {
+
+using graph::Dim;
+using graph::Shape;
+using kernels::GateFunction;
+using namespace recurrent;
+
+namespace {
+
+int64_t Directions(const NodeView& view) {
+  return view.attrs().s("direction", "forward") == "bidirectional" ? 2 : 1;
+}
+
+struct NamedFunction {
+  std::string_view name;
+  GateFunction::Kind kind;
+  int parameters;  // how many of alpha, beta it has
+  float alpha, beta;
+};
+constexpr NamedFunction kFunctions[] = {
+    {"Sigmoid", GateFunction::Kind::kSigmoid, 0, 0, 0},
+    {"Tanh", GateFunction::Kind::kTanh, 0, 0, 0},
+    {"Relu", GateFunction::Kind::kRelu, 0, 0, 0},
+    {"Affine", GateFunction::Kind::kAffine, 2, 1, 0},
+    {"LeakyRelu", GateFunction::Kind::kLeakyRelu, 1, 0.01f, 0},
+    {"ThresholdedRelu", GateFunction::Kind::kThresholdedRelu, 1, 1, 0},
+    {"ScaledTanh", GateFunction::Kind::kScaledTanh, 2, 1, 1},
+    {"HardSigmoid", GateFunction::Kind::kHardSigmoid, 2, 0.2f, 0.5f},
+    {"Elu", GateFunction::Kind::kElu, 1, 1, 0},
+    {"Softsign", GateFunction::Kind::kSoftsign, 0, 0, 0},
+    {"Softplus", GateFunction::Kind::kSoftplus, 0, 0, 0},
+};
+
+bool SameName(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+           return std::tolower(static_cast<unsigned char>(x)) ==
+                  std::tolower(static_cast<unsigned char>(y));
+         });
+}
+
+// The functions of all directions; parameters are taken in order by those that have them.
+Result<std::vector<GateFunction>> ReadFunctions(const graph::Attrs& attrs, int64_t directions,
+                                                std::initializer_list<std::string_view> usual) {
+  graph::Strings names = attrs.strings("activations");
+  if (names.empty()) {
+    for (int64_t d = 0; d < directions; ++d) names.insert(names.end(), usual.begin(), usual.end());
+  }
+  if (names.size() != usual.size() * static_cast<size_t>(directions)) {
+    return Invalid(Text("activations has ", names.size(), " elements"));
+  }
+  const graph::Floats alphas = attrs.floats("activation_alpha");
+  const graph::Floats betas = attrs.floats("activation_beta");
+  size_t alpha = 0, beta = 0;
+  std::vector<GateFunction> functions;
+  for (const std::string& name : names) {
+    const auto known = std::find_if(std::begin(kFunctions), std::end(kFunctions),
+                                    [&](const auto& f) { return SameName(f.name, name); });
+    if (known == std::end(kFunctions)) return Unsupported(Text("its activation \"", name, "\""));
+    GateFunction f{known->kind, known->alpha, known->beta};
+    if (known->parameters > 0 && alpha < alphas.size()) f.alpha = alphas[alpha++];
+    if (known->parameters > 1 && beta < betas.size()) f.beta = betas[beta++];
+    functions.push_back(f);
+  }
+  return functions;
+}
+
+}  // namespace
+
+Status InferRecurrent(InferContext& context, int gates) {
+  const Shape* x = context.shape(kX);
+  const Shape* r = context.shape(kR);
+  const DType dtype = context.dtype(kX);
+  if (x && x->size() != 3) return Invalid("x must have three dimensions");
+  if (r && r->size() != 3) return Invalid("r must have three dimensions");
+  if (context.attrs().i("layout", 0) != 0) return Unsupported("pare runs layout=0 only");
+  const Dim hidden = r ? (*r)[2] : Dim::Unknown();
+  if (r && (*r)[1].known() && hidden.known() && (*r)[1].size() != gates * hidden.size()) {
+    return Invalid(
+        Text("r has ", (*r)[1].size(), " rows for ", gates, " gates of ", hidden.size()));
+  }
+  const Dim directions = Directions(context);
+  const Dim steps = x ? (*x)[0] : Dim::Unknown(), batch = x ? (*x)[1] : Dim::Unknown();
+  context.set_output(0, dtype, {steps, directions, batch, hidden});
+  context.set_output(1, dtype, {directions, batch, hidden});
+  if (gates == 4) context.set_output(2, dtype, {directions, batch, hidden});
+  return {};
+}
+
+Cost CostOfRecurrent(const NodeView& view) {
+  if (!view.input(kX).is_static() || !view.input(kW).is_static()) return {};
+  const Dims x = view.input(kX).dims(), w = view.input(kW).dims(), r = view.input(kR).dims();
+  if (x.size() != 3 || w.size() != 3 || r.size() != 3) return {};
+  return {.macs = x[0] * x[1] * w[0] * w[1] * (w[2] + r[2])};
+}
+
+void DirectionProducts::Run(int64_t direction, const float* a, const float* residual, int64_t ldr,
+                            float* c, int64_t ldc, void* scratch) const noexcept {
+  const kernels::GemmArgs args{.shape = shape,
+                               .a = a,
+                               .lda = shape.k,
+                               .packed = packed + direction * packed_bytes,
+                               .residual = residual,
+                               .ldr = ldr,
+                               .c = c,
+                               .ldc = ldc,
+                               .activation = {}};
+  kernel->run(args, 0, kernel->tasks(shape), scratch);
+}
+
+Result<RecurrentState> ReadRecurrent(PrepareContext& context, int gates,
+                                     std::initializer_list<std::string_view> functions) {
+  for (int i : {kX, kW, kR, kB, kInitialH, kInitialC, kPeephole}) {
+    if (context.has_input(i) && context.dtype(i) != DType::kF32) {
+      return Unsupported(
+          Text("pare computes it in f32, but an input is ", DTypeName(context.dtype(i))));
+    }
+  }
+  const graph::Attrs& attrs = context.attrs();
+  const Dims x = context.shape(kX), w = context.shape(kW), r = context.shape(kR);
+  RecurrentState s{.steps = x[0],
+                   .batch = x[1],
+                   .inputs = x[2],
+                   .hidden = r[2],
+                   .directions = Directions(context),
+                   .gates = gates,
+                   .rows = x[1]};
+  const std::string direction = attrs.s("direction", "forward");
+  if (direction != "forward" && direction != "reverse" && direction != "bidirectional") {
+    return Invalid(Text("direction is \"", direction, "\""));
+  }
+  s.reverse[0] = direction == "reverse";
+  s.reverse[1] = true;
+  if (w != Dims{s.directions, gates * s.hidden, s.inputs} ||
+      r != Dims{s.directions, gates * s.hidden, s.hidden}) {
+    return Invalid(Text("w is ", DimsText(w), " and r ", DimsText(r), " for x ", DimsText(x)));
+  }
+  for (int i : {kInitialH, kInitialC}) {
+    if (context.has_input(i) && context.shape(i) != Dims{s.directions, s.batch, s.hidden}) {
+      return Invalid(Text("an initial state is ", DimsText(context.shape(i))));
+    }
+  }
+  PARE_ASSIGN(const auto all, ReadFunctions(attrs, s.directions, functions));
+  for (int64_t d = 0; d < s.directions; ++d) {
+    kernels::CellShape& cell = s.cell[d];
+    cell.hidden = s.hidden;
+    cell.f = all[d * functions.size()];
+    if (functions.size() > 1) cell.g = all[d * functions.size() + 1];
+    if (functions.size() > 2) cell.h = all[d * functions.size() + 2];
+    const float clip = attrs.f("clip", 0.0f);
+    if (clip > 0) cell.clip = clip;
+    cell.coupled = attrs.i("input_forget", 0) != 0;
+    cell.peephole = context.has_input(kPeephole);
+    s.kernel[d] = kernels::FindRecurrent(context.cpu(), cell)->functions;
+  }
+  s.linear_before_reset = attrs.i("linear_before_reset", 0) != 0;
+  s.has_y = context.has_output(0);
+  s.has_y_h = context.has_output(1);
+  s.has_y_c = context.has_output(2);
+  s.lengths = {context, kLengths};
+  s.initial_h = {context, kInitialH};
+  s.initial_c = {context, kInitialC};
+  s.peephole = {context, kPeephole};
+  if (s.lengths) {
+    if (context.dtype(kLengths) != DType::kI32 || context.shape(kLengths) != Dims{s.batch}) {
+      return Invalid("sequence_lens must be i32, one for each sequence");
+    }
+    s.rows = 1;
+  }
+  return s;
+}
+
+Result<DirectionProducts> PackDirections(PrepareContext& context, int input, int64_t m,
+                                         int64_t first, int64_t count, std::vector<float> bias,
+                                         std::string_view key) {
+  PARE_ASSIGN(const Tensor* matrix, context.Constant(input, input == kW ? "w" : "r"));
+  const int64_t directions = matrix->shape()[0], rows = matrix->shape()[1], k = matrix->shape()[2];
+  DirectionProducts products{.shape = {.m = m, .n = count, .k = k}};
+  const auto* row = kernels::FindGemm(context.cpu(), products.shape);
+  products.kernel = row->functions;
+  products.packed_bytes = products.kernel->packed_bytes(products.shape);
+  const auto fill = [&](std::byte* to) {
+    for (int64_t d = 0; d < directions; ++d) {
+      const float* from = matrix->as<float>().data() + (d * rows + first) * k;
+      row->functions->pack(products.shape, kernels::GemmB::kNK, from, k,
+                           bias.empty() ? nullptr : bias.data() + d * count, 0,
+                           products.kernel->panels(products.shape), to + d * products.packed_bytes);
+    }
+  };
+  const std::string format =
+      Text(row->name, " ", key, " ", directions, "x", first, "+", count, "x", k);
+  const size_t bytes = static_cast<size_t>(directions * products.packed_bytes);
+  PARE_ASSIGN(products.packed, context.has_input(kB)
+                                   ? context.Pack({input, kB}, format, bytes, fill)
+                                   : context.Pack({input}, format, bytes, fill));
+  return products;
+}
+
+Result<std::vector<float>> BiasOf(PrepareContext& context, int64_t gate_width, BiasPart part) {
+  const int64_t directions = context.shape(kR)[0];
+  std::vector<float> sums(static_cast<size_t>(directions * gate_width), 0.0f);
+  if (!context.has_input(kB)) return sums;
+  PARE_ASSIGN(const Tensor* bias, context.Constant(kB, "b"));
+  if (bias->shape() != Dims{directions, 2 * gate_width}) {
+    return Invalid(Text("b is ", DimsText(bias->shape())));
+  }
+  for (int64_t d = 0; d < directions; ++d) {
+    const float* from = bias->as<float>().data() + d * 2 * gate_width;
+    for (int64_t i = 0; i < gate_width; ++i) {
+      float& sum = sums[d * gate_width + i];
+      if (part != BiasPart::kR) sum += from[i];
+      if (part != BiasPart::kW) sum += from[gate_width + i];
+    }
+  }
+  return sums;
+}
+
+namespace {
+
+// x · w for all steps. Tasks are those of the product, one direction after the other.
+void RunInputs(const StepArgs& args) noexcept {
+  const auto& s = *static_cast<const RecurrentState*>(args.state);
+  const int64_t tasks = s.x.kernel->tasks(s.x.shape), width = s.gates * s.hidden;
+  for (int64_t task = args.begin; task < args.end;) {
+    const int64_t d = task / tasks, first = task % tasks;
+    const int64_t last = std::min(tasks, first + args.end - task);
+    float* sums = static_cast<float*>(args.temps[s.sums_temp]) + d * s.steps * s.batch * width;
+    const kernels::GemmArgs gemm{.shape = s.x.shape,
+                                 .a = args.in<float>(kX),
+                                 .lda = s.inputs,
+                                 .packed = s.x.packed + d * s.x.packed_bytes,
+                                 .c = sums,
+                                 .ldc = width,
+                                 .activation = {}};
+    s.x.kernel->run(gemm, first, last, args.scratch);
+    task += last - first;
+  }
+}
+
+void LoadState(const OptionalInput& input, const StepArgs& args, int64_t at, int64_t count,
+               float* to) noexcept {
+  if (const float* from = input.in<float>(args)) {
+    std::copy_n(from + at, count, to);
+  } else {
+    std::fill_n(to, count, 0.0f);
+  }
+}
+
+void RunSteps(const StepArgs& args) noexcept {
+  const auto& s = *static_cast<const RecurrentState*>(args.state);
+  const int64_t width = s.gates * s.hidden, count = s.rows * s.hidden;
+  const int64_t state_floats = kernels::RoundUp(count, 16);
+  float* h = static_cast<float*>(args.scratch);
+  float* c = h + state_floats;
+  float* work = c + state_floats;
+  void* gemm_scratch = work + kernels::RoundUp(s.work_floats, 16);
+  const int32_t* lengths = s.lengths.in<int32_t>(args);
+  const int64_t groups = s.batch / s.rows;
+  for (int64_t task = args.begin; task < args.end; ++task) {
+    const int64_t d = task / groups, first = task % groups * s.rows;
+    const int64_t at = (d * s.batch + first) * s.hidden;
+    int64_t steps = s.steps;
+    if (lengths) {
+      steps = lengths[first];
+      if (steps < 0 || steps > s.steps) {
+        args.fault->Raise("sequence_lens holds a length that x does not have", steps);
+        return;
+      }
+    }
+    LoadState(s.initial_h, args, at, count, h);
+    LoadState(s.initial_c, args, at, count, c);
+    const float* sums = static_cast<const float*>(args.temps[s.sums_temp]) +
+                        (d * s.steps * s.batch + first) * width;
+    const auto y_at = [&](int64_t t) {
+      return args.out<float>(0) + ((t * s.directions + d) * s.batch + first) * s.hidden;
+    };
+    for (int64_t i = 0; i < steps; ++i) {
+      const int64_t t = s.reverse[d] ? steps - 1 - i : i;
+      s.step(s, args, d, sums + t * s.batch * width, h, c, work, gemm_scratch);
+      if (s.has_y) std::copy_n(h, count, y_at(t));
+    }
+    for (int64_t t = steps; t < s.steps && s.has_y; ++t) std::fill_n(y_at(t), count, 0.0f);
+    if (s.has_y_h) std::copy_n(h, count, args.out<float>(1) + at);
+    if (s.has_y_c) std::copy_n(c, count, args.out<float>(2) + at);
+  }
+}
+
+}  // namespace
+
+Status AddRecurrentSteps(PrepareContext& context, RecurrentState state, std::string_view kernel) {
+  if (state.batch * state.hidden == 0) return {};
+  const int64_t width = state.gates * state.hidden;
+  state.sums_temp = context.Temp(
+      static_cast<size_t>(state.directions * state.steps * state.batch * width) * sizeof(float));
+  const size_t gemm_scratch =
+      std::max(state.r.scratch_bytes(),
+               state.r_candidate.kernel ? state.r_candidate.scratch_bytes() : size_t{0});
+  const int64_t floats =
+      2 * kernels::RoundUp(state.rows * state.hidden, 16) + kernels::RoundUp(state.work_floats, 16);
+  const auto* shared = context.State(state);
+  if (state.steps > 0) {
+    context.AddStep({.run = RunInputs,
+                     .state = shared,
+                     .tasks = state.directions * state.x.kernel->tasks(state.x.shape),
+                     .scratch_bytes = state.x.scratch_bytes(),
+                     .kernel = "recurrent_f32_inputs"});
+  }
+  context.AddStep({.run = RunSteps,
+                   .state = shared,
+                   .tasks = state.tasks(),
+                   .scratch_bytes = static_cast<size_t>(floats) * sizeof(float) + gemm_scratch,
+                   .kernel = kernel});
+  return {};
+}
+
+}  // namespace pare::ops
