@@ -122,6 +122,23 @@ TEST(Shapes, AViewOfPyTorchIsFollowedThroughGatherUnsqueezeAndConcat) {
   EXPECT_EQ(*g.value(y).type.shape, (Shape{n, 7, 2, 3}));
 }
 
+TEST(Shapes, AnExpandOfPyTorchIsFollowedThroughWhere) {
+  // x.expand(n, 4): the target −1 would stand for the size of x, so the export asks for it.
+  graph::Graph g;
+  const Dim n = Dim::Symbol(g.AddSymbol("N"));
+  const auto x = g.AddInput("x", {DType::kF32, Shape{n, 1}});
+  const auto dims = g.node(g.AddNode("Shape", {x}, {""}, {{"end", int64_t{1}}})).outputs[0];
+  const auto four = g.AddConstant("", Ints({4})), rest = g.AddConstant("", Ints({-1}));
+  const auto joined = g.node(g.AddNode("Concat", {dims, four}, {""}, Axis(0))).outputs[0];
+  const auto target = g.node(g.AddNode("Reshape", {joined, rest}, {""})).outputs[0];
+  const auto minus = g.AddConstant("", Ints({-1, -1})), one = g.AddConstant("", Ints({1, 1}));
+  const auto equal = g.node(g.AddNode("Equal", {target, minus}, {""})).outputs[0];
+  const auto chosen = g.node(g.AddNode("Where", {equal, one, target}, {""})).outputs[0];
+  const auto y = g.node(g.AddNode("Expand", {x, chosen}, {"y"})).outputs[0];
+  ASSERT_TRUE(InferTypes(g));
+  EXPECT_EQ(*g.value(y).type.shape, (Shape{n, 4}));
+}
+
 TEST(Shapes, SlicesOfSymbolsKeepThem) {
   // position_ids[:, :input_ids.size(1)]
   graph::Graph g;

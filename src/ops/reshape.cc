@@ -118,6 +118,8 @@ Status InferReshape(InferContext& context) {
     }
   }
   context.set_output(0, type);
+  const Shape* dims = context.dims_value(0);
+  if (dims && type.shape->size() <= 1) context.set_dims_value(0, *dims);
   return {};
 }
 

@@ -59,8 +59,7 @@ Result<std::vector<Range>> Ranges(int rank, const std::vector<int64_t>& starts,
 // The size of a range of `dim` elements. Sizes that are not known are taken to be at least 1.
 Dim CutDim(Dim dim, const Range& range) {
   if (dim.known()) return Cut(range, dim.size()).count;
-  const bool to_the_end = range.end == std::numeric_limits<int64_t>::max() ||
-                          range.end == std::numeric_limits<int32_t>::max();
+  const bool to_the_end = range.end >= 1'000'000'000;  // exporters write 10⁹, 2³¹ − 1, 2⁶³ − 1
   if (range.step == 1 && range.start == 0 && to_the_end) return dim;
   if (range.step == 1 && range.start == 0 && range.end == 1) return 1;
   if (range.step == 1 && range.start == -1 && to_the_end) return 1;
