@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "kernels/plain/poolnd.h"
+#include "kernels/pool/pool.h"
 #include "ops/conv.h"
 
 namespace pare::ops {
@@ -114,6 +115,56 @@ Status PreparePlain(PrepareContext& context, bool global, void (*run)(const Step
   return {};
 }
 
+struct ImageState {
+  kernels::PoolShape shape;
+  const kernels::PoolKernel* kernel;
+};
+
+void RunImage(const StepArgs& args) noexcept {
+  const auto& state = *static_cast<const ImageState*>(args.state);
+  state.kernel->run({.shape = state.shape, .x = args.in<float>(0), .y = args.out<float>(0)},
+                    args.begin, args.end);
+}
+
+// f32 images of one or two dimensions with channels last.
+bool IsImage(const PrepareContext& context) {
+  return context.dtype(0) == DType::kF32 && LayoutOf(context).channels_last &&
+         context.shape(0).size() <= 4;
+}
+
+Status PrepareImage(PrepareContext& context, bool global, bool max) {
+  PARE_ASSIGN(const PoolGeometry pool, ReadPool(context, global));
+  const Image &x = pool.x, &y = pool.y;
+  const Window& window = pool.window;
+  const kernels::PoolShape shape{.batch = x.batch,
+                                 .channels = x.channels,
+                                 .in_h = x.size[1],
+                                 .in_w = x.size[2],
+                                 .out_h = y.size[1],
+                                 .out_w = y.size[2],
+                                 .kernel_h = window.kernel[1],
+                                 .kernel_w = window.kernel[2],
+                                 .stride_h = window.stride[1],
+                                 .stride_w = window.stride[2],
+                                 .dilation_h = window.dilation[1],
+                                 .dilation_w = window.dilation[2],
+                                 .pad_top = window.pad_begin[1],
+                                 .pad_left = window.pad_begin[2],
+                                 .pad_bottom = window.pad_end[1],
+                                 .pad_right = window.pad_end[2],
+                                 .in_stride = x.channels,
+                                 .out_stride = x.channels,
+                                 .max = max,
+                                 .count_padding = context.attrs().i("count_include_pad", 0) != 0};
+  if (shape.tasks() * shape.out_w * shape.channels == 0) return {};
+  const auto* row = kernels::FindPool(context.cpu(), shape);
+  context.AddStep({.run = RunImage,
+                   .state = context.State(ImageState{shape, row->functions}),
+                   .tasks = shape.tasks(),
+                   .kernel = row->name});
+  return {};
+}
+
 Status PrepareMax(PrepareContext& context, bool global) {
   if (context.has_output(1)) {
     if (LayoutOf(context).channels_last || context.attrs().i("storage_order", 0) != 0) {
@@ -124,6 +175,7 @@ Status PrepareMax(PrepareContext& context, bool global) {
     PARE_ASSIGN(const PoolGeometry pool, ReadPool(context, global));
     if (CanPoolBytes(pool, false)) return PrepareBytePool(context, pool, BytePool::kMax, false);
   }
+  if (IsImage(context)) return PrepareImage(context, global, true);
   switch (context.dtype(0)) {
     case DType::kF32:
       return PreparePlain(context, global, RunMax<float>, "maxpool_f32_plain");
@@ -147,10 +199,12 @@ Status PrepareMaxPool(PrepareContext& context) { return PrepareMax(context, fals
 Status PrepareGlobalMaxPool(PrepareContext& context) { return PrepareMax(context, true); }
 Status PrepareAveragePool(PrepareContext& context) {
   PARE_TRY(RequireF32(context));
+  if (IsImage(context)) return PrepareImage(context, false, false);
   return PreparePlain(context, false, RunAverage, "averagepool_f32_plain");
 }
 Status PrepareGlobalAveragePool(PrepareContext& context) {
   PARE_TRY(RequireF32(context));
+  if (IsImage(context)) return PrepareImage(context, true, false);
   return PreparePlain(context, true, RunAverage, "averagepool_f32_plain");
 }
 Status PrepareLpPool(PrepareContext& context) {
