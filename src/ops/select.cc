@@ -1,8 +1,9 @@
-// Operators that pick elements by their values: TopK and NonZero.
+// Operators that pick elements by values: TopK, NonZero, Compress.
 #include <algorithm>
 
 #include "kernels/number.h"
 #include "ops/common.h"
+#include "ops/move.h"
 
 namespace pare::ops {
 namespace {
@@ -141,6 +142,53 @@ Status PrepareNonZero(PrepareContext& context) {
   return {};
 }
 
+// --- Compress: the slices along an axis (or, without one, the elements) for which a condition
+// holds. The condition must be constant, for the same reason.
+
+Result<std::optional<int>> CompressAxis(const NodeView& view, int rank) {
+  if (!view.attrs().has("axis")) return std::optional<int>();
+  PARE_ASSIGN(const int axis, NormalizeAxis(view.attrs().i("axis", 0), rank));
+  return std::optional(axis);
+}
+
+Status InferCompress(InferContext& context) {
+  const Shape* shape = context.shape(0);
+  if (!shape) {
+    context.set_output(0, context.dtype(0));
+    return {};
+  }
+  PARE_ASSIGN(const auto axis, CompressAxis(context, static_cast<int>(shape->size())));
+  Dim found = Dim::Unknown();
+  const Tensor* condition = context.constant(1);
+  if (condition && condition->dtype() == DType::kBool) {
+    found = std::ranges::count(condition->as<bool>(), true);
+  }
+  Shape out = axis ? *shape : Shape{found};
+  if (axis) out[*axis] = found;
+  context.set_output(0, context.dtype(0), std::move(out));
+  return {};
+}
+
+Status PrepareCompress(PrepareContext& context) {
+  PARE_ASSIGN(const Tensor* condition, context.Constant(1, "condition"));
+  const Dims in = context.shape(0), out = context.output_shape();
+  PARE_ASSIGN(const auto axis, CompressAxis(context, static_cast<int>(in.size())));
+  if (condition->dtype() != DType::kBool) return Invalid("its condition is not bool");
+  if (condition->count() > (axis ? in[*axis] : Count(in))) {
+    return Invalid("its condition is longer than what it chooses from");
+  }
+  const Dims from = axis ? DenseSteps(in) : Dims{1}, to = DenseSteps(out);
+  Dims slice = out;
+  slice[axis.value_or(0)] = 1;
+  std::vector<MovePart> parts;
+  for (int64_t i = 0; i < condition->count(); ++i) {
+    if (!condition->as<bool>()[i]) continue;
+    parts.push_back({MoveNest(slice, from, to), 0, 0, i * from[axis.value_or(0)],
+                     std::ssize(parts) * to[axis.value_or(0)]});
+  }
+  return AddMoveStep(context, static_cast<int64_t>(SizeOf(context.dtype(0))), std::move(parts));
+}
+
 constexpr QuantRule kSelected{.inputs = {{{Role::kActivation}}},
                               .keep_float = "it chooses by exact order"};
 
@@ -152,6 +200,13 @@ extern constinit const OpDef kTopK{.name = "TopK",
                                    .infer = InferTopK,
                                    .prepare = PrepareTopK,
                                    .quant = kSelected};
+
+extern constinit const OpDef kCompress{.name = "Compress",
+                                       .inputs = {{{"x"}, {"condition"}}},
+                                       .outputs = {{{"y"}}},
+                                       .infer = InferCompress,
+                                       .prepare = PrepareCompress,
+                                       .quant = kSameScaleRule};
 
 extern constinit const OpDef kNonZero{.name = "NonZero",
                                       .inputs = {{{"x"}}},
