@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace pare::data {
 namespace {
@@ -31,11 +32,17 @@ std::vector<int64_t> Arranged(const Dataset& dataset, std::vector<int64_t> indic
   for (int64_t i = static_cast<int64_t>(indices.size()) - 1; i > 0; --i) {
     std::swap(indices[i], indices[random.Below(i + 1)]);
   }
-  if (dataset.has_labels()) {
-    std::stable_sort(indices.begin(), indices.end(),
-                     [&](int64_t a, int64_t b) { return dataset.label(a) < dataset.label(b); });
+  if (!dataset.has_labels()) return indices;
+  std::vector<std::pair<int64_t, int64_t>> by_class;  // label, place in the shuffle
+  by_class.reserve(indices.size());
+  for (const int64_t index : indices) {
+    by_class.emplace_back(dataset.label(index), static_cast<int64_t>(by_class.size()));
   }
-  return indices;
+  std::sort(by_class.begin(), by_class.end());
+  std::vector<int64_t> arranged;
+  arranged.reserve(indices.size());
+  for (const auto& [label, place] : by_class) arranged.push_back(indices[place]);
+  return arranged;
 }
 
 // Splits `arranged` into `count` equal stretches and takes one of each; the others stay in
