@@ -157,30 +157,62 @@ struct IndirectConv {
       const bool inside = iy >= 0 && iy < s.in_h;
       const float* row = x + (line.image * s.in_h + (inside ? iy : 0)) * s.in_w * s.in_stride;
       for (int64_t kx = 0; kx < segments.lines; ++kx, pointers += rows) {
-        int64_t ix = line.ox * s.stride_w - s.pad_left + kx * s.dilation_w;
-        for (int64_t i = 0; i < line.size; ++i, ix += s.stride_w) {
-          if (!inside || ix <= -segments.taps || ix >= s.in_w) {
-            pointers[i] = zeros;
-          } else if (ix >= 0 && ix + segments.taps <= s.in_w) {
-            pointers[i] = row + ix * s.in_stride;
-          } else {
-            pointers[i] = copy;
-            copy = CopySegment(s, segments, row, ix, copy);
-          }
-        }
+        const int64_t ix = line.ox * s.stride_w - s.pad_left + kx * s.dilation_w;
+        copy = FillSegment(s, segments, inside ? row : nullptr, {ix, line.size}, zeros, copy,
+                           pointers);
       }
     }
+    return copy;
+  }
+
+  struct Columns {
+    int64_t ix, count;  // ix, ix + stride_w, …
+  };
+
+  // The pointers of one segment of a line; `row` is null above and below the image.
+  static float* FillSegment(const ConvShape& s, const Segments& segments, const float* row,
+                            Columns columns, const float* zeros, float* copy,
+                            const float** pointers) noexcept {
+    const auto [ix, count] = columns;
+    if (!row) {
+      for (int64_t i = 0; i < count; ++i) pointers[i] = zeros;
+      return copy;
+    }
+    // Pixels [begin, end) have their segment inside of the image.
+    const int64_t room = s.in_w - segments.taps - ix;
+    const int64_t begin = ix < 0 ? MinInt(count, CeilDiv(-ix, s.stride_w)) : 0;
+    int64_t end = room >= (count - 1) * s.stride_w ? count : room < 0 ? 0 : room / s.stride_w + 1;
+    end = MaxInt(begin, end);
+    const auto border = [&](int64_t from, int64_t to) {
+      for (int64_t i = from; i < to; ++i) {
+        const int64_t at = ix + i * s.stride_w;
+        if (at <= -segments.taps || at >= s.in_w) {
+          pointers[i] = zeros;
+        } else {
+          pointers[i] = copy;
+          copy = CopySegment(s, segments, row, at, copy);
+        }
+      }
+    };
+    border(0, begin);
+    for (int64_t i = begin; i < end; ++i) pointers[i] = row + (ix + i * s.stride_w) * s.in_stride;
+    border(end, count);
     return copy;
   }
 
   // taps pixels from column ix on, zeros where the image has none.
   static float* CopySegment(const ConvShape& s, const Segments& segments, const float* row,
                             int64_t ix, float* copy) noexcept {
-    for (int64_t tap = 0; tap < segments.taps; ++tap, ++ix, copy += s.in_c) {
-      const bool inside = ix >= 0 && ix < s.in_w;
-      for (int64_t c = 0; c < s.in_c; ++c) copy[c] = inside ? row[ix * s.in_c + c] : 0.0f;
-    }
-    return copy;
+    const int64_t first = ix < 0 ? -ix : 0, last = MinInt(segments.taps, s.in_w - ix);
+    float* const end = copy + segments.k;
+    __builtin_memset(copy, 0, static_cast<size_t>(first * s.in_c) * sizeof(float));
+    copy += first * s.in_c;
+    const int64_t inside = (last - first) * s.in_c;
+    __builtin_memcpy(copy, row + (ix + first) * s.in_c,
+                     static_cast<size_t>(inside) * sizeof(float));
+    copy += inside;
+    __builtin_memset(copy, 0, static_cast<size_t>(end - copy) * sizeof(float));
+    return end;
   }
 };
 

@@ -31,6 +31,10 @@ struct DwLayout {
   }
 };
 
+// A half-empty vector of 16 lanes is slower than a full one of 8, which every CPU with the former
+// has.
+inline bool TooNarrow(const ConvShape& s) { return kLanes == 16 && s.in_c <= 8; }
+
 // Tasks are runs of output lines.
 struct DwTasks {
   int64_t lines, count;
@@ -80,6 +84,7 @@ struct DwConv {
   static constexpr int Columns(int stride) { return (kOutputs - 1) * stride + kKernelW; }
 
   static bool Supports(const ConvShape& s) {
+    if (TooNarrow(s)) return false;
     return s.kernel_w == kKernelW && s.dilation_w == 1 && (s.stride_w == 1 || s.stride_w == 2);
   }
   static int64_t PackedBytes(const ConvShape& s) { return DwLayout(s).bytes(); }
@@ -128,8 +133,13 @@ struct DwConv {
       const int64_t ix = ox * kStride - s.pad_left;
       for (int64_t ky = line.ky.begin; ky < line.ky.end; ++ky) {
         const float* row = line.row(s, ky);
-        for (int64_t i = ix; i < ix + Columns(kStride); ++i) {
-          *column++ = i >= 0 && i < s.in_w ? row + i * s.in_stride : zeros;
+        if (ix >= 0 && ix + Columns(kStride) <= s.in_w) {
+          row += ix * s.in_stride;
+          for (int i = 0; i < Columns(kStride); ++i, row += s.in_stride) *column++ = row;
+        } else {
+          for (int64_t i = ix; i < ix + Columns(kStride); ++i) {
+            *column++ = i >= 0 && i < s.in_w ? row + i * s.in_stride : zeros;
+          }
         }
       }
       const int64_t outputs = MinInt(kOutputs, s.out_w - ox);
@@ -194,7 +204,7 @@ struct DwConv {
 struct DwConvAny {
   static constexpr int kVectors = 4;
 
-  static bool Supports(const ConvShape&) { return true; }
+  static bool Supports(const ConvShape& s) { return !TooNarrow(s); }
 
   struct Tap {
     const float* x;

@@ -231,10 +231,11 @@ struct Blocks {
     return PartOf(panels, panel_blocks, a_stays ? task / row_blocks : task % panel_blocks);
   }
 
-  // Two vectors of multiply-adds a cycle; short tiles are bound by loading B.
+  // Two vectors of multiply-adds a cycle; short tiles are bound by loading B. Of two rows that need
+  // as many vectors the one with narrower vectors is the better.
   static double Cost(int64_t m, int64_t n, int64_t k) {
     const int64_t rows = MaxInt(m, CeilDiv(m, T::kRows) * 4);
-    return 0.5 * static_cast<double>(rows * (k + 8) * CeilDiv(n, kLanes));
+    return (0.5 + 0.0005 * kLanes) * static_cast<double>(rows * (k + 8) * CeilDiv(n, kLanes));
   }
 };
 
