@@ -55,7 +55,11 @@ struct GroupWeights {
   const QConvWeights& from;
   int64_t group;
 
-  int32_t operator()(int64_t n, int64_t k) const {
+  int64_t ChannelOf(int64_t position) const {
+    return ChannelAt(position, CeilDiv(shape.group_out(), kLanes));
+  }
+  int32_t operator()(int64_t position, int64_t k) const {
+    const int64_t n = ChannelOf(position);
     if (n >= shape.group_out() || k >= shape.depth()) return 0;
     const int64_t channel = group * shape.group_out() + n;
     return from.transposed ? from.w[k * shape.out_c + channel]
@@ -67,8 +71,9 @@ template <class Kind>
 void PackBias(const QConvShape& s, const QConvWeights& from, const GroupWeights& w,
               const Packed<Kind>& p) {
   for (int64_t n = 0; n < p.channels; ++n) {
-    const int64_t to = w.group * p.channels + n, channel = w.group * s.group_out() + n;
-    const bool valid = n < s.group_out();
+    const int64_t to = w.group * p.channels + n;
+    const int64_t channel = w.group * s.group_out() + w.ChannelOf(n);
+    const bool valid = w.ChannelOf(n) < s.group_out();
     uint32_t bias = valid && from.bias ? static_cast<uint32_t>(from.bias[channel]) : 0;
     const int32_t zero_point = valid && from.w_zero_point ? from.w_zero_point[channel] : 0;
     for (int64_t k = 0; k < s.depth(); ++k) {
@@ -146,6 +151,7 @@ class Runner {
                  .r_stride = args.shape.r_stride(),
                  .lo = static_cast<float>(args.lo - args.y_zero_point),
                  .hi = static_cast<float>(args.hi - args.y_zero_point),
+                 .lo_byte = args.lo,
                  .y_zero_point = args.y_zero_point,
                  .residual_zero_point = args.residual_zero_point,
                  .residual_scale = args.residual_scale};
@@ -201,38 +207,51 @@ class Runner {
     }
   }
 
-  // The outputs that tiles don't store themselves.
+  // The outputs that tiles don't store themselves: one vector of sums after the other, whose lanes,
+  // four by four, belong to neighbouring channels.
   void Finish(Range pixels, int64_t channel, const int32_t* w_zero_point, int64_t vectors) const {
     const QConvShape& s = args_.shape;
+    const int64_t bytes = s.out == QOut::kU8 ? 1 : 4;
     for (int64_t r = 0; r < pixels.size(); ++r) {
+      const int64_t pixel = (pixels.begin + r) * s.y_stride() + channel;
+      uint8_t* y = static_cast<uint8_t*>(args_.y) + pixel * bytes;
       for (int64_t v = 0; v < vectors; ++v) {
         I32 sum = Load(raw_ + (r * vectors + v) * kLanes);
         if (packed_.header->has_w_zero_points) {
           sum = Sub(sum, Mul(Load(w_zero_point + v * kLanes), Set(sums_[r])));
         }
-        const Tail tail = FirstN(tile_.channels - v * kLanes);
-        const int64_t to = (pixels.begin + r) * s.y_stride() + channel + v * kLanes;
-        const F32 scaled = Mul(ToFloat(sum), Load(tile_.scale + v * kLanes));
-        if (s.out == QOut::kS32) {
-          Store(static_cast<int32_t*>(args_.y) + to, sum, tail);
-        } else if (s.out == QOut::kF32) {
-          Store(static_cast<float*>(args_.y) + to, scaled, tail);
-        } else {
-          const uint8_t* from = tile_.out.residual;
-          if (from) from += r * s.r_stride() + v * kLanes;
-          StoreU8(static_cast<uint8_t*>(args_.y) + to, Quantize(tile_.out, scaled, from, tail),
-                  tail);
+        alignas(kAlignment) uint8_t lanes[kLanes * 4];
+        FinishVector(sum, r, v, vectors, lanes);
+        for (int64_t i = 0; i < kLanes; i += 4) {
+          const int64_t first = ChannelAt(v * kLanes + i, vectors);
+          const int64_t count = MinInt(4, tile_.channels - first);
+          for (int64_t j = 0; j < count * bytes; ++j) y[first * bytes + j] = lanes[i * bytes + j];
         }
       }
     }
   }
 
-  static I32 Quantize(const TileOut& o, F32 x, const uint8_t* residual, Tail tail) {
-    if (residual) {
-      const I32 added = Sub(LoadU8(residual, tail), Set(o.residual_zero_point));
+  void FinishVector(I32 sum, int64_t r, int64_t v, int64_t vectors, uint8_t* lanes) const {
+    const TileOut& o = tile_.out;
+    if (args_.shape.out == QOut::kS32) {
+      Store(reinterpret_cast<int32_t*>(lanes), sum);
+      return;
+    }
+    F32 x = Mul(ToFloat(sum), Load(tile_.scale + v * kLanes));
+    if (args_.shape.out == QOut::kF32) {
+      Store(reinterpret_cast<float*>(lanes), x);
+      return;
+    }
+    if (o.residual) {
+      uint8_t residual[kLanes] = {};
+      for (int64_t i = 0; i < kLanes; ++i) {
+        const int64_t n = ChannelAt(v * kLanes + i, vectors);
+        if (n < tile_.channels) residual[i] = o.residual[r * o.r_stride + n];
+      }
+      const I32 added = Sub(LoadU8(residual), Set(o.residual_zero_point));
       x = Add(x, Mul(ToFloat(added), Set(o.residual_scale)));
     }
-    return Add(ToInt(Min(Max(x, Set(o.lo)), Set(o.hi))), Set(o.y_zero_point));
+    StoreU8(lanes, Add(ToInt(Min(Max(x, Set(o.lo)), Set(o.hi))), Set(o.y_zero_point)));
   }
 
   const QConvArgs& args_;

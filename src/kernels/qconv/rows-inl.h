@@ -29,30 +29,40 @@ inline void FillBytes(uint8_t* to, int32_t value, int64_t n) {
 class Window {
  public:
   Window(const QConvArgs& args, int64_t group, int64_t pixel)
-      : shape(args.shape), x_(args.x + group * args.shape.group_in()) {
-    const int64_t picture = shape.out_h * shape.out_w;
-    batch_ = pixel / picture;
-    out_y_ = pixel % picture / shape.out_w;
-    out_x_ = pixel % shape.out_w;
+      : shape(args.shape),
+        x_(args.x + group * args.shape.group_in()),
+        column_step_(args.shape.dilation_w * args.shape.x_stride()),
+        row_step_(args.shape.dilation_h * args.shape.in_w * args.shape.x_stride()),
+        next_step_(args.shape.stride_w * args.shape.x_stride()),
+        out_row_(pixel / args.shape.out_w),
+        out_x_(pixel % args.shape.out_w) {
+    StartRow();
   }
 
-  void Next() {
+  PARE_INLINE void Next() {
+    left_ += shape.stride_w;
+    at_ += next_step_;
     if (++out_x_ < shape.out_w) return;
     out_x_ = 0;
-    if (++out_y_ < shape.out_h) return;
-    out_y_ = 0;
-    ++batch_;
+    ++out_row_;
+    StartRow();
   }
 
   // The input pixel under tap (ky, kx), or null outside of the picture.
   const uint8_t* Tap(int64_t ky, int64_t kx) const {
-    const int64_t x = left() + kx * shape.dilation_w;
-    if (!RowInside(ky) || x < 0 || x >= shape.in_w) return nullptr;
-    return x_ + ((batch_ * shape.in_h + row(ky)) * shape.in_w + x) * shape.x_stride();
+    const int64_t x = left_ + kx * shape.dilation_w;
+    return RowInside(ky) && x >= 0 && x < shape.in_w ? Inside(ky, kx) : nullptr;
   }
-  bool RowInside(int64_t ky) const { return row(ky) >= 0 && row(ky) < shape.in_h; }
-  bool ColumnsInside() const {
-    return left() >= 0 && left() + (shape.kernel_w - 1) * shape.dilation_w < shape.in_w;
+  // The same where it is known to be inside.
+  PARE_INLINE const uint8_t* Inside(int64_t ky, int64_t kx) const {
+    return x_ + (at_ + ky * row_step_ + kx * column_step_);
+  }
+  PARE_INLINE bool RowInside(int64_t ky) const {
+    const int64_t row = top_ + ky * shape.dilation_h;
+    return row >= 0 && row < shape.in_h;
+  }
+  PARE_INLINE bool ColumnsInside() const {
+    return left_ >= 0 && left_ + (shape.kernel_w - 1) * shape.dilation_w < shape.in_w;
   }
 
   // The inputs under row `ky` of the window, one after the other.
@@ -69,14 +79,24 @@ class Window {
   const QConvShape& shape;
 
  private:
-  int64_t row(int64_t ky) const {
-    return out_y_ * shape.stride_h - shape.pad_top + ky * shape.dilation_h;
+  void StartRow() {
+    top_ = out_row_ % shape.out_h * shape.stride_h - shape.pad_top;
+    left_ = out_x_ * shape.stride_w - shape.pad_left;
+    at_ = ((out_row_ / shape.out_h * shape.in_h + top_) * shape.in_w + left_) * shape.x_stride();
   }
-  int64_t left() const { return out_x_ * shape.stride_w - shape.pad_left; }
 
   const uint8_t* x_;
-  int64_t batch_, out_y_, out_x_;
+  const int64_t column_step_, row_step_, next_step_;
+  int64_t out_row_, out_x_;  // rows count through the batch
+  int64_t top_, left_;       // of the window, in the picture
+  int64_t at_;               // of tap (0, 0), from x_
 };
+
+// Output pixel i needs input pixel i and nothing else: the rows of a matrix product.
+inline bool IsPointwise(const QConvShape& s) {
+  return s.taps() == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 && s.pad_left == 0 &&
+         s.in_h == s.out_h && s.in_w == s.out_w;
+}
 
 // The window's rows lie in memory as they lie in the packed weights.
 inline bool RowsAreRuns(const QConvShape& s) {
@@ -104,6 +124,7 @@ class SegmentedRows {
     copy_ = s.kernel_w * s.group_in() < 4;
     per_tap_ = !RowsAreRuns(s) && s.group_in() % 4 == 0;
     if (!RowsAreRuns(s) && !per_tap_) copy_ = true;
+    pointwise_ = IsPointwise(s) && !copy_;
     const int64_t pointers = max_rows * s.taps() * static_cast<int64_t>(sizeof(uint8_t*));
     zeros_ = static_cast<uint8_t*>(scratch) + RoundUp(pointers, kAlignment);
     copies_ = zeros_ + run_;
@@ -116,6 +137,11 @@ class SegmentedRows {
   const uint8_t* const* Find(int64_t group, Range pixels) {
     const QConvShape& s = args_.shape;
     const int64_t n = pixels.size();
+    if (pointwise_) {
+      const uint8_t* x = args_.x + group * s.group_in() + pixels.begin * s.x_stride();
+      for (int64_t r = 0; r < n; ++r) rows_[r] = x + r * s.x_stride();
+      return rows_;
+    }
     Window window(args_, group, pixels.begin);
     for (int64_t r = 0; r < n; ++r, window.Next()) {
       const bool inside = window.ColumnsInside();
@@ -136,7 +162,7 @@ class SegmentedRows {
  private:
   const uint8_t* Run(const Window& window, int64_t ky, bool inside, uint8_t* copy) const {
     if (!window.RowInside(ky)) return zeros_;
-    if (inside && !copy_) return window.Tap(ky, 0);
+    if (inside && !copy_) return window.Inside(ky, 0);
     const int64_t used = args_.shape.kernel_w * args_.shape.group_in();
     window.CopyRow(ky, zero_point_, copy);
     for (int64_t i = used; i < run_; ++i) copy[i] = 0;
@@ -148,7 +174,7 @@ class SegmentedRows {
   const uint8_t** rows_;
   uint8_t *zeros_, *copies_;
   int64_t run_;
-  bool copy_, per_tap_;
+  bool copy_, per_tap_, pointwise_;
 };
 
 // Rows for tiles that need all `depth` inputs of a pixel in one run, followed by zeros up to a
@@ -167,9 +193,16 @@ class FlatRows {
         rows_(static_cast<const uint8_t**>(scratch)),
         copies_(static_cast<uint8_t*>(scratch) +
                 RoundUp(max_rows * static_cast<int64_t>(sizeof(uint8_t*)), kAlignment)),
-        in_place_(args.shape.taps() == 1 && args.shape.depth() % 4 == 0) {}
+        in_place_(args.shape.taps() == 1 && args.shape.depth() % 4 == 0),
+        pointwise_(in_place_ && IsPointwise(args.shape)) {}
 
   const uint8_t** Find(int64_t group, Range pixels) {
+    if (pointwise_) {
+      const int64_t stride = args_.shape.x_stride();
+      const uint8_t* x = args_.x + group * args_.shape.group_in() + pixels.begin * stride;
+      for (int64_t r = 0; r < pixels.size(); ++r) rows_[r] = x + r * stride;
+      return rows_;
+    }
     Window window(args_, group, pixels.begin);
     uint8_t* copy = copies_;
     for (int64_t r = 0; r < pixels.size(); ++r, window.Next(), copy += RowBytes(args_.shape)) {
@@ -186,7 +219,7 @@ class FlatRows {
     const bool whole = window.ColumnsInside() && RowsAreRuns(s);
     for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
       if (whole && window.RowInside(ky)) {
-        CopyBytes(to + ky * run, window.Tap(ky, 0), run);
+        CopyBytes(to + ky * run, window.Inside(ky, 0), run);
       } else {
         window.CopyRow(ky, zero_point_, to + ky * run);
       }
@@ -199,7 +232,7 @@ class FlatRows {
   const int32_t zero_point_;
   const uint8_t** rows_;
   uint8_t* copies_;
-  const bool in_place_;
+  const bool in_place_, pointwise_;
 };
 
 }  // namespace

@@ -10,8 +10,8 @@
 namespace pare::kernels::PARE_SIMD_NAMESPACE {
 namespace {
 
-// Where finished sums go: `raw` (if set) takes the int32 sums of the tile, kVectors · kLanes to a
-// row; else they become u8.
+// Where finished sums go: `raw` (if set) takes the int32 sums of the tile as they lie, kVectors ·
+// kLanes to a row; else they become u8.
 struct TileOut {
   int32_t* raw;
   uint8_t* y;
@@ -19,6 +19,7 @@ struct TileOut {
   const uint8_t* residual;  // or null
   int64_t r_stride;
   float lo, hi;  // bounds of y - y_zero_point
+  int32_t lo_byte;
   int32_t y_zero_point, residual_zero_point;
   float residual_scale;
 };
@@ -46,33 +47,120 @@ PARE_INLINE void StoreRaw(I32 (&acc)[kRows][kVectors], int32_t* raw) {
   }
 }
 
+// Neighbouring vectors of channels form pairs: their 8 · k + (0 … 3) and 8 · k + (4 … 7) lie in the
+// lanes of the first and of the second, so that narrowing brings them together. A last vector
+// without a partner is in order. The channel (within its group, of `vectors` vectors) at a position
+// of the packed arrays:
+constexpr int64_t ChannelAt(int64_t position, int64_t vectors) {
+  const int64_t pair = position / (2 * kLanes), lane = position % kLanes;
+  if (pair * 2 + 1 >= vectors) return position;
+  return pair * 2 * kLanes + lane / 4 * 8 + position / kLanes % 2 * 4 + lane % 4;
+}
+
+// The same values for the whole tile.
+struct ByteRule {
+  explicit PARE_INLINE ByteRule(const TileOut& o)
+      : hi(Set(o.hi)),
+        residual_scale(Set(o.residual_scale)),
+        residual_zero_point(Set(o.residual_zero_point)),
+        zero_point(Set(o.y_zero_point * 0x00010001)),
+        lo(Set(static_cast<int32_t>(static_cast<uint32_t>(o.lo_byte) * 0x01010101u))) {}
+  PARE_INLINE F32 Residual(I32 r) const {
+    return Mul(ToFloat(Sub(r, residual_zero_point)), residual_scale);
+  }
+  // What is below lo stays below it until the bytes are compared.
+  PARE_INLINE I32 Quantize(F32 x) const { return ToInt(Min(x, hi)); }
+  PARE_INLINE I32 Narrow(I32 a, I32 b, I32 c, I32 d) const {
+    return MaxU8(NarrowU8(a, b, c, d, zero_point), lo);
+  }
+  F32 hi, residual_scale;
+  I32 residual_zero_point, zero_point, lo;
+};
+
+// Residuals of two rows in the order of a pair's sums.
+PARE_INLINE void LoadResiduals(const uint8_t* row0, const uint8_t* row1, int64_t n, I32 (&r)[4]) {
+  I32 both;
+  if (n >= 2 * kLanes) {
+    both = LoadHalves(row0, row1);
+  } else {
+    uint8_t copy[2][2 * kLanes] = {};
+    for (int64_t i = 0; i < n; ++i) copy[0][i] = row0[i], copy[1][i] = row1[i];
+    both = LoadHalves(copy[0], copy[1]);
+  }
+  const I32 units = MergeUnits(both), zero = ZeroI32();
+  const I32 first = ZipLowBytes(units, zero), second = ZipHighBytes(units, zero);
+  r[0] = ZipLowHalves(first, zero);
+  r[1] = ZipHighHalves(first, zero);
+  r[2] = ZipLowHalves(second, zero);
+  r[3] = ZipHighHalves(second, zero);
+}
+
+// Vectors v and v + 1 of rows r0 and r1.
+template <bool kResidual, int kRows, int kVectors>
+PARE_INLINE void StorePair(I32 (&acc)[kRows][kVectors], const TileOut& o, const ByteRule& rule,
+                           const F32 (&scale)[2], int64_t n, int v, int r0, int r1) {
+  I32 q[4], residual[4];
+  if constexpr (kResidual) {
+    const uint8_t* from = o.residual + v * kLanes;
+    LoadResiduals(from + r0 * o.r_stride, from + r1 * o.r_stride, n, residual);
+  }
+  PARE_UNROLL for (int i = 0; i < 4; ++i) {
+    F32 x = Mul(ToFloat(acc[i < 2 ? r0 : r1][v + i % 2]), scale[i % 2]);
+    if constexpr (kResidual) x = Add(x, rule.Residual(residual[i]));
+    q[i] = rule.Quantize(x);
+  }
+  const I32 bytes = SplitUnits(rule.Narrow(q[0], q[1], q[2], q[3]));
+  uint8_t* to = o.y + v * kLanes;
+  if (n >= 2 * kLanes) {
+    StoreHalf<0>(to + r0 * o.y_stride, bytes);
+    if (r0 != r1) StoreHalf<1>(to + r1 * o.y_stride, bytes);
+  } else {
+    StoreHalf<0>(to + r0 * o.y_stride, bytes, n);
+    if (r0 != r1) StoreHalf<1>(to + r1 * o.y_stride, bytes, n);
+  }
+}
+
+// A last vector without a partner.
 template <int kRows, int kVectors, bool kResidual>
-PARE_INLINE void StoreU8Tile(I32 (&acc)[kRows][kVectors], const TileArgs& args) {
+PARE_INLINE void StoreLast(I32 (&acc)[kRows][kVectors], const TileArgs& args,
+                           const ByteRule& rule) {
+  constexpr int v = kVectors - 1;
   const TileOut& o = args.out;
-  const F32 lo = Set(o.lo), hi = Set(o.hi), residual_scale = Set(o.residual_scale);
-  const I32 zero_point = Set(o.y_zero_point), residual_zero_point = Set(o.residual_zero_point);
-  PARE_UNROLL for (int v = 0; v < kVectors; ++v) {
-    const int64_t left = args.channels - v * kLanes;
-    if (left <= 0) return;
-    const F32 scale = Load(args.scale + v * kLanes);
-    const bool whole = left >= kLanes;
-    const Tail tail = FirstN(left);
-    PARE_UNROLL for (int r = 0; r < kRows; ++r) {
-      F32 x = Mul(ToFloat(acc[r][v]), scale);
-      if constexpr (kResidual) {
-        const uint8_t* from = o.residual + r * o.r_stride + v * kLanes;
-        const I32 added = Sub(whole ? LoadU8(from) : LoadU8(from, tail), residual_zero_point);
-        x = Add(x, Mul(ToFloat(added), residual_scale));
-      }
-      const I32 y = Add(ToInt(Min(Max(x, lo), hi)), zero_point);
-      uint8_t* to = o.y + r * o.y_stride + v * kLanes;
-      if (whole) {
-        StoreU8(to, y);
-      } else {
-        StoreU8(to, y, tail);
-      }
+  const int64_t n = args.channels - v * kLanes;
+  const Tail tail = FirstN(n);
+  const F32 scale = Load(args.scale + v * kLanes), lo = Set(o.lo);
+  const I32 zero_point = Set(o.y_zero_point);
+  PARE_UNROLL for (int r = 0; r < kRows; ++r) {
+    F32 x = Mul(ToFloat(acc[r][v]), scale);
+    if constexpr (kResidual) {
+      const uint8_t* from = o.residual + r * o.r_stride + v * kLanes;
+      x = Add(x, rule.Residual(n >= kLanes ? LoadU8(from) : LoadU8(from, tail)));
+    }
+    const I32 y = Add(rule.Quantize(Max(x, lo)), zero_point);
+    uint8_t* to = o.y + r * o.y_stride + v * kLanes;
+    if (n >= kLanes) {
+      StoreU8(to, y);
+    } else {
+      StoreU8(to, y, tail);
     }
   }
+}
+
+// Copies what it needs of args: stores of bytes may alias them.
+template <int kRows, int kVectors, bool kResidual>
+PARE_INLINE void StoreU8Tile(I32 (&acc)[kRows][kVectors], const TileArgs& args) {
+  const TileOut out = args.out;
+  const ByteRule rule(out);
+  const int64_t channels = args.channels;
+  const float* scale_at = args.scale;
+  PARE_UNROLL for (int v = 0; v + 1 < kVectors; v += 2) {
+    const F32 scale[2] = {Load(scale_at + v * kLanes), Load(scale_at + (v + 1) * kLanes)};
+    const int64_t n = channels - v * kLanes;
+    PARE_UNROLL for (int r = 0; r < kRows; r += 2) {
+      StorePair<kResidual>(acc, out, rule, scale, n, v, r, r + 1 < kRows ? r + 1 : r);
+    }
+  }
+  if constexpr (kVectors % 2 != 0) StoreLast<kRows, kVectors, kResidual>(acc, args, rule);
 }
 
 template <int kRows, int kVectors>

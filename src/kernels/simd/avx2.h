@@ -189,6 +189,22 @@ PARE_INLINE void StoreBytes(void* p, I32 x, int64_t n) {
   StoreBytes(bytes, x);
   for (int64_t i = 0; i < n; ++i) static_cast<uint8_t*>(p)[i] = bytes[i];
 }
+PARE_INLINE I32 SplitUnits(I32 x) { return (I32)_mm256_permute4x64_epi64((__m256i)x, 0xd8); }
+PARE_INLINE I32 MergeUnits(I32 x) { return SplitUnits(x); }
+PARE_INLINE I32 LoadHalves(const void* low, const void* high) {
+  return (I32)_mm256_set_m128i(_mm_loadu_si128(static_cast<const __m128i*>(high)),
+                               _mm_loadu_si128(static_cast<const __m128i*>(low)));
+}
+template <int kHigh>
+PARE_INLINE void StoreHalf(void* p, I32 x) {
+  _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_extracti128_si256((__m256i)x, kHigh));
+}
+template <int kHigh>
+PARE_INLINE void StoreHalf(void* p, I32 x, int64_t n) {
+  alignas(32) uint8_t bytes[32];
+  StoreBytes(bytes, x);
+  for (int64_t i = 0; i < n; ++i) static_cast<uint8_t*>(p)[i] = bytes[kHigh * 16 + i];
+}
 PARE_INLINE I32 DotS16(I32 acc, I32 a, I32 b) {
   return Add(acc, (I32)_mm256_madd_epi16((__m256i)a, (__m256i)b));
 }

@@ -175,6 +175,28 @@ PARE_INLINE I32 LoadBytes(const void* p, int64_t n) {
 PARE_INLINE void StoreBytes(void* p, I32 x, int64_t n) {
   _mm512_mask_storeu_epi8(p, FirstBytes(n), (__m512i)x);
 }
+PARE_INLINE I32 SplitUnits(I32 x) {
+  const __m512i order = _mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0);
+  return (I32)_mm512_permutexvar_epi64(order, (__m512i)x);
+}
+PARE_INLINE I32 MergeUnits(I32 x) {
+  const __m512i order = _mm512_set_epi64(7, 3, 6, 2, 5, 1, 4, 0);
+  return (I32)_mm512_permutexvar_epi64(order, (__m512i)x);
+}
+PARE_INLINE I32 LoadHalves(const void* low, const void* high) {
+  const __m256i first = _mm256_loadu_si256(static_cast<const __m256i*>(low));
+  return (I32)_mm512_inserti64x4(_mm512_castsi256_si512(first),
+                                 _mm256_loadu_si256(static_cast<const __m256i*>(high)), 1);
+}
+template <int kHigh>
+PARE_INLINE void StoreHalf(void* p, I32 x) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_extracti64x4_epi64((__m512i)x, kHigh));
+}
+template <int kHigh>
+PARE_INLINE void StoreHalf(void* p, I32 x, int64_t n) {
+  _mm256_mask_storeu_epi8(p, static_cast<__mmask32>(FirstBytes(n)),
+                          _mm512_extracti64x4_epi64((__m512i)x, kHigh));
+}
 PARE_INLINE I32 DotS16(I32 acc, I32 a, I32 b) {
   return Add(acc, (I32)_mm512_madd_epi16((__m512i)a, (__m512i)b));
 }

@@ -171,6 +171,23 @@ PARE_INLINE void StoreBytes(void* p, I32 x, int64_t n) {
   StoreBytes(bytes, x);
   for (int64_t i = 0; i < n; ++i) static_cast<uint8_t*>(p)[i] = bytes[i];
 }
+PARE_INLINE I32 SplitUnits(I32 x) { return x; }
+PARE_INLINE I32 MergeUnits(I32 x) { return x; }
+PARE_INLINE I32 LoadHalves(const void* low, const void* high) {
+  return vreinterpretq_s32_u8(vcombine_u8(vld1_u8(static_cast<const uint8_t*>(low)),
+                                          vld1_u8(static_cast<const uint8_t*>(high))));
+}
+template <int kHigh>
+PARE_INLINE void StoreHalf(void* p, I32 x) {
+  const uint8x16_t bytes = vreinterpretq_u8_s32(x);
+  vst1_u8(static_cast<uint8_t*>(p), kHigh ? vget_high_u8(bytes) : vget_low_u8(bytes));
+}
+template <int kHigh>
+PARE_INLINE void StoreHalf(void* p, I32 x, int64_t n) {
+  uint8_t bytes[16];
+  StoreBytes(bytes, x);
+  for (int64_t i = 0; i < n; ++i) static_cast<uint8_t*>(p)[i] = bytes[kHigh * 8 + i];
+}
 PARE_INLINE I32 DotS16(I32 acc, I32 a, I32 b) {
   const int16x8_t x = vreinterpretq_s16_s32(a), y = vreinterpretq_s16_s32(b);
   return vaddq_s32(acc,

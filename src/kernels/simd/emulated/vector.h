@@ -215,6 +215,30 @@ PARE_INLINE I32 NarrowU8(I32 a, I32 b, I32 c, I32 d, I32 offset) {
   return LoadBytes(r);
 }
 
+// Units of 8 bytes: the even ones to the low half of the vector, the odd ones to the high half; and
+// back.
+PARE_INLINE I32 SplitUnits(I32 x) {
+  I32 r;
+  for (int i = 0; i < kLanes; ++i) r.v[i % 4 / 2 * kLanes / 2 + i / 4 * 2 + i % 2] = x.v[i];
+  return r;
+}
+PARE_INLINE I32 MergeUnits(I32 x) {
+  I32 r;
+  for (int i = 0; i < kLanes; ++i) r.v[i] = x.v[i % 4 / 2 * kLanes / 2 + i / 4 * 2 + i % 2];
+  return r;
+}
+// Half a vector, 2 · kLanes bytes, or the first n of them.
+PARE_INLINE I32 LoadHalves(const void* low, const void* high) {
+  I32 r;
+  __builtin_memcpy(r.v, low, 2 * kLanes);
+  __builtin_memcpy(r.v + kLanes / 2, high, 2 * kLanes);
+  return r;
+}
+template <int kHigh>
+PARE_INLINE void StoreHalf(void* p, I32 x, int64_t n = 2 * kLanes) {
+  __builtin_memcpy(p, x.v + kHigh * kLanes / 2, static_cast<size_t>(n));
+}
+
 // acc + Σ over the 2 signed halves of a lane.
 PARE_INLINE int32_t DotHalves(int32_t acc, int32_t a, int32_t b) {
   const int64_t lo = int64_t{HalfS(a, 0)} * HalfS(b, 0), hi = int64_t{HalfS(a, 1)} * HalfS(b, 1);
