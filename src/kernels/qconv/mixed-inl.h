@@ -90,9 +90,9 @@ PARE_INLINE void SingleSteps(I32 (&acc)[kRows][kVectors], const uint8_t* const (
   }
 }
 
-// tile.weights is the MixedBlock.
+// args.weights is the MixedBlock.
 template <int kRows, int kVectors>
-void RunMixedTile(const TileArgs& args) noexcept {
+PARE_INLINE void RunMixedBlock(const TileArgs& args) {
   const auto& block = *reinterpret_cast<const MixedBlock*>(args.weights);
   I32 acc[kRows][kVectors];
   PARE_UNROLL for (int v = 0; v < kVectors; ++v) {
@@ -113,6 +113,15 @@ void RunMixedTile(const TileArgs& args) noexcept {
     WideStep(acc, row, *at, w);
   }
   StoreTile(acc, args);
+}
+
+template <int kRows, int kVectors>
+void RunMixedTile(const TileArgs& caller) noexcept {
+  TileArgs args = caller;
+  for (int64_t block = caller.blocks; block > 0; --block) {
+    RunMixedBlock<kRows, kVectors>(args);
+    args.NextBlock(kVectors * kLanes);
+  }
 }
 
 // Sorts the groups of one block of channels into its lists. The end of the block notes each group's
@@ -282,7 +291,8 @@ struct MixedKind {
 
   static void Run(const QConvShape& s, const uint8_t* weights, int64_t block, int64_t,
                   int64_t pixels, int64_t vectors, TileArgs& tile) {
-    tile.weights = weights + block * MixedPacker::Bytes(GroupsOf(s), kWidth);
+    tile.block_bytes = MixedPacker::Bytes(GroupsOf(s), kWidth);
+    tile.weights = weights + block * tile.block_bytes;
     FindTile(pixels, vectors)(tile);
   }
 

@@ -172,10 +172,16 @@ class Runner {
     rows_.Find(group, pixels, tile_);
     if (packed_.header->has_w_zero_points) SumInputs(group, pixels);
     const uint8_t* weights = packed_.weights + group * Kind::GroupBytes(s);
-    for (int64_t block = blocks.begin; block < blocks.end; ++block) {
-      const int64_t first = block * split_.vectors * kLanes, at = group * packed_.channels + first;
+    const int64_t width = split_.vectors * kLanes;
+    for (int64_t block = blocks.begin; block < blocks.end; block += tile_.blocks) {
+      const int64_t first = block * width, at = group * packed_.channels + first;
       const int64_t channel = group * s.group_out() + first;
-      tile_.channels = MinInt(s.group_out() - first, split_.vectors * kLanes);
+      const int64_t left = CeilDiv(s.group_out() - first, kLanes);
+      const int64_t vectors = MinInt(left, split_.vectors);
+      // Blocks that are whole but for the last channels go together.
+      const int64_t together = tile_.out.raw ? 1 : MaxInt(1, left / split_.vectors);
+      tile_.blocks = MinInt(together, blocks.end - block);
+      tile_.channels = MinInt(s.group_out() - first, tile_.blocks * width);
       tile_.bias = packed_.bias + at;
       tile_.scale = packed_.scale + at;
       if (s.out == QOut::kU8) {
@@ -184,7 +190,6 @@ class Runner {
       if (args_.residual) {
         tile_.out.residual = args_.residual + pixels.begin * s.r_stride() + channel;
       }
-      const int64_t vectors = CeilDiv(tile_.channels, kLanes);
       Kind::Run(s, weights, block, split_.vectors, pixels.size(), vectors, tile_);
       if (tile_.out.raw) Finish(pixels, channel, packed_.w_zero_point + at, vectors);
     }
@@ -270,25 +275,31 @@ void RunQConv(const QConvArgs& args, int64_t task_begin, int64_t task_end, void*
 
 // Panels of kLanes channels: [segments][steps][kLanes][4], a segment being a row of the window.
 // Where a segment is no multiple of 4, its last step holds its last four inputs, those already used
-// as zeros (TileArgs).
+// as zeros (TileArgs). Short segments that are no multiple of 4 (pictures of three colours) are
+// copied together instead: the whole window is one segment, and zeros follow it.
 template <class Dot>
 struct SegmentedKind {
   static constexpr int32_t kInputOffset = Dot::kInputOffset;
   static constexpr int64_t kPanel = kLanes;
 
-  static int64_t Steps(const QConvShape& s) { return CeilDiv(s.kernel_w * s.group_in(), 4); }
-  static int64_t PanelBytes(const QConvShape& s) { return s.kernel_h * Steps(s) * kLanes * 4; }
+  static bool Flat(const QConvShape& s) {
+    const int64_t run = s.kernel_w * s.group_in();
+    return s.kernel_h > 1 && run % 4 != 0 && run < 64;
+  }
+  static int64_t Segments(const QConvShape& s) { return Flat(s) ? 1 : s.kernel_h; }
+  static int64_t Steps(const QConvShape& s) { return CeilDiv(s.depth() / Segments(s), 4); }
+  static int64_t PanelBytes(const QConvShape& s) { return Segments(s) * Steps(s) * kLanes * 4; }
   static int64_t GroupBytes(const QConvShape& s) {
     return CeilDiv(s.group_out(), kLanes) * PanelBytes(s);
   }
 
   static void PackGroup(const QConvShape& s, const GroupWeights& w, uint8_t* to) {
-    const int64_t run = s.kernel_w * s.group_in(), steps = Steps(s);
+    const int64_t run = s.depth() / Segments(s), steps = Steps(s);
     for (int64_t n = 0; n < RoundUp(s.group_out(), kLanes); n += kLanes) {
-      for (int64_t segment = 0; segment < s.kernel_h; ++segment) {
+      for (int64_t segment = 0; segment < Segments(s); ++segment) {
         for (int64_t step = 0; step < steps; ++step) {
           const int64_t first = step * 4;
-          const int64_t at = run < 4 ? 0 : MinInt(first, run - 4);
+          const int64_t at = run < 4 ? 0 : Flat(s) ? first : MinInt(first, run - 4);
           for (int64_t i = 0; i < kLanes * 4; ++i) {
             const int64_t k = at + i % 4;
             const bool valid = k >= first && k < run;
@@ -304,24 +315,40 @@ struct SegmentedKind {
     return kLanes == 4 || s.pixels() <= MaxRows(kMaxVectors) ? kMaxVectors : 2;
   }
 
-  struct Rows {
+  class Rows {
+   public:
     static int64_t ScratchBytes(const QConvShape& s) {
-      return SegmentedRows::ScratchBytes(s, MaxRows(1));
+      return Flat(s) ? FlatRows::ScratchBytes(s, MaxRows(1))
+                     : SegmentedRows::ScratchBytes(s, MaxRows(1));
     }
+    // Both lie in the same scratch; one of them is used.
     Rows(const QConvArgs& args, int32_t zero_point, void* scratch)
-        : rows(args, zero_point, MaxRows(1), scratch) {}
+        : use_flat_(Flat(args.shape)),
+          flat_(args, zero_point, MaxRows(1), scratch),
+          segmented_(args, zero_point, MaxRows(1), use_flat_ ? nullptr : scratch) {}
     void Find(int64_t group, Range pixels, TileArgs& tile) {
-      tile.rows = rows.Find(group, pixels);
-      tile.segments = rows.segments();
-      tile.length = rows.length();
+      if (use_flat_) {
+        tile.rows = flat_.Find(group, pixels);
+        tile.segments = 1;
+        tile.length = flat_.length();
+      } else {
+        tile.rows = segmented_.Find(group, pixels);
+        tile.segments = segmented_.segments();
+        tile.length = segmented_.length();
+      }
     }
-    SegmentedRows rows;
+
+   private:
+    const bool use_flat_;
+    FlatRows flat_;
+    SegmentedRows segmented_;
   };
 
   static void Run(const QConvShape& s, const uint8_t* weights, int64_t block, int64_t block_vectors,
                   int64_t pixels, int64_t vectors, TileArgs& tile) {
     tile.panel_bytes = PanelBytes(s);
-    tile.weights = weights + block * block_vectors * tile.panel_bytes;
+    tile.block_bytes = block_vectors * tile.panel_bytes;
+    tile.weights = weights + block * tile.block_bytes;
     Tiles<Dot>::Find(pixels, vectors)(tile);
   }
 };

@@ -11,11 +11,28 @@
 namespace pare::kernels::PARE_SIMD_NAMESPACE {
 namespace {
 
+template <typename Unit>
+PARE_INLINE void CopyUnit(uint8_t* to, const uint8_t* from) {
+  __builtin_memcpy(to, from, sizeof(Unit));
+}
+
+// The last piece overlaps the one before.
+template <typename Unit>
+PARE_INLINE void CopyUnits(uint8_t* to, const uint8_t* from, int64_t n) {
+  constexpr int64_t kSize = sizeof(Unit);
+  for (int64_t i = 0; i + kSize <= n; i += kSize) CopyUnit<Unit>(to + i, from + i);
+  CopyUnit<Unit>(to + n - kSize, from + n - kSize);
+}
+
 PARE_INLINE void CopyBytes(uint8_t* to, const uint8_t* from, int64_t n) {
   constexpr int64_t kVector = kLanes * 4;
   if (n >= kVector) {
     for (int64_t i = 0; i + kVector <= n; i += kVector) StoreBytes(to + i, LoadBytes(from + i));
     StoreBytes(to + n - kVector, LoadBytes(from + n - kVector));
+  } else if (n >= 8) {
+    CopyUnits<uint64_t>(to, from, n);
+  } else if (n >= 4) {
+    CopyUnits<uint32_t>(to, from, n);
   } else {
     for (int64_t i = 0; i < n; ++i) to[i] = from[i];
   }
@@ -117,6 +134,7 @@ class SegmentedRows {
            RoundUp(RunBytes(s) * (1 + max_rows * s.kernel_h), kAlignment);
   }
 
+  // Without scratch it only may exist.
   SegmentedRows(const QConvArgs& args, int32_t zero_point, int64_t max_rows, void* scratch)
       : args_(args), zero_point_(zero_point), rows_(static_cast<const uint8_t**>(scratch)) {
     const QConvShape& s = args.shape;
@@ -128,7 +146,7 @@ class SegmentedRows {
     const int64_t pointers = max_rows * s.taps() * static_cast<int64_t>(sizeof(uint8_t*));
     zeros_ = static_cast<uint8_t*>(scratch) + RoundUp(pointers, kAlignment);
     copies_ = zeros_ + run_;
-    FillBytes(zeros_, zero_point, run_);
+    if (scratch) FillBytes(zeros_, zero_point, run_);
   }
 
   int64_t segments() const { return per_tap_ ? args_.shape.taps() : args_.shape.kernel_h; }
@@ -195,6 +213,8 @@ class FlatRows {
                 RoundUp(max_rows * static_cast<int64_t>(sizeof(uint8_t*)), kAlignment)),
         in_place_(args.shape.taps() == 1 && args.shape.depth() % 4 == 0),
         pointwise_(in_place_ && IsPointwise(args.shape)) {}
+
+  int64_t length() const { return RowBytes(args_.shape); }
 
   const uint8_t** Find(int64_t group, Range pixels) {
     if (pointwise_) {

@@ -34,8 +34,20 @@ struct TileArgs {
   int64_t panel_bytes;     // to the next panel
   const int32_t* bias;
   const float* scale;
-  int64_t channels;  // valid ones, 1 … kVectors · kLanes
+  int64_t channels;  // valid ones from here to the end of the last block
   TileOut out;
+  // One after the other, kVectors vectors of channels each; with out.raw there is one.
+  int64_t blocks;
+  int64_t block_bytes;  // to the next block's weights
+
+  PARE_INLINE void NextBlock(int64_t width) {
+    weights += block_bytes;
+    bias += width;
+    scale += width;
+    channels -= width;
+    out.y += width;
+    if (out.residual) out.residual += width;
+  }
 };
 
 template <int kRows, int kVectors>
@@ -146,18 +158,14 @@ PARE_INLINE void StoreLast(I32 (&acc)[kRows][kVectors], const TileArgs& args,
   }
 }
 
-// Copies what it needs of args: stores of bytes may alias them.
 template <int kRows, int kVectors, bool kResidual>
 PARE_INLINE void StoreU8Tile(I32 (&acc)[kRows][kVectors], const TileArgs& args) {
-  const TileOut out = args.out;
-  const ByteRule rule(out);
-  const int64_t channels = args.channels;
-  const float* scale_at = args.scale;
+  const ByteRule rule(args.out);
   PARE_UNROLL for (int v = 0; v + 1 < kVectors; v += 2) {
-    const F32 scale[2] = {Load(scale_at + v * kLanes), Load(scale_at + (v + 1) * kLanes)};
-    const int64_t n = channels - v * kLanes;
+    const F32 scale[2] = {Load(args.scale + v * kLanes), Load(args.scale + (v + 1) * kLanes)};
+    const int64_t n = args.channels - v * kLanes;
     PARE_UNROLL for (int r = 0; r < kRows; r += 2) {
-      StorePair<kResidual>(acc, out, rule, scale, n, v, r, r + 1 < kRows ? r + 1 : r);
+      StorePair<kResidual>(acc, args.out, rule, scale, n, v, r, r + 1 < kRows ? r + 1 : r);
     }
   }
   if constexpr (kVectors % 2 != 0) StoreLast<kRows, kVectors, kResidual>(acc, args, rule);
@@ -186,7 +194,7 @@ PARE_INLINE void TileStep(I32 (&acc)[kRows][kVectors], const uint8_t* const (&ro
 }
 
 template <class Dot, int kRows, int kVectors>
-void RunTile(const TileArgs& args) noexcept {
+PARE_INLINE void RunBlock(const TileArgs& args) {
   I32 acc[kRows][kVectors];
   PARE_UNROLL for (int v = 0; v < kVectors; ++v) {
     const I32 bias = Load(args.bias + v * kLanes);
@@ -206,6 +214,16 @@ void RunTile(const TileArgs& args) noexcept {
     }
   }
   StoreTile(acc, args);
+}
+
+// The arguments are copied, because stores of bytes might change the caller's.
+template <class Dot, int kRows, int kVectors>
+void RunTile(const TileArgs& caller) noexcept {
+  TileArgs args = caller;
+  for (int64_t block = caller.blocks; block > 0; --block) {
+    RunBlock<Dot, kRows, kVectors>(args);
+    args.NextBlock(kVectors * kLanes);
+  }
 }
 
 // How many rows fit beside `vectors` vectors, so that sums, weights and a broadcast fill the

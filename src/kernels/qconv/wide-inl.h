@@ -79,7 +79,8 @@ struct WideKind {
   static void Run(const QConvShape& s, const uint8_t* weights, int64_t block, int64_t block_vectors,
                   int64_t pixels, int64_t vectors, TileArgs& tile) {
     tile.panel_bytes = PanelBytes(s);
-    tile.weights = weights + block * block_vectors * tile.panel_bytes;
+    tile.block_bytes = block_vectors * tile.panel_bytes;
+    tile.weights = weights + block * tile.block_bytes;
     Tiles<DotHalves16>::Find(pixels, vectors)(tile);
   }
 };
