@@ -75,6 +75,7 @@ std::optional<Linear> LinearOf(const Graph& graph, const Node& node,
   if (has_bias && !graph.is_constant(node.inputs[2])) return std::nullopt;
   const Dims& shape = linear.weights.shape();
   linear.groups = node.attrs.i("group", 1);
+  if (linear.groups < 1 || shape[0] % linear.groups != 0) return std::nullopt;
   if (node.op == "Conv") {
     linear.channels = shape[0];
   } else if (node.op == "ConvTranspose") {
@@ -100,36 +101,45 @@ std::optional<Linear> LinearOf(const Graph& graph, const Node& node,
   return linear;
 }
 
-// The output channel of each element of the weights.
-std::vector<int64_t> ChannelOfWeight(const Linear& linear) {
+// Calls f(element, output channel, input channel) for each element of the weights, in order.
+template <typename F>
+void ForEachWeight(const Linear& linear, F&& f) {
   const Dims& shape = linear.weights.shape();
-  const int64_t second = shape[1];
-  const int64_t inner = linear.weights.count() / std::max<int64_t>(1, shape[0] * second);
-  std::vector<int64_t> channel(static_cast<size_t>(linear.weights.count()));
-  for (int64_t i = 0; i < linear.weights.count(); ++i) {
-    const int64_t row = i / (second * inner), column = i / inner % second;
-    const int64_t group = linear.output_first ? 0 : row / (shape[0] / linear.groups);
-    channel[static_cast<size_t>(i)] = linear.output_first ? row : group * second + column;
+  const int64_t rows = shape[0], columns = shape[1];
+  const int64_t inner = linear.weights.count() / std::max<int64_t>(1, rows * columns);
+  size_t element = 0;
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t group = row / (rows / linear.groups);
+    for (int64_t column = 0; column < columns; ++column) {
+      const auto first = static_cast<size_t>(row);
+      const auto second = static_cast<size_t>(group * columns + column);
+      const size_t out = linear.output_first ? first : second;
+      const size_t in = linear.output_first ? second : first;
+      for (int64_t i = 0; i < inner; ++i) f(element++, out, in);
+    }
   }
-  return channel;
 }
 
-// The input channel of each element of the weights.
-std::vector<int64_t> InputOfWeight(const Linear& linear) {
+// The weights with f(value, output channel, input channel) in place of each value, rounded once.
+template <typename F>
+Tensor MapWeights(const Linear& linear, F&& f) {
+  const Tensor from = Cast(linear.weights, DType::kF32).value();
+  Tensor mapped = Tensor::Make(DType::kF32, from.shape()).value();
+  const auto old_values = from.as<float>();
+  const auto values = mapped.mutable_as<float>();
+  ForEachWeight(linear, [&](size_t i, size_t out, size_t in) {
+    values[i] = static_cast<float>(f(double{old_values[i]}, out, in));
+  });
+  return Cast(mapped, linear.weights.dtype()).value();
+}
+
+int64_t InputChannels(const Linear& linear) {
   const Dims& shape = linear.weights.shape();
-  const int64_t second = shape[1];
-  const int64_t inner = linear.weights.count() / std::max<int64_t>(1, shape[0] * second);
-  std::vector<int64_t> channel(static_cast<size_t>(linear.weights.count()));
-  for (int64_t i = 0; i < linear.weights.count(); ++i) {
-    const int64_t row = i / (second * inner), column = i / inner % second;
-    const int64_t group = linear.output_first ? row / (shape[0] / linear.groups) : 0;
-    channel[static_cast<size_t>(i)] = linear.output_first ? group * second + column : row;
-  }
-  return channel;
+  return linear.output_first ? shape[1] * linear.groups : shape[0];
 }
 
 // The node `like` with other weights and a bias; null weights of MatMul with a bias make it a Gemm.
-bool ReplaceLinear(const Match& m, Patch& p, const Linear& linear, std::span<const double> weights,
+bool ReplaceLinear(const Match& m, Patch& p, const Linear& linear, Tensor weights,
                    std::span<const double> bias) {
   const Node node = m.node("linear");
   const std::string weights_name = m.graph().value(node.inputs[1]).name;
@@ -137,9 +147,8 @@ bool ReplaceLinear(const Match& m, Patch& p, const Linear& linear, std::span<con
   const bool has_bias =
       linear.bias || std::any_of(bias.begin(), bias.end(), [](double value) { return value != 0; });
   NodeSpec spec = p.Copy(m["linear"]);
-  if (Doubles(linear.weights) != std::vector<double>(weights.begin(), weights.end())) {
-    spec = spec.WithInput(
-        1, p.Constant(weights_name, FromDoubles(dtype, linear.weights.shape(), weights)));
+  if (weights.data() != linear.weights.data()) {
+    spec = spec.WithInput(1, p.Constant(weights_name, std::move(weights)));
   }
   if (has_bias) {
     if (node.op == "MatMul") {
@@ -162,15 +171,19 @@ bool FoldBehind(const Match& m, Patch& p) {
   const auto affine =
       norm ? OfBatchNorm(m) : OfArithmetic(m, linear->rank, linear->output_axis, linear->channels);
   if (!affine || std::ssize(affine->scale) != linear->channels) return false;
-  std::vector<double> weights = Doubles(linear->weights);
-  const std::vector<int64_t> channel = ChannelOfWeight(*linear);
-  for (size_t i = 0; i < weights.size(); ++i) weights[i] *= affine->scale[channel[i]];
+  const bool scales = std::any_of(affine->scale.begin(), affine->scale.end(),
+                                  [](double scale) { return scale != 1; });
+  Tensor weights = linear->weights;
+  if (scales) {
+    weights = MapWeights(
+        *linear, [&](double weight, size_t out, size_t) { return weight * affine->scale[out]; });
+  }
   std::vector<double> bias = affine->shift;
   if (linear->bias) {
     const std::vector<double> old = Doubles(*linear->bias);
     for (size_t c = 0; c < bias.size(); ++c) bias[c] += old[c] * affine->scale[c];
   }
-  return ReplaceLinear(m, p, *linear, weights, bias);
+  return ReplaceLinear(m, p, *linear, std::move(weights), bias);
 }
 
 bool HasPadding(const Node& node) {
@@ -190,22 +203,16 @@ bool FoldBefore(const Match& m, Patch& p) {
       Any("x"), Const("scale"), Const("bias"), Const("mean"), Const("variance"));
   if (!pattern.Matches(m["norm"], norm)) return false;
   const auto affine = OfBatchNorm(norm);
-  const std::vector<int64_t> input = InputOfWeight(*linear);
-  const std::vector<int64_t> channel = ChannelOfWeight(*linear);
-  if (!affine || input.empty() ||
-      *std::max_element(input.begin(), input.end()) + 1 != std::ssize(affine->scale)) {
-    return false;
-  }
+  if (!affine || std::ssize(affine->scale) != InputChannels(*linear)) return false;
   const bool shifts = std::any_of(affine->shift.begin(), affine->shift.end(),
                                   [](double shift) { return shift != 0; });
   if (shifts && HasPadding(node)) return false;
-  std::vector<double> weights = Doubles(linear->weights);
   std::vector<double> bias(static_cast<size_t>(linear->channels));
   if (linear->bias) bias = Doubles(*linear->bias);
-  for (size_t i = 0; i < weights.size(); ++i) {
-    bias[channel[i]] += weights[i] * affine->shift[input[i]];
-    weights[i] *= affine->scale[input[i]];
-  }
+  const Tensor weights = MapWeights(*linear, [&](double weight, size_t out, size_t in) {
+    bias[out] += weight * affine->shift[in];
+    return weight * affine->scale[in];
+  });
   const std::string name = m.graph().value(node.inputs[1]).name;
   const DType dtype = linear->weights.dtype();
   const bool matmul = node.op == "MatMul";
@@ -215,7 +222,7 @@ bool FoldBefore(const Match& m, Patch& p) {
       p.Copy(m["linear"])
           .Named(matmul ? "Gemm" : node.op)
           .WithInput(0, norm["x"])
-          .WithInput(1, p.Constant(name, FromDoubles(dtype, linear->weights.shape(), weights)))
+          .WithInput(1, p.Constant(name, weights))
           .WithInput(2, p.Constant(name + ".bias", FromDoubles(dtype, {linear->channels}, bias))));
 }
 

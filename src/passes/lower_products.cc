@@ -34,21 +34,30 @@ std::optional<std::vector<double>> PerChannel(const Tensor& tensor, int64_t chan
 }
 
 // w − zero as s8 where that fits; u8 weights else move by 128, and so does their zero point.
+template <typename T>
 void MoveToS8(Weights& weights, const Tensor& integers) {
-  const std::vector<double> w = Doubles(integers);
+  const auto w = integers.as<T>();
   const size_t channels = weights.zero.size(), inner = channels ? w.size() / channels : 0;
   bool fits = true;
-  for (size_t i = 0; i < w.size(); ++i) {
-    const double moved = w[i] - static_cast<double>(weights.zero[i / inner]);
-    fits = fits && moved >= -128 && moved <= 127;
+  for (size_t c = 0; c < channels && fits; ++c) {
+    const auto [lo, hi] = std::minmax_element(w.begin() + c * inner, w.begin() + (c + 1) * inner);
+    fits = inner == 0 || (*lo - weights.zero[c] >= -128 && *hi - weights.zero[c] <= 127);
   }
-  const int64_t shift = integers.dtype() == DType::kU8 ? 128 : 0;
-  std::vector<double> s8(w.size());
-  for (size_t i = 0; i < w.size(); ++i) {
-    s8[i] = w[i] - static_cast<double>(fits ? weights.zero[i / inner] : shift);
+  const int64_t shift = std::is_same_v<T, uint8_t> ? 128 : 0;
+  const auto moves = [&](size_t c) { return fits ? weights.zero[c] : shift; };
+  bool any = false;
+  for (size_t c = 0; c < channels; ++c) any = any || moves(c) != 0;
+  if (std::is_same_v<T, int8_t> && !any) {
+    weights.s8 = integers;
+  } else {
+    weights.s8 = Tensor::Make(DType::kI8, integers.shape()).value();
+    const auto s8 = weights.s8.mutable_as<int8_t>();
+    for (size_t c = 0; c < channels; ++c) {
+      const int64_t by = moves(c);
+      for (size_t i = c * inner; i < (c + 1) * inner; ++i) s8[i] = static_cast<int8_t>(w[i] - by);
+    }
   }
   for (int64_t& zero : weights.zero) zero = fits ? 0 : zero - shift;
-  weights.s8 = FromDoubles(DType::kI8, integers.shape(), s8);
 }
 
 // Of a DequantizeLinear of a constant, whose channels lie along `axis` of the constant.
@@ -78,7 +87,11 @@ std::optional<Weights> WeightsOf(const graph::Graph& graph, ValueId value, int a
     std::copy(zero->begin(), zero->end(), weights.zero.begin());
   }
   if (axis != 0) integers = Transposed(integers, graph::Ints{1, 0});
-  MoveToS8(weights, integers);
+  if (integers.dtype() == DType::kU8) {
+    MoveToS8<uint8_t>(weights, integers);
+  } else {
+    MoveToS8<int8_t>(weights, integers);
+  }
   return weights;
 }
 

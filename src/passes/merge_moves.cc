@@ -42,6 +42,18 @@ bool MergeReshapes(const Match& m, Patch& p) {
   return p.Replace(m["y"], NodeSpec{"Reshape", {m["x"], shape}, {}, m.node("y").name});
 }
 
+// A target that is computed from sizes of the input says no more than a constant with zeros.
+bool KnowTarget(const Match& m, Patch& p) {
+  const TensorType from = m.type("x"), to = m.type("y");
+  if (m.graph().is_constant(m["shape"]) || !from.shape || !to.shape) return false;
+  const auto target = ReshapeTarget(*from.shape, *to.shape);
+  if (!target) return false;
+  const auto count = static_cast<int64_t>(target->size());
+  const auto shape =
+      p.Constant(m.value("shape").name + ".known", Tensor::Of<int64_t>({count}, *target));
+  return p.Replace(m["y"], p.Copy(m["y"]).WithInput(1, shape).Without("allowzero"));
+}
+
 std::span<const Rule> Rules() {
   static const auto view = [](std::string_view name) {
     return Op({"Reshape", "Flatten", "Squeeze", "Unsqueeze"}, name);
@@ -52,6 +64,7 @@ std::span<const Rule> Rules() {
       {"merge-reshapes",
        view("y")(view("inner")(Any("x"), Any("s1").Optional()), Any("s2").Optional()),
        MergeReshapes},
+      {"know-reshape", Op({"Reshape"}, "y")(Any("x"), Any("shape")), KnowTarget},
   };
   return rules;
 }

@@ -1,7 +1,5 @@
 #include "passes/numbers.h"
 
-#include <cstring>
-
 namespace pare::passes {
 
 std::vector<double> Doubles(const Tensor& tensor) {
@@ -27,6 +25,39 @@ std::optional<std::vector<double>> AlongAxis(const Tensor& tensor, int rank, int
   return values;
 }
 
+namespace {
+
+// Whether only dimensions of size 1 move: then the bytes are the same.
+bool KeepsOrder(const Dims& shape, std::span<const int64_t> perm) {
+  int64_t last = -1;
+  for (int64_t axis : perm) {
+    if (shape[axis] == 1) continue;
+    if (axis < last) return false;
+    last = axis;
+  }
+  return true;
+}
+
+template <typename T>
+void Gather(const T* from, T* to, const Dims& shape, const Dims& stride) {
+  const int rank = static_cast<int>(shape.size());
+  const int64_t row = shape[rank - 1], step = stride[rank - 1];
+  const int64_t rows = CountOf(std::span(shape).first(rank - 1)).value();
+  Dims index(rank, 0);
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t i = 0; i < row; ++i) to[i] = from[i * step];
+    to += row;
+    for (int axis = rank - 2; axis >= 0; --axis) {
+      from += stride[axis];
+      if (++index[axis] < shape[axis]) break;
+      from -= stride[axis] * shape[axis];
+      index[axis] = 0;
+    }
+  }
+}
+
+}  // namespace
+
 Tensor Transposed(const Tensor& tensor, std::span<const int64_t> perm) {
   const int rank = tensor.rank();
   Dims shape(rank), stride_of(rank, 1), stride(rank);
@@ -35,19 +66,11 @@ Tensor Transposed(const Tensor& tensor, std::span<const int64_t> perm) {
     shape[i] = tensor.shape()[perm[i]];
     stride[i] = stride_of[perm[i]];
   }
+  if (KeepsOrder(tensor.shape(), perm)) return tensor.Reshaped(std::move(shape));
   Tensor result = Tensor::Make(tensor.dtype(), shape).value();
-  const size_t size = SizeOf(tensor.dtype());
-  Dims index(rank, 0);
-  int64_t from = 0;
-  for (int64_t to = 0; to < result.count(); ++to) {
-    std::memcpy(result.mutable_data() + to * size, tensor.data() + from * size, size);
-    for (int axis = rank - 1; axis >= 0; --axis) {
-      from += stride[axis];
-      if (++index[axis] < shape[axis]) break;
-      from -= stride[axis] * shape[axis];
-      index[axis] = 0;
-    }
-  }
+  VisitDType(tensor.dtype(), [&]<typename T>(T) {
+    Gather(tensor.as<T>().data(), result.mutable_as<T>().data(), shape, stride);
+  });
   return result;
 }
 

@@ -17,7 +17,8 @@ Status RemoveDead(PassContext& context);
 Status MergeEqual(PassContext& context);
 // Drops nodes that give back their input.
 Status RemoveIdentities(PassContext& context);
-// Consecutive Transposes become one, consecutive shape changes one Reshape.
+// Consecutive Transposes become one, consecutive shape changes one Reshape; a Reshape to sizes that
+// the graph computes gets a constant target where that says the same.
 Status MergeMoves(PassContext& context);
 // BatchNormalization and arithmetic with one constant a channel go into the weights of the linear
 // operator before or behind them; MatMul of two dimensions with a bias becomes Gemm.

@@ -5,8 +5,9 @@
 //   --
 //   <graph after>
 //
-// Where all operators are known, both graphs are evaluated, too, and must give the same. With
-// PARE_UPDATE set in the environment the graphs after are written anew, to be reviewed.
+// Both graphs are evaluated, too, and must give the same, unless the title ends with "(not
+// evaluated)". With PARE_UPDATE set in the environment the graphs after are written anew, to be
+// reviewed.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -57,13 +58,13 @@ std::string RunCase(const Pass& pass, const Case& c) {
   const std::vector<Tensor> inputs = RandomInputs(before, 1);
   const auto expected = EvaluatePlainly(before, inputs);
   const auto actual = EvaluatePlainly(*graph, inputs);
-  if (expected && actual) {
+  if (!c.title.ends_with("(not evaluated)")) {
+    EXPECT_TRUE(expected) << expected.error().message();
+    EXPECT_TRUE(actual) << actual.error().message();
+    if (!expected || !actual) return "";
     // Integers may differ in the last place from floats that were rounded to them.
     const double tolerance = pass.name == "QdqToInteger" ? 2e-2 : 1e-4;
-    EXPECT_EQ(Difference(*expected, *actual, tolerance), "") << c.title;
-  } else {
-    std::cout << c.title << ": not evaluated: " << (expected ? actual : expected).error().message()
-              << '\n';
+    EXPECT_EQ(Difference(*expected, *actual, tolerance), "");
   }
   return graph::Print(*graph, {.max_values = 8, .hashes = false});
 }
