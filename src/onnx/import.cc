@@ -93,6 +93,10 @@ class Importer {
 };
 
 Result<Graph> Importer::Run() {
+  if (TextOf(bytes_).starts_with("version https://git-lfs")) {
+    return Invalid("this is a pointer of Git LFS, not the model itself",
+                   "`git lfs pull` in its repository fetches the model");
+  }
   PARE_ASSIGN(const ModelMessage model, ReadModel(bytes_));
   if (!model.graph) {
     return Invalid("this is not an ONNX model: it holds no graph",

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "graph/verify.h"
 #include "onnx/export.h"
 #include "onnx/import.h"
 
@@ -11,6 +12,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   onnx::NoExternalFiles none;
   const auto graph = onnx::ImportBytes(std::as_bytes(std::span(data, size)), nullptr, none);
   if (!graph) return 0;
+  if (const Status consistent = graph::Verify(*graph); !consistent) {
+    std::fprintf(stderr, "%s\n", consistent.error().message().c_str());
+    std::abort();
+  }
   const auto bytes = onnx::ExportBytes(*graph);
   if (!bytes) return 0;
   const auto again = onnx::ImportBytes(onnx::BytesOf(*bytes), nullptr, none);

@@ -249,6 +249,8 @@ TEST(ImportError, NamesNodeAndReason) {
     EXPECT_NE(message.find(c.message), message.npos) << c.message << "\n  got: " << message;
   }
   EXPECT_NE(ErrorOf("").find("not an ONNX model"), std::string::npos);
+  EXPECT_NE(ErrorOf("version https://git-lfs.github.com/spec/v1").find("Git LFS"),
+            std::string::npos);
 }
 
 TEST(ImportError, EveryTruncationIsAnErrorOrAModel) {

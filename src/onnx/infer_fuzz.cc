@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "graph/verify.h"
 #include "onnx/batch.h"
 #include "onnx/export.h"
 #include "onnx/import.h"
@@ -14,6 +15,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto graph = onnx::ImportBytes(std::as_bytes(std::span(data, size)), nullptr, none);
   if (!graph) return 0;
   onnx::FreeBatch(*graph);
+  if (const Status consistent = graph::Verify(*graph); !consistent) {
+    std::fprintf(stderr, "%s\n", consistent.error().message().c_str());
+    std::abort();
+  }
   if (!ops::InferTypes(*graph)) return 0;
   const auto bytes = onnx::ExportBytes(*graph);
   if (!bytes) return 0;

@@ -235,6 +235,11 @@ Result<NamedTensor> ReadNamedTensor(Bytes bytes, const TensorSource& source) {
   }
   const DType dtype = DTypeFromOnnx(static_cast<int>(message.data_type));
   if (dtype == DType::kNone) {
+    if (message.external) {  // kept as bytes, it could not follow an exported model
+      return in_context(Error(ErrorKind::kUnsupported,
+                              Text("pare has no tensors of its element type ", message.data_type),
+                              "save the model with its weights inside"));
+    }
     result.foreign = true;
     return result;
   }
