@@ -4,7 +4,7 @@ set -euo pipefail
 
 packages=(
   build-essential cmake ninja-build ccache git
-  libprotozero-dev libexpected-dev libcli11-dev libfmt-dev libboost1.81-dev libboost-json1.81-dev
+  libprotozero-dev libexpected-dev libboost1.81-dev
   libjpeg62-turbo-dev libpng-dev zlib1g-dev libgtest-dev libbenchmark-dev
 )
 if [[ ${1:-} == check ]]; then

@@ -99,7 +99,7 @@ Result<Side> Start(const std::string& path, const BenchOptions& options,
   Side side;
   Stopwatch watch;
   PARE_ASSIGN(model::Model model, model::Model::Load(path));
-  PARE_ASSIGN(side.session, model::MakeSession(model.graph(), context));
+  PARE_ASSIGN(side.session, OfModel(model::MakeSession(model.graph(), context), path));
   side.load_ms = watch.ms();
   PARE_TRY(options.sample.data.ApplyTo(model));
   NoteFixedBatch(model, options.sample.machine.batch, console);
@@ -107,7 +107,7 @@ Result<Side> Start(const std::string& path, const BenchOptions& options,
   std::vector<Tensor> outputs(model.graph().outputs().size());
   watch.Restart();
   if (Status status = side.session->Run(side.inputs, outputs); !status)
-    return Fail(status.error().at(path));
+    return Fail(OfModel(status.error(), path));
   side.first_run_ms = watch.ms();
   return side;
 }

@@ -12,6 +12,7 @@ namespace {
 
 struct CompareOptions {
   std::string a, b;
+  double seconds = compress::TimingOptions().seconds;
   MachineOptions machine;
   DataOptions data;
   compress::Metric metric = compress::Metric::kAuto;
@@ -31,6 +32,7 @@ struct CompareOptions {
         },
         "auto (default), top, cosine, mse or psnr");
     parser.Flag("--layers", layers, "list every layer");
+    DeclareSeconds(parser, seconds, "how long to measure times (default 1.5)");
     machine.Declare(parser);
   }
 };
@@ -70,11 +72,13 @@ Status Compare(const CompareOptions& options, Console& console) {
   compress::CompareOptions compare;
   compare.metric = options.metric;
   compare.batch = options.machine.batch;
+  compare.timing.seconds = options.seconds;
   CompareReport report{.comparison = {}, .all_layers = options.layers, .peak_memory_bytes = 0};
   PARE_ASSIGN(report.comparison,
-              compress::Compare({a.graph(), a.file_bytes()}, {b.graph(), b.file_bytes()}, dataset,
-                                data::DrawSamples(*dataset, options.data.limit, 0),
-                                known.preprocess(), context, compare, console));
+              OfModel(compress::Compare({a.graph(), a.file_bytes()}, {b.graph(), b.file_bytes()},
+                                        dataset, data::DrawSamples(*dataset, options.data.limit, 0),
+                                        known.preprocess(), context, compare, console),
+                      Text(options.a, " or ", options.b)));
   report.peak_memory_bytes = PeakRssBytes();
   return console.Show(report);
 }

@@ -52,14 +52,16 @@ Status Evaluate(const EvaluateOptions& options, Console& console) {
                     .at(options.data.path));
   }
   const model::Context context = options.machine.MakeContext();
-  PARE_ASSIGN(const auto session, model::MakeSession(model.graph(), context));
+  PARE_ASSIGN(const auto session,
+              OfModel(model::MakeSession(model.graph(), context), options.model));
   PARE_ASSIGN(
       data::Loader loader,
       data::Loader::Make(
           dataset, model::InputSpecs(model.graph()),
           data::DrawSamples(*dataset, options.data.limit, 0),
           {.batch = options.machine.batch, .preprocess = model.preprocess(), .prefetch = true}));
-  PARE_ASSIGN(compress::Evaluation evaluation, compress::Evaluate(*session, loader, console));
+  PARE_ASSIGN(compress::Evaluation evaluation,
+              OfModel(compress::Evaluate(*session, loader, console), options.model));
   return console.Show(EvaluateReport{evaluation});
 }
 

@@ -118,6 +118,10 @@ Status CheckOutput(const std::string& output, const std::vector<std::string>& in
   return {};
 }
 
+Error OfModel(const Error& error, const std::string& path) {
+  return error.message().starts_with("node ") ? error.at(path) : error;
+}
+
 void NoteFixedBatch(const model::Model& model, int64_t batch, Console& console) {
   if (batch == 1 || model.batch_note().empty()) return;
   console.Note(Text("--batch ", batch, " has no effect: ", model.batch_note()));

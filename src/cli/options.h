@@ -48,6 +48,15 @@ Status StoreData(const DataOptions& options, const model::Model& model,
 // Fails with kUsage where writing `output` would destroy one of `inputs`, or can't work.
 Status CheckOutput(const std::string& output, const std::vector<std::string>& inputs);
 
+// What running a model tells of begins with its node; this puts the file before it. Errors that
+// name a file of their own stay as they are.
+Error OfModel(const Error& error, const std::string& path);
+template <typename T>
+Result<T> OfModel(Result<T> result, const std::string& path) {
+  if (!result) return Fail(OfModel(result.error(), path));
+  return result;
+}
+
 // Says once that --batch had no effect where the graph's batch is fixed.
 void NoteFixedBatch(const model::Model& model, int64_t batch, Console& console);
 

@@ -76,6 +76,19 @@ Status ParseNumber(std::string_view text, std::optional<double>& number) {
   return {};
 }
 
+void DeclareSeconds(Parser& parser, double& seconds, std::string help) {
+  const auto set = [&seconds](std::string_view text) -> Status {
+    std::optional<double> given;
+    PARE_TRY(ParseNumber(text, given));
+    if (*given <= 0 || *given > 3600) {
+      return Fail(ErrorKind::kUsage, "it is to be more than 0 and at most 3600");
+    }
+    seconds = *given;
+    return {};
+  };
+  parser.Option("--seconds", "S", set, std::move(help));
+}
+
 std::string_view NearestName(std::string_view name, std::span<const std::string_view> candidates) {
   std::string_view nearest;
   size_t least = std::max<size_t>(name.size() / 3, 1) + 1;

@@ -90,6 +90,9 @@ class Parser {
 // A finite number, with a point for the fraction.
 Status ParseNumber(std::string_view text, std::optional<double>& number);
 
+// "--seconds S": more than 0, at most an hour.
+void DeclareSeconds(Parser& parser, double& seconds, std::string help);
+
 // Of `candidates` the one that `name` is most likely a slip of; "" where none is near.
 std::string_view NearestName(std::string_view name, std::span<const std::string_view> candidates);
 

@@ -105,12 +105,13 @@ Status ProfileModel(const ProfileOptions& options, Console& console) {
   PARE_ASSIGN(model::Model model, model::Model::Load(options.model));
   PARE_TRY(options.sample.data.ApplyTo(model));
   NoteFixedBatch(model, options.sample.machine.batch, console);
-  PARE_ASSIGN(const auto session, model::MakeSession(model.graph(), context));
+  PARE_ASSIGN(const auto session,
+              OfModel(model::MakeSession(model.graph(), context), options.model));
   PARE_ASSIGN(const auto inputs, options.sample.MakeInputs(model, console));
   runtime::Profile profile;
   if (Status status = ProfileRuns(*session, inputs, options.sample.seconds, profile, console);
       !status) {
-    return Fail(status.error().at(options.model));
+    return Fail(OfModel(status.error(), options.model));
   }
   ProfileReport report{.layers = profile.Layers(),
                        .runs = profile.runs(),

@@ -14,6 +14,7 @@ namespace {
 
 struct QuantizeOptions {
   std::string model, output;
+  double seconds = compress::TimingOptions().seconds;
   MachineOptions machine;
   DataOptions data;
   compress::QuantizeOptions quantize;
@@ -26,6 +27,7 @@ struct QuantizeOptions {
     parser.Option("-o, --output", "FILE", output, "where the int8 model goes");
     parser.Required();
     parser.Flag("--layers", layers, "list every layer");
+    DeclareSeconds(parser, seconds, "how long to measure times (default 1.5)");
     data.Declare(parser, DataOptions::Need::kRequired);
     DeclareSplit(parser);
     DeclareMethod(parser);
@@ -128,7 +130,9 @@ std::string ToText(const QuantizeReport& report) {
       Text("\ncalibrated on ", q.split.calibration.size(), " samples in ", Fixed(q.seconds, 1),
            " s (", compress::CalibratorName(q.calibrator),
            q.bias_corrected ? ", biases corrected" : "", q.equalized ? ", channels equalized" : "");
-  if (q.seven_bit_layers > 0) text += Text(", ", q.seven_bit_layers, " layers with 7-bit weights");
+  if (q.seven_bit_layers > 0)
+    text += Text(", ", q.seven_bit_layers, q.seven_bit_layers == 1 ? " layer" : " layers",
+                 " with 7-bit weights");
   text += Text("), verified on ", report.comparison.quality.count, " others in ",
                Fixed(report.comparison.verify_seconds, 1), " s, at most ",
                ByteText(report.peak_bytes), " of memory\n\nwrote ", Printable(report.output), '\n');
@@ -165,11 +169,13 @@ Result<compress::Comparison> Verify(const QuantizeOptions& options, const model:
   compress::CompareOptions compare;
   compare.metric = options.quantize.metric;
   compare.batch = options.machine.batch;
+  compare.timing.seconds = options.seconds;
   PARE_ASSIGN(compress::Comparison comparison,
-              compress::Compare({model.graph(), model.file_bytes()},
-                                {written.graph(), written.file_bytes()}, std::move(dataset),
-                                quantized.split.verification, model.preprocess(), context, compare,
-                                console));
+              OfModel(compress::Compare({model.graph(), model.file_bytes()},
+                                        {written.graph(), written.file_bytes()}, std::move(dataset),
+                                        quantized.split.verification, model.preprocess(), context,
+                                        compare, console),
+                      options.output));
   comparison.layers = JoinLayers(quantized.layers, comparison.layers);
   return comparison;
 }
@@ -200,7 +206,8 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
   const model::Context context = options.machine.MakeContext();
   PARE_ASSIGN(
       compress::Quantized quantized,
-      compress::Quantize(model.graph(), dataset, model.preprocess(), context, how, console));
+      OfModel(compress::Quantize(model.graph(), dataset, model.preprocess(), context, how, console),
+              options.model));
   PARE_TRY(StoreData(data, model, quantized.graph.metadata));
   quantized.graph.metadata["pare.run"] = RunRecord(options, *dataset, quantized);
   const Stopwatch export_watch;

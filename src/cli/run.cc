@@ -146,9 +146,9 @@ Status RunModel(const RunOptions& options, Console& console) {
   const model::Context context = model::Context::Make(options.threads);
   std::vector<Tensor> outputs(graph.outputs().size());
   const Stopwatch watch;
-  PARE_ASSIGN(const auto session, model::MakeSession(graph, context));
+  PARE_ASSIGN(const auto session, OfModel(model::MakeSession(graph, context), options.model));
   if (Status status = session->Run(inputs, outputs); !status)
-    return Fail(status.error().at(options.model));
+    return Fail(OfModel(status.error(), options.model));
   RunReport report{.outputs = {}, .ms = watch.ms()};
   for (size_t i = 0; i < outputs.size(); ++i) {
     report.outputs.push_back({.name = graph.outputs()[i].name, .path = {}, .tensor = outputs[i]});

@@ -12,17 +12,7 @@ void SampleOptions::Declare(Parser& parser) {
   DeclareShapes(parser, shapes);
   parser.Option("--seed", "N", seed, 0, "of the made-up numbers (default 0)");
   machine.Declare(parser);
-  parser.Option(
-      "--seconds", "S",
-      [this](std::string_view text) -> Status {
-        std::optional<double> given;
-        PARE_TRY(ParseNumber(text, given));
-        if (*given <= 0 || *given > 3600)
-          return Fail(ErrorKind::kUsage, "it is to be more than 0 and at most 3600");
-        seconds = *given;
-        return {};
-      },
-      "how long to measure (default 2)");
+  DeclareSeconds(parser, seconds, "how long to measure (default 2)");
   data.Declare(parser, DataOptions::Need::kOptional);
 }
 

@@ -1,0 +1,333 @@
+// The program from its command line to its files and its exit code, in this process.
+#include <boost/json/src.hpp>
+#include <fstream>
+#include <sstream>
+
+#include "cli/command.h"
+#include "graph/text.h"
+#include "onnx/export.h"
+#include "onnx/import.h"
+#include "platform/file.h"
+#include "platform/test_folder.h"
+#include "running.h"
+
+namespace pare {
+namespace {
+
+namespace json = boost::json;
+using Arguments = std::vector<std::string>;
+
+struct Ran {
+  int code;
+  std::string out, err;
+
+  json::object object() const { return json::parse(out).as_object(); }
+};
+
+Ran Pare(const Arguments& arguments) {
+  std::ostringstream out, err;
+  cli::Console console(out, err, {});
+  const int code = cli::Main(arguments, console);
+  return {code, out.str(), err.str()};
+}
+
+Arguments operator+(Arguments a, const Arguments& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+bool Has(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+const std::string kModel = SourcePath("examples/demo/resnet20_cifar10_fp32.onnx");
+const std::string kPictures = SourcePath("examples/demo/cifar10_test_2000.bin");
+const Arguments kData = {"--data", kPictures};
+const Arguments kPreprocessing = {"--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225"};
+
+TEST(CommandLine, ListsItsCommands) {
+  for (const Arguments& arguments : {Arguments{}, {"--help"}, {"help"}}) {
+    const Ran ran = Pare(arguments);
+    EXPECT_EQ(ran.code, 0);
+    for (const cli::Command* command : cli::AllCommands()) {
+      EXPECT_TRUE(Has(ran.out, Text("\n  ", command->name, ' '))) << command->name;
+    }
+    EXPECT_TRUE(Has(ran.out, "130  interrupted"));
+  }
+}
+
+TEST(CommandLine, HelpOfEachCommandHasAnExample) {
+  for (const cli::Command* command : cli::AllCommands()) {
+    const std::string name(command->name);
+    const Ran ran = Pare({name, "--help"});
+    EXPECT_EQ(ran.code, 0);
+    EXPECT_TRUE(Has(ran.out, "usage: pare " + name));
+    EXPECT_TRUE(Has(ran.out, "examples:\n  pare " + name));
+    EXPECT_TRUE(Has(ran.out, "--json"));
+    EXPECT_EQ(ran.out, Pare({"help", name}).out);
+  }
+}
+
+TEST(CommandLine, ErrorsHaveAReasonAWayOutAndACode) {
+  const TestFolder folder;
+  const std::string garbage = folder.Write("garbage.onnx", "this is no model");
+  const std::string out = folder / "out.onnx";
+  const struct {
+    Arguments arguments;
+    int code;
+    std::string_view message;
+  } kCases[] = {
+      {{"quantise"}, 2, "is quantize meant?"},
+      {{"bench", kModel, "--thread", "1"}, 2, "is --threads meant?"},
+      {{"bench"}, 2, "MODEL is missing"},
+      {{"inspect", folder / "none.onnx"}, 3, "none.onnx"},
+      {{"bench", folder / "none.onnx"}, 3, "none.onnx"},
+      {{"inspect", garbage}, 4, "garbage.onnx"},
+      {{"evaluate", kModel, "--data", folder / "none"}, 3, "none"},
+      {{"evaluate", kModel, "--data", kPictures, "--std", "0"}, 2, "--std"},
+      {{"compare", kModel, garbage, "--data", kPictures}, 4, "garbage.onnx"},
+      {{"quantize", kModel, "--data", kPictures}, 2, "-o, --output FILE is missing"},
+      {{"quantize", kModel, "--data", kPictures, "-o", kModel}, 2, "would be overwritten"},
+      {{"quantize", kModel, "--data", kPictures, "-o", kPictures}, 2, "would be overwritten"},
+      {{"quantize", kModel, "--data", kPictures, "-o", folder.path()}, 2, "it is a folder"},
+      {{"quantize", kModel, "--data", kPictures, "-o", out, "--calibrator", "best"},
+       2,
+       "--calibrator"},
+      {{"quantize", kModel, "--data", kPictures, "-o", out, "--keep-float", "*"},
+       5,
+       "no layer of the model"},
+      {{"run", kModel}, 2, "nothing is given for the input \"input\""},
+      {{"bench", kModel, "--shape", "input=1x3x31x31"}, 2, "does not fit"},
+  };
+  for (const auto& [arguments, code, message] : kCases) {
+    const Ran ran = Pare(arguments);
+    EXPECT_EQ(ran.code, code) << ran.err;
+    EXPECT_TRUE(ran.err.starts_with("pare: ") || Has(ran.err, "\npare: ")) << ran.err;
+    EXPECT_TRUE(Has(ran.err, message)) << ran.err;
+    EXPECT_EQ(ran.out, "");
+
+    const Ran machine = Pare(arguments + Arguments{"--json"});
+    EXPECT_EQ(machine.code, code);
+    const json::object error = machine.object().at("error").as_object();
+    EXPECT_EQ(error.at("exit_code").as_int64(), code);
+    EXPECT_TRUE(Has(
+        std::string(error.at("message").as_string()) + std::string(error.at("advice").as_string()),
+        message))
+        << machine.out;
+  }
+  EXPECT_FALSE(FileExists(out));
+}
+
+TEST(CommandLine, DoctorAndVersionKnowTheMachine) {
+  const json::object machine = Pare({"doctor", "--json"}).object();
+  EXPECT_GE(machine.at("threads").as_int64(), 1);
+  EXPECT_EQ(machine.at("isas").as_array().at(0).as_string(), "scalar");
+  EXPECT_GT(machine.at("memory_bytes").as_int64(), 0);
+  EXPECT_TRUE(Has(Pare({"doctor"}).out, "threads"));
+  EXPECT_EQ(Pare({"version", "--json"}).object().at("version"), machine.at("version"));
+  EXPECT_TRUE(Has(Pare({"--version"}).out, "pare "));
+}
+
+// One small quantization that several tests look at.
+class Quantized : public ::testing::Test {
+ protected:
+  struct Job {
+    TestFolder folder;
+    std::string model = folder / "int8.onnx";
+    Ran ran =
+        Pare(Arguments{"quantize", kModel, "-o", model, "--calibration", "24", "--verification",
+                       "64", "--limit", "200", "--target", "any", "--seconds", "0.1", "--json"} +
+             kData + kPreprocessing);
+  };
+  static void SetUpTestSuite() { job_ = new Job(); }
+  static void TearDownTestSuite() {
+    delete job_;
+    job_ = nullptr;
+  }
+  void SetUp() override { ASSERT_EQ(job_->ran.code, 0) << job_->ran.err; }
+
+  static Job* job_;
+};
+Quantized::Job* Quantized::job_ = nullptr;
+
+TEST_F(Quantized, ReportsWhatItCostsAndGains) {
+  const json::object report = job_->ran.object();
+  const json::object quality = report.at("quality").as_object();
+  EXPECT_EQ(quality.at("count").as_int64(), 64);
+  EXPECT_GT(quality.at("top1_a").to_number<double>(), 80);
+  EXPECT_GT(quality.at("top1_b").to_number<double>(), 80);
+  EXPECT_GT(quality.at("top5_b").to_number<double>(), 90);
+  EXPECT_GT(quality.at("agreement").to_number<double>(), 90);
+  EXPECT_GT(quality.at("cosine").to_number<double>(), 0.98);
+  EXPECT_LT(report.at("bytes").at("b").as_int64(), report.at("bytes").at("a").as_int64() / 2);
+  for (const char* side : {"a", "b"}) {
+    const json::value& ms = report.at("time_ms").at(side);
+    EXPECT_LE(ms.at("low").to_number<double>(), ms.at("median").to_number<double>());
+    EXPECT_LE(ms.at("median").to_number<double>(), ms.at("high").to_number<double>());
+  }
+  EXPECT_GT(report.at("time_ms").at("speedup").to_number<double>(), 0);
+  EXPECT_GT(report.at("seconds").at("quantize").to_number<double>(), 0);
+  EXPECT_GT(report.at("seconds").at("verify").to_number<double>(), 0);
+  EXPECT_GT(report.at("peak_memory_bytes").as_int64(), 0);
+  EXPECT_EQ(report.at("calibration_samples").as_int64(), 24);
+
+  int integer = 0, measured = 0;
+  for (const json::value& layer : report.at("layers").as_array()) {
+    integer += layer.at("precision").as_string().starts_with("int");
+    measured += layer.at("snr_db").is_number();
+    const bool kept = layer.at("precision").as_string() == "float32";
+    EXPECT_TRUE(!kept || layer.at("reason").is_string()) << json::serialize(layer);
+    for (const char* key : {"name", "op", "a_ms", "b_ms"})
+      EXPECT_TRUE(layer.as_object().contains(key));
+  }
+  EXPECT_GE(integer, 20);
+  EXPECT_GE(measured, 20);
+}
+
+TEST_F(Quantized, TheFileKnowsItsPreprocessingAndItsRun) {
+  const auto graph = onnx::Import(job_->model);
+  ASSERT_TRUE(graph) << graph.error().message();
+  EXPECT_EQ(graph->metadata.at("pare.preprocess.mean"), "0.485,0.456,0.406");
+  const json::object run = json::parse(graph->metadata.at("pare.run")).as_object();
+  EXPECT_EQ(run.at("calibration").as_int64(), 24);
+  EXPECT_EQ(run.at("data").as_string(), kPictures);
+
+  const Arguments evaluate = Arguments{"evaluate", job_->model, "--limit", "100", "--json"} + kData;
+  const Ran stored = Pare(evaluate), given = Pare(evaluate + kPreprocessing);
+  ASSERT_EQ(stored.code, 0) << stored.err;
+  EXPECT_EQ(stored.object().at("count").as_int64(), 100);
+  EXPECT_GT(stored.object().at("top1").to_number<double>(), 80);
+  EXPECT_EQ(stored.object().at("top1"), given.object().at("top1"));
+  // What is given goes before what is stored.
+  const Ran other = Pare(evaluate + Arguments{"--mean", "9"});
+  EXPECT_LT(other.object().at("top1").to_number<double>(), 50);
+}
+
+TEST_F(Quantized, ComparesWithWhatItCameFrom) {
+  const Arguments compare =
+      Arguments{"compare", kModel, job_->model, "--limit", "50", "--seconds", "0.1"} + kData;
+  const Ran ran = Pare(compare + Arguments{"--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json::object report = ran.object();
+  // The preprocessing stored in B holds for A, which knows none.
+  EXPECT_GT(report.at("quality").at("top1_a").to_number<double>(), 80);
+  EXPECT_GT(report.at("quality").at("agreement").to_number<double>(), 90);
+  EXPECT_TRUE(report.at("seconds").at("quantize").is_null());
+  EXPECT_GE(report.at("layers").as_array().size(), 20u);
+  const Ran people = Pare(compare + Arguments{"--layers", "--quiet"});
+  EXPECT_TRUE(Has(people.out, "agreement") && Has(people.out, "SNR dB")) << people.out;
+  EXPECT_EQ(people.err, "");
+}
+
+TEST_F(Quantized, IsNotQuantizedTwice) {
+  const Ran ran =
+      Pare(Arguments{"quantize", job_->model, "-o", job_->folder / "again.onnx"} + kData);
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_TRUE(Has(ran.err, "quantized already")) << ran.err;
+}
+
+TEST_F(Quantized, BenchesBesideTheFloatModel) {
+  const Ran ran = Pare({"bench", kModel, "--vs", job_->model, "--seconds", "0.05", "--batch", "2",
+                        "--threads", "1", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json::object report = ran.object();
+  for (const json::object& side : {report, report.at("b").as_object()}) {
+    EXPECT_GE(side.at("median_ms").to_number<double>(), side.at("min_ms").to_number<double>());
+    EXPECT_GE(side.at("high_ms").to_number<double>(), side.at("low_ms").to_number<double>());
+    EXPECT_GT(side.at("load_ms").to_number<double>(), 0);
+    EXPECT_GT(side.at("first_run_ms").to_number<double>(), 0);
+    EXPECT_EQ(side.at("threads").as_int64(), 1);
+    EXPECT_EQ(side.at("batch").as_int64(), 2);
+  }
+  EXPECT_GT(report.at("peak_memory_bytes").as_int64(), 0);
+  EXPECT_GT(report.at("speedup").to_number<double>(), 0);
+}
+
+TEST(MaxDrop, ThatCannotBeHeldIsAnErrorOfItsOwn) {
+  const TestFolder folder;
+  const std::string out = folder / "out.onnx";
+  // Int8 is not 90 points better than float.
+  const Ran ran =
+      Pare(Arguments{"quantize", kModel, "-o", out, "--max-drop", "-90", "--calibration", "4",
+                     "--verification", "8", "--limit", "12", "--target", "any", "--calibrator",
+                     "minmax", "--no-equalization", "--json"} +
+           kData + kPreprocessing);
+  EXPECT_EQ(ran.code, 1) << ran.err;
+  EXPECT_EQ(ran.object().at("error").at("kind").as_string(), "unmet");
+  EXPECT_FALSE(FileExists(out));
+}
+
+TEST(Inspect, KnowsWhatIsInAModel) {
+  const Ran ran = Pare({"inspect", kModel, "--nodes", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json::object report = ran.object();
+  EXPECT_TRUE(report.at("runs").as_bool());
+  EXPECT_TRUE(report.at("missing").as_array().empty());
+  EXPECT_EQ(report.at("inputs").at(0).at("name").as_string(), "input");
+  EXPECT_EQ(report.at("inputs").at(0).at("shape").at(2).as_int64(), 32);
+  // He et al., "Deep Residual Learning", table 6: 0.27 M parameters; 41 M multiply-adds.
+  EXPECT_NEAR(report.at("parameters").to_number<double>(), 0.27e6, 5e3);
+  EXPECT_NEAR(report.at("macs").to_number<double>(), 40.8e6, 0.5e6);
+  EXPECT_GT(report.at("memory").at("arena_bytes").as_int64(), 0);
+  EXPECT_FALSE(report.at("nodes").as_array().empty());
+  EXPECT_TRUE(Has(Pare({"inspect", kModel}).out, "it runs"));
+}
+
+TEST(Inspect, ListsAllThatWouldNotRun) {
+  const TestFolder folder;
+  auto graph = graph::Parse(
+      "opset 17\nopset com.acme 1\ninput x: f32[N,4]\n"
+      "a: f32[N,4] = com.acme.Magic(x) # first\nb: f32[N,4] = Relu(a)\n"
+      "c: f32[N,4] = com.acme.Trick(b) # second\noutput c\n");
+  ASSERT_TRUE(graph) << graph.error().message();
+  const std::string path = folder / "magic.onnx";
+  ASSERT_TRUE(onnx::Export(*graph, path));
+  const Ran ran = Pare({"inspect", path, "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json::object report = ran.object();
+  EXPECT_FALSE(report.at("runs").as_bool());
+  ASSERT_EQ(report.at("missing").as_array().size(), 2u);
+  EXPECT_EQ(report.at("missing").at(0).at("node").as_string(), "first");
+  EXPECT_EQ(report.at("missing").at(1).at("op").as_string(), "com.acme.Trick");
+  EXPECT_TRUE(Has(Pare({"inspect", path}).out, "it does not run"));
+  const Ran bench = Pare({"bench", path});
+  EXPECT_EQ(bench.code, 5);
+  EXPECT_TRUE(Has(bench.err, "magic.onnx: node first (com.acme.Magic): ")) << bench.err;
+}
+
+TEST(Run, WritesEachOutput) {
+  const TestFolder folder;
+  const std::string x = folder / "x.npy", out = folder / "out";
+  ASSERT_TRUE(data::SaveNpy(x, Tensor::Zeros(DType::kF64, {2, 3, 32, 32}).value()));
+  const Ran wrong = Pare({"run", kModel, "--input", x, "--output-dir", out});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_TRUE(Has(wrong.err, "--cast converts f64 to f32")) << wrong.err;
+  const Ran ran = Pare({"run", kModel, "--input", x, "--cast", "--output-dir", out, "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const std::string file(ran.object().at("outputs").at(0).at("file").as_string());
+  const auto logits = data::LoadNpy(file);
+  ASSERT_TRUE(logits) << logits.error().message();
+  EXPECT_EQ(logits->shape(), (Dims{2, 10}));
+  // An output never lands on an input.
+  const Ran over = Pare({"run", kModel, "--input", file, "--output-dir", out});
+  EXPECT_EQ(over.code, 2);
+}
+
+TEST(Profile, TracesWhatItMeasured) {
+  const TestFolder folder;
+  const std::string trace = folder / "trace.json";
+  const Ran ran = Pare({"profile", kModel, "--seconds", "0.02", "--trace", trace, "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json::object report = ran.object();
+  EXPECT_GE(report.at("layers").as_array().size(), 20u);
+  double share = 0;
+  for (const json::value& layer : report.at("layers").as_array())
+    share += layer.at("share").to_number<double>();
+  EXPECT_NEAR(share, 1, 1e-9);
+  const json::value events = json::parse(ReadFile(trace).value());
+  // Nodes that cost nothing (another shape for the same bytes) stand in the trace alone.
+  EXPECT_GE(events.at("traceEvents").as_array().size(), report.at("layers").as_array().size());
+}
+
+}  // namespace
+}  // namespace pare
