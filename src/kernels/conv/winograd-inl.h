@@ -104,7 +104,7 @@ struct WinogradConv {
     const double vectors =
         static_cast<double>(p.v_row / kLanes * p.panel_blocks + CeilDiv(s.out_c, kLanes));
     const double bytes = planes * 4.0 * static_cast<double>(s.in_c * s.out_c * p.tile_blocks);
-    const double reading = bytes / (bytes > 16e6 ? 6.0 : 10.0);  // beyond the last cache
+    const double reading = bytes / (bytes > 16e6 ? 4.0 : 10.0);  // beyond the last cache
     return (products > reading ? products : reading) + tiles * vectors * 160.0;
   }
 

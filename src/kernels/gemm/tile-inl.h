@@ -36,11 +36,16 @@ template <int kRows, int kVectors>
 PARE_INLINE void StoreTile(F32 (&acc)[kRows][kVectors], const TileOut& out, int64_t columns) {
   const F32 lo = Set(out.activation.clamp_lo()), hi = Set(out.activation.clamp_hi());
   if (columns == kVectors * kLanes) {
+    if (out.residual) {
+      PARE_UNROLL for (int r = 0; r < kRows; ++r) {
+        PARE_UNROLL for (int v = 0; v < kVectors; ++v) {
+          acc[r][v] = Add(acc[r][v], Load(out.residual + r * out.ldr + v * kLanes));
+        }
+      }
+    }
     PARE_UNROLL for (int r = 0; r < kRows; ++r) {
       PARE_UNROLL for (int v = 0; v < kVectors; ++v) {
-        F32 x = acc[r][v];
-        if (out.residual) x = Add(x, Load(out.residual + r * out.ldr + v * kLanes));
-        Store(out.c + r * out.ldc + v * kLanes, Clamp(x, lo, hi));
+        Store(out.c + r * out.ldc + v * kLanes, Clamp(acc[r][v], lo, hi));
       }
     }
   } else {
@@ -200,8 +205,9 @@ struct Panels {
   }
 };
 
-// How C[m, n] is cut into tasks of about a million multiply-adds: tall rather than wide, because
-// every task reads its panels, but no taller than what of A stays in the second cache. Neighbouring
+// How C[m, n] is cut into tasks of about a million multiply-adds. A task takes all panels where
+// these are few, so that rows of A are visited once; it is at least some tiles tall, because it
+// reads all of its panels, but no taller than what of A stays in the second cache. Neighbouring
 // tasks share their panels where all of A stays there, else their rows of A. `a_bytes` is the
 // memory behind A, which is less than m · k where rows overlap.
 template <typename T>
@@ -210,14 +216,15 @@ struct Blocks {
   bool a_stays;
 
   Blocks(int64_t m, int64_t n, int64_t k, int64_t a_bytes) {
-    constexpr int64_t kTaskMacs = 1 << 20, kCacheForA = 192 << 10;
+    constexpr int64_t kTaskMacs = 1 << 20, kCacheForA = 192 << 10, kTallEnough = 8;
     k = MaxInt(k, 1);
     row_tiles = CeilDiv(m, T::kRows);
     panels = CeilDiv(n, T::kColumns);
     a_stays = a_bytes <= kCacheForA;
     const int64_t tiles = MaxInt(1, kTaskMacs / (T::kRows * T::kColumns * k));
     const int64_t tile_bytes = a_bytes / MaxInt(row_tiles, 1) + 1;
-    row_blocks = CeilDiv(row_tiles, MaxInt(1, MinInt(tiles, kCacheForA / tile_bytes)));
+    const int64_t tall = MinInt(tiles, MaxInt(kTallEnough, tiles / MaxInt(panels, 1)));
+    row_blocks = CeilDiv(row_tiles, MaxInt(1, MinInt(tall, kCacheForA / tile_bytes)));
     const int64_t rows_used = row_blocks > 0 ? CeilDiv(row_tiles, row_blocks) : 1;
     panel_blocks = CeilDiv(panels, MaxInt(1, tiles / rows_used));
   }
@@ -231,11 +238,11 @@ struct Blocks {
     return PartOf(panels, panel_blocks, a_stays ? task / row_blocks : task % panel_blocks);
   }
 
-  // Two vectors of multiply-adds a cycle; short tiles are bound by loading B. Of two rows that need
-  // as many vectors the one with narrower vectors is the better.
+  // Two vectors of multiply-adds a cycle, of 16 lanes rather one (there are CPUs of both kinds);
+  // short tiles are bound by loading B.
   static double Cost(int64_t m, int64_t n, int64_t k) {
     const int64_t rows = MaxInt(m, CeilDiv(m, T::kRows) * 4);
-    return (0.5 + 0.0005 * kLanes) * static_cast<double>(rows * (k + 8) * CeilDiv(n, kLanes));
+    return (kLanes == 16 ? 0.8 : 0.5) * static_cast<double>(rows * (k + 8) * CeilDiv(n, kLanes));
   }
 };
 
