@@ -82,7 +82,7 @@ class QdqWriter {
     return graph_.AddConstant(graph_.value(value).name + "_scale", Tensor::Scalar(scale));
   }
   ValueId ZeroConstant(ValueId value, int zero_point) {
-    return graph_.AddConstant(graph_.value(value).name + "_zero_point",
+    return graph_.AddConstant(graph_.value(value).name + "_zero",
                               Tensor::Scalar(static_cast<uint8_t>(zero_point)));
   }
 
@@ -91,10 +91,9 @@ class QdqWriter {
     const ValueId zero = ZeroConstant(value, params.zero_point);
     const std::string name = graph_.value(value).name;
     const std::vector<graph::Use> uses = graph_.value(value).uses;
-    const NodeId q = graph_.AddNode("QuantizeLinear", {value, scale, zero}, {name + "_quantized"},
-                                    {}, name + "_QuantizeLinear");
+    const NodeId q = graph_.AddNode("QuantizeLinear", {value, scale, zero}, {name + "_quantized"});
     const NodeId dq = graph_.AddNode("DequantizeLinear", {graph_.node(q).outputs[0], scale, zero},
-                                     {name + "_dequantized"}, {}, name + "_DequantizeLinear");
+                                     {name + "_dequantized"});
     const ValueId result = graph_.node(dq).outputs[0];
     for (const graph::Use& use : uses) graph_.SetInput(use.node, use.input, result);
     for (size_t i = 0; i < graph_.outputs().size(); ++i) {
@@ -164,10 +163,10 @@ class QdqWriter {
         graph_.AddConstant(name + "_scale", Tensor::Of<float>({count}, scales))};
     if (integers.dtype() == DType::kI8) {
       operands.push_back(
-          graph_.AddConstant(name + "_zero_point", Tensor::Zeros(DType::kI8, {count}).value()));
+          graph_.AddConstant(name + "_zero", Tensor::Zeros(DType::kI8, {count}).value()));
     }
     const NodeId dq = graph_.AddNode("DequantizeLinear", operands, {name + "_dequantized"},
-                                     Attrs{{"axis", int64_t{axis}}}, name + "_DequantizeLinear");
+                                     Attrs{{"axis", int64_t{axis}}});
     graph_.SetInput(node, input, graph_.node(dq).outputs[0]);
   }
 

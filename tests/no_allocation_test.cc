@@ -1,0 +1,65 @@
+// A session's second run with the same shapes and outputs allocates nothing: operator new is counted, and
+// what malloc holds is compared.
+#include <malloc.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "running.h"
+
+namespace {
+std::atomic<int64_t> allocations = 0;
+}  // namespace
+
+void* operator new(size_t bytes) {
+  ++allocations;
+  if (void* memory = std::malloc(bytes ? bytes : 1)) return memory;
+  throw std::bad_alloc();
+}
+void* operator new(size_t bytes, std::align_val_t alignment) {
+  ++allocations;
+  const auto a = static_cast<size_t>(alignment);
+  if (void* memory = std::aligned_alloc(a, (bytes + a) / a * a)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace pare {
+namespace {
+
+class NoAllocation : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(NoAllocation, InTheSecondRun) {
+  const auto model = model::Model::Load(SourcePath(GetParam()));
+  ASSERT_TRUE(model) << model.error().message();
+  const auto session = model::MakeSession(model->graph(), model::Context::Make(2));
+  ASSERT_TRUE(session) << session.error().message();
+  const auto shapes = model::ShapesForBatch(model->graph(), 2);
+  ASSERT_TRUE(shapes) << shapes.error().message();
+  std::vector<Tensor> inputs, outputs(model->graph().outputs().size());
+  for (size_t i = 0; i < shapes->size(); ++i) {
+    const graph::ValueId id = model->graph().inputs()[i];
+    inputs.push_back(Tensor::Zeros(model->graph().value(id).type.dtype, (*shapes)[i]).value());
+  }
+  ASSERT_TRUE((*session)->Run(inputs, outputs));
+  const int64_t before = allocations;
+  const size_t held = mallinfo2().uordblks;
+  Status status = (*session)->Run(inputs, outputs);
+  const int64_t made = allocations - before;
+  const size_t held_after = mallinfo2().uordblks;
+  ASSERT_TRUE(status);
+  EXPECT_EQ(made, 0);
+  EXPECT_EQ(held, held_after);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, NoAllocation,
+                         ::testing::Values("examples/demo/resnet20_cifar10_fp32.onnx",
+                                           "tests/models/qdq_cnn.onnx", "tests/models/mlp.onnx"),
+                         [](const auto& info) { return Text("model_", info.index); });
+
+}  // namespace
+}  // namespace pare

@@ -1,0 +1,146 @@
+// The main job in process, on the demo's model and pictures: int8 that is near float, the same bits on
+// every instruction set, thread count and batch size, before and after the file.
+#include "compress/quantize/quantize.h"
+
+#include "onnx/export.h"
+#include "platform/file.h"
+#include "running.h"
+
+namespace pare {
+namespace {
+
+constexpr char kModel[] = "examples/demo/resnet20_cifar10_fp32.onnx";
+constexpr char kPictures[] = "examples/demo/cifar10_test_2000.bin";
+
+class QuantizeTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    model_ = new model::Model(model::Model::Load(SourcePath(kModel)).value());
+    dataset_ = data::OpenDataset(SourcePath(kPictures)).value();
+    EXPECT_TRUE(preprocess_.Set("mean", "0.485,0.456,0.406"));
+    EXPECT_TRUE(preprocess_.Set("std", "0.229,0.224,0.225"));
+  }
+  static void TearDownTestSuite() { delete model_; }
+
+  // Few samples, and nothing that is decided by time.
+  static compress::QuantizeOptions Options() {
+    compress::QuantizeOptions options;
+    options.keep_slow_layers = true;
+    options.split.calibration = 60;
+    options.split.verification = 200;
+    return options;
+  }
+  static Result<compress::Quantized> Quantize(const compress::QuantizeOptions& options) {
+    SilentProgress progress;
+    return compress::Quantize(model_->graph(), dataset_, preprocess_, model::Context::Make(2),
+                              options, progress);
+  }
+  static data::Loader Load(int64_t batch, std::vector<int64_t> samples) {
+    return data::Loader::Make(dataset_, model::InputSpecs(model_->graph()), std::move(samples),
+                              {.batch = batch, .preprocess = preprocess_, .prefetch = false})
+        .value();
+  }
+  // The outputs for eight pictures, one after the other.
+  static std::vector<float> Answers(const graph::Graph& graph, const model::Context& context,
+                                    int64_t batch) {
+    auto session = model::MakeSession(graph, context).value();
+    data::Loader loader = Load(batch, {0, 250, 500, 750, 1000, 1250, 1500, 1750});
+    std::vector<float> answers;
+    while (true) {
+      const auto next = loader.Next().value();
+      if (!next) return answers;
+      std::vector<Tensor> outputs(1);
+      EXPECT_TRUE(session->Run(next->inputs, outputs));
+      const auto values = outputs[0].as<float>();
+      answers.insert(answers.end(), values.begin(), values.end());
+    }
+  }
+
+  static inline model::Model* model_ = nullptr;
+  static inline std::shared_ptr<const data::Dataset> dataset_;
+  static inline data::Preprocess preprocess_;
+};
+
+TEST_F(QuantizeTest, LosesLittleAndGivesTheSameBitsEverywhere) {
+  const auto quantized = Quantize(Options());
+  ASSERT_TRUE(quantized) << quantized.error().message();
+  SilentProgress progress;
+  const model::Context two = model::Context::Make(2);
+  const auto a = model::MakeSession(model_->graph(), two).value();
+  const auto b = model::MakeSession(quantized->graph, two).value();
+  data::Loader loader = Load(4, quantized->split.verification);
+  const auto quality =
+      compress::CompareQuality(*a, *b, loader, compress::Metric::kAuto, progress);
+  ASSERT_TRUE(quality) << quality.error().message();
+  EXPECT_EQ(quality->count, 200);
+  EXPECT_GT(*quality->top1_a, 85);
+  EXPECT_LE(*quality->drop(), 1.5);
+  EXPECT_GT(*quality->agreement, 96);
+
+  const std::vector<float> answers = Answers(quantized->graph, two, 1);
+  ASSERT_EQ(answers.size(), 80u);
+  EXPECT_EQ(answers, Answers(quantized->graph, two, 4));
+  EXPECT_EQ(answers, Answers(quantized->graph, model::Context::Make(1), 8));
+  for (int isa = 0; isa < static_cast<int>(Isa::kCount); ++isa) {
+    model::Context context = two;
+    if (!context.cpu.has(static_cast<Isa>(isa))) continue;
+    context.cpu = LimitTo(context.cpu, static_cast<Isa>(isa));
+    EXPECT_EQ(answers, Answers(quantized->graph, context, 2)) << IsaName(static_cast<Isa>(isa));
+  }
+
+  const std::string path = ::testing::TempDir() + "/resnet20_int8.onnx";
+  ASSERT_TRUE(onnx::Export(quantized->graph, path));
+  const auto again = model::Model::Load(path);
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_EQ(answers, Answers(again->graph(), two, 1));
+  EXPECT_LT(again->file_bytes(), 0.31 * static_cast<double>(model_->file_bytes()));
+}
+
+TEST_F(QuantizeTest, KeepFloatAndOverflowSafeAreHeld) {
+  compress::QuantizeOptions options = Options();
+  options.keep_float = {"/layer1/*", "Gemm"};
+  options.overflow_safe = compress::OverflowSafe::kAlways;
+  options.calibrator = compress::Calibrator::kMinMax;
+  const auto quantized = Quantize(options);
+  ASSERT_TRUE(quantized) << quantized.error().message();
+  int kept = 0, seven = 0;
+  for (const compress::LayerReport& layer : quantized->layers) {
+    if (layer.name.starts_with("/layer1/") || layer.op == "Gemm") {
+      EXPECT_EQ(layer.precision, "float32") << layer.name;
+      EXPECT_FALSE(layer.reason.empty()) << layer.name;
+      ++kept;
+    }
+    EXPECT_NE(layer.precision + layer.op, "int8Conv") << layer.name;
+    seven += layer.precision == "int7";
+  }
+  EXPECT_GT(kept, 6);
+  EXPECT_GT(seven, 10);
+}
+
+TEST_F(QuantizeTest, AnUnreachableMaxDropIsUnmet) {
+  compress::QuantizeOptions options = Options();
+  options.keep_float = {"*"};
+  const auto nothing = Quantize(options);
+  ASSERT_FALSE(nothing);
+  EXPECT_EQ(nothing.error().kind(), ErrorKind::kUnsupported);
+
+  options = Options();
+  options.split.verification = 50;
+  options.max_drop = -100.0;  // to gain a hundred points is more than can be asked
+  const auto unmet = Quantize(options);
+  ASSERT_FALSE(unmet);
+  EXPECT_EQ(unmet.error().kind(), ErrorKind::kUnmet) << unmet.error().message();
+}
+
+TEST_F(QuantizeTest, AQuantizedModelIsRefused) {
+  const auto quantized = model::Model::Load(SourcePath("tests/models/qdq_cnn.onnx"));
+  ASSERT_TRUE(quantized);
+  SilentProgress progress;
+  const auto again = compress::Quantize(quantized->graph(), dataset_, preprocess_,
+                                        model::Context::Make(1), Options(), progress);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().kind(), ErrorKind::kUsage);
+}
+
+}  // namespace
+}  // namespace pare
