@@ -1,5 +1,5 @@
-// A session's second run with the same shapes and outputs allocates nothing: operator new is counted, and
-// what malloc holds is compared.
+// A session's second run with the same shapes and outputs allocates nothing: operator new is
+// counted, and what malloc holds is compared.
 #include <malloc.h>
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// The main job in process, on the demo's model and pictures: int8 that is near float, the same bits on
-// every instruction set, thread count and batch size, before and after the file.
+// The main job in process, on the demo's model and pictures: int8 that is near float, the same bits
+// on every instruction set, thread count and batch size, before and after the file.
 #include "compress/quantize/quantize.h"
 
 #include "onnx/export.h"
@@ -69,8 +69,7 @@ TEST_F(QuantizeTest, LosesLittleAndGivesTheSameBitsEverywhere) {
   const auto a = model::MakeSession(model_->graph(), two).value();
   const auto b = model::MakeSession(quantized->graph, two).value();
   data::Loader loader = Load(4, quantized->split.verification);
-  const auto quality =
-      compress::CompareQuality(*a, *b, loader, compress::Metric::kAuto, progress);
+  const auto quality = compress::CompareQuality(*a, *b, loader, compress::Metric::kAuto, progress);
   ASSERT_TRUE(quality) << quality.error().message();
   EXPECT_EQ(quality->count, 200);
   EXPECT_GT(*quality->top1_a, 85);

@@ -79,6 +79,7 @@ struct OpDef {
   QuantRule quant{};
   Cost (*cost)(const NodeView&) = nullptr;  // null: moves only
   Accuracy accuracy = Accuracy::kExact;
+  bool mixed_types = false;  // operands may have different types (scales, ratios beside the data)
   bool foldable = true;  // the same inputs always give the same outputs
 };
 

@@ -102,6 +102,30 @@ Status CheckTypes(const NodeView& view) {
   return {};
 }
 
+// ONNX gives the operands of most operators one type T; files from outside need not. Operands that
+// compute together (by their quantization roles), and floats unless the record says otherwise, must
+// agree.
+Status CheckOperandTypes(const NodeView& view, const OpDef& op) {
+  DType float_type = DType::kNone;
+  for (int i = 0; i < view.inputs(); ++i) {
+    if (!view.has_input(i)) continue;
+    const DType type = view.input(i).dtype;
+    const Role role = i < kMaxSlots ? op.quant.inputs[i].role : Role::kNone;
+    const bool computes = op.quant.integer && role != Role::kNone && i > 0 && view.has_input(0);
+    DType expected = computes && !op.mixed_types ? view.input(0).dtype : type;
+    if (IsFloat(type) && !op.mixed_types) {
+      if (float_type == DType::kNone) float_type = type;
+      if (expected == type) expected = float_type;
+    }
+    if (type != expected) {
+      return Invalid(Text("its input \"", view.input_value(i).name, "\" is ", DTypeName(type),
+                          " where ", DTypeName(expected), " is needed"),
+                     "the file is damaged or was edited by hand");
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Prepared> Prepare(const graph::Graph& graph, const graph::Node& node, const Cpu& cpu,
@@ -115,6 +139,7 @@ Result<Prepared> Prepare(const graph::Graph& graph, const graph::Node& node, con
   }
   PrepareContext context(graph, node, cpu, packs);
   Status status = CheckTypes(context);
+  if (status) status = CheckOperandTypes(context, *op);
   if (status) status = op->prepare(context);
   if (!status) return Fail(status.error().at(path));
   return context.Take();
