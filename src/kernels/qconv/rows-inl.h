@@ -11,17 +11,11 @@
 namespace pare::kernels::PARE_SIMD_NAMESPACE {
 namespace {
 
-template <typename Unit>
-PARE_INLINE void CopyUnit(uint8_t* to, const uint8_t* from) {
-  __builtin_memcpy(to, from, sizeof(Unit));
-}
-
-// The last piece overlaps the one before.
-template <typename Unit>
-PARE_INLINE void CopyUnits(uint8_t* to, const uint8_t* from, int64_t n) {
-  constexpr int64_t kSize = sizeof(Unit);
-  for (int64_t i = 0; i + kSize <= n; i += kSize) CopyUnit<Unit>(to + i, from + i);
-  CopyUnit<Unit>(to + n - kSize, from + n - kSize);
+// n is kSize … 2 · kSize: two pieces that overlap.
+template <int64_t kSize>
+PARE_INLINE void CopyTwice(uint8_t* to, const uint8_t* from, int64_t n) {
+  __builtin_memcpy(to, from, kSize);
+  __builtin_memcpy(to + n - kSize, from + n - kSize, kSize);
 }
 
 PARE_INLINE void CopyBytes(uint8_t* to, const uint8_t* from, int64_t n) {
@@ -29,10 +23,14 @@ PARE_INLINE void CopyBytes(uint8_t* to, const uint8_t* from, int64_t n) {
   if (n >= kVector) {
     for (int64_t i = 0; i + kVector <= n; i += kVector) StoreBytes(to + i, LoadBytes(from + i));
     StoreBytes(to + n - kVector, LoadBytes(from + n - kVector));
+  } else if (n >= 32) {
+    CopyTwice<32>(to, from, n);
+  } else if (n >= 16) {
+    CopyTwice<16>(to, from, n);
   } else if (n >= 8) {
-    CopyUnits<uint64_t>(to, from, n);
+    CopyTwice<8>(to, from, n);
   } else if (n >= 4) {
-    CopyUnits<uint32_t>(to, from, n);
+    CopyTwice<4>(to, from, n);
   } else {
     for (int64_t i = 0; i < n; ++i) to[i] = from[i];
   }
@@ -78,6 +76,10 @@ class Window {
     const int64_t row = top_ + ky * shape.dilation_h;
     return row >= 0 && row < shape.in_h;
   }
+  PARE_INLINE bool RowsInside() const {
+    return top_ >= 0 && top_ + (shape.kernel_h - 1) * shape.dilation_h < shape.in_h;
+  }
+  int64_t row_step() const { return row_step_; }
   PARE_INLINE bool ColumnsInside() const {
     return left_ >= 0 && left_ + (shape.kernel_w - 1) * shape.dilation_w < shape.in_w;
   }
@@ -212,7 +214,8 @@ class FlatRows {
         copies_(static_cast<uint8_t*>(scratch) +
                 RoundUp(max_rows * static_cast<int64_t>(sizeof(uint8_t*)), kAlignment)),
         in_place_(args.shape.taps() == 1 && args.shape.depth() % 4 == 0),
-        pointwise_(in_place_ && IsPointwise(args.shape)) {}
+        pointwise_(in_place_ && IsPointwise(args.shape)),
+        runs_(RowsAreRuns(args.shape)) {}
 
   int64_t length() const { return RowBytes(args_.shape); }
 
@@ -236,15 +239,16 @@ class FlatRows {
   const uint8_t* Copy(const Window& window, uint8_t* to) const {
     const QConvShape& s = args_.shape;
     const int64_t run = s.kernel_w * s.group_in();
-    const bool whole = window.ColumnsInside() && RowsAreRuns(s);
-    for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
-      if (whole && window.RowInside(ky)) {
-        CopyBytes(to + ky * run, window.Inside(ky, 0), run);
-      } else {
-        window.CopyRow(ky, zero_point_, to + ky * run);
+    uint8_t* end = to;
+    if (runs_ && window.ColumnsInside() && window.RowsInside()) {
+      const uint8_t* from = window.Inside(0, 0);
+      for (int64_t ky = s.kernel_h; ky > 0; --ky, end += run, from += window.row_step()) {
+        CopyBytes(end, from, run);
       }
+    } else {
+      for (int64_t ky = 0; ky < s.kernel_h; ++ky, end += run) window.CopyRow(ky, zero_point_, end);
     }
-    for (int64_t i = s.depth(); i < RowBytes(s); ++i) to[i] = 0;
+    for (int64_t i = RowBytes(s) - s.depth(); i > 0; --i) *end++ = 0;
     return to;
   }
 
@@ -252,7 +256,7 @@ class FlatRows {
   const int32_t zero_point_;
   const uint8_t** rows_;
   uint8_t* copies_;
-  const bool in_place_, pointwise_;
+  const bool in_place_, pointwise_, runs_;
 };
 
 }  // namespace
