@@ -145,7 +145,7 @@ PARE_INLINE void MultiplyColumns(const DwRow<Form>& row, int64_t groups, int64_t
 
 template <class Form, bool kWhole>
 void RunDwRow(const DwRow<Form>& row, const PictureRow* outside) {
-  constexpr int kOutputs = kLanes == 8 && Form::kVectors > 1 ? 2 : 4;
+  constexpr int kOutputs = kLanes == 8 ? 2 : 4;  // registers for 4 sums each, a weight and a column
   const int64_t groups = CeilDiv(row.shape.kernel_h, Form::kRows);
   ArrangeColumns<Form, kWhole>(row, outside, groups);
   int64_t x = 0;

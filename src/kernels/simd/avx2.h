@@ -174,20 +174,48 @@ PARE_INLINE I32 NarrowU8(I32 a, I32 b, I32 c, I32 d, I32 offset) {
       _mm256_adds_epi16(_mm256_packs_epi32((__m256i)c, (__m256i)d), (__m256i)offset);
   return (I32)_mm256_packus_epi16(low, high);
 }
-PARE_INLINE I32 PairU8(const uint8_t* a, const uint8_t* b) {
-  return (I32)_mm256_cvtepu8_epi16(
-      _mm_unpacklo_epi8(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(a)),
-                        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(b))));
+// Partial accesses in pieces that overlap.
+PARE_INLINE uint64_t LoadWord(const uint8_t* p, int64_t n) {
+  uint32_t low = 0, high = 0;
+  if (n >= 8) {
+    uint64_t all;
+    __builtin_memcpy(&all, p, 8);
+    return all;
+  }
+  if (n >= 4) {
+    __builtin_memcpy(&low, p, 4);
+    __builtin_memcpy(&high, p + n - 4, 4);
+    return low | uint64_t{high} << 8 * (n - 4);
+  }
+  for (int64_t i = 0; i < n; ++i) low |= uint32_t{p[i]} << 8 * i;
+  return low;
 }
 PARE_INLINE I32 LoadBytes(const void* p, int64_t n) {
-  alignas(32) uint8_t bytes[32] = {};
-  for (int64_t i = 0; i < n; ++i) bytes[i] = static_cast<const uint8_t*>(p)[i];
-  return LoadBytes(bytes);
+  const auto* from = static_cast<const uint8_t*>(p);
+  int64_t words[4];
+  PARE_UNROLL for (int i = 0; i < 4; ++i) {
+    words[i] = n > 8 * i ? static_cast<int64_t>(LoadWord(from + 8 * i, n - 8 * i)) : 0;
+  }
+  return (I32)_mm256_set_epi64x(words[3], words[2], words[1], words[0]);
+}
+template <int64_t kSize>
+PARE_INLINE void StoreTwice(uint8_t* p, const uint8_t* from, int64_t n) {
+  __builtin_memcpy(p, from, kSize);
+  __builtin_memcpy(p + n - kSize, from + n - kSize, kSize);
 }
 PARE_INLINE void StoreBytes(void* p, I32 x, int64_t n) {
   alignas(32) uint8_t bytes[32];
   StoreBytes(bytes, x);
-  for (int64_t i = 0; i < n; ++i) static_cast<uint8_t*>(p)[i] = bytes[i];
+  auto* to = static_cast<uint8_t*>(p);
+  if (n >= 16) {
+    StoreTwice<16>(to, bytes, n);
+  } else if (n >= 8) {
+    StoreTwice<8>(to, bytes, n);
+  } else if (n >= 4) {
+    StoreTwice<4>(to, bytes, n);
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i] = bytes[i];
+  }
 }
 PARE_INLINE I32 SplitUnits(I32 x) { return (I32)_mm256_permute4x64_epi64((__m256i)x, 0xd8); }
 PARE_INLINE I32 MergeUnits(I32 x) { return SplitUnits(x); }

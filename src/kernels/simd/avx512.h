@@ -160,12 +160,6 @@ PARE_INLINE I32 NarrowU8(I32 a, I32 b, I32 c, I32 d, I32 offset) {
       _mm512_adds_epi16(_mm512_packs_epi32((__m512i)c, (__m512i)d), (__m512i)offset);
   return (I32)_mm512_packus_epi16(low, high);
 }
-PARE_INLINE I32 PairU8(const uint8_t* a, const uint8_t* b) {
-  const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
-  const __m128i y = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
-  return (I32)_mm512_cvtepu8_epi16(
-      _mm256_set_m128i(_mm_unpackhi_epi8(x, y), _mm_unpacklo_epi8(x, y)));
-}
 PARE_INLINE __mmask64 FirstBytes(int64_t n) {
   return n < 64 ? (__mmask64{1} << n) - 1 : ~__mmask64{0};
 }

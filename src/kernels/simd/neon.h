@@ -158,9 +158,6 @@ PARE_INLINE I32 NarrowU8(I32 a, I32 b, I32 c, I32 d, I32 offset) {
   const int16x8_t high = vqaddq_s16(vcombine_s16(vqmovn_s32(c), vqmovn_s32(d)), add);
   return vreinterpretq_s32_u8(vcombine_u8(vqmovun_s16(low), vqmovun_s16(high)));
 }
-PARE_INLINE I32 PairU8(const uint8_t* a, const uint8_t* b) {
-  return vorrq_s32(LoadU8(a), vshlq_n_s32(LoadU8(b), 16));
-}
 PARE_INLINE I32 LoadBytes(const void* p, int64_t n) {
   uint8_t bytes[16] = {};
   for (int64_t i = 0; i < n; ++i) bytes[i] = static_cast<const uint8_t*>(p)[i];

@@ -199,8 +199,6 @@ PARE_INLINE I32 ZipLowBytes(I32 a, I32 b) { return Zip<uint8_t, 0>(a, b); }
 PARE_INLINE I32 ZipHighBytes(I32 a, I32 b) { return Zip<uint8_t, 1>(a, b); }
 PARE_INLINE I32 ZipLowHalves(I32 a, I32 b) { return Zip<uint16_t, 0>(a, b); }
 PARE_INLINE I32 ZipHighHalves(I32 a, I32 b) { return Zip<uint16_t, 1>(a, b); }
-// kLanes bytes of a and of b, widened to the low and the high half of each lane.
-PARE_LANEWISE(I32, PairU8, (const uint8_t* a, const uint8_t* b), FromBytes(a[i], 0, b[i], 0))
 // The inverse of zipping bytes, then halves: 16 bytes of the result are the lanes of a, b, c, d in
 // this order, four of each, saturated to s16, added to the halves of `offset` with saturation,
 // saturated to u8.
