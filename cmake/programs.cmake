@@ -13,3 +13,14 @@ if(PARE_FUZZ)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   endforeach()
 endif()
+
+# The examples use the public headers alone.
+file(GLOB examples CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/examples/*.cc)
+foreach(source ${examples})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(example_${name} ${source})
+  target_link_libraries(example_${name} PRIVATE pare_api)
+endforeach()
+add_test(NAME example_quantize
+  COMMAND example_quantize ${CMAKE_SOURCE_DIR}/examples/demo/resnet20_cifar10_fp32.onnx
+    ${CMAKE_SOURCE_DIR}/examples/demo/cifar10_test_2000.bin ${CMAKE_BINARY_DIR}/example_int8.onnx)

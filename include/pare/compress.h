@@ -1,0 +1,46 @@
+// Making models smaller and faster, and showing what it costs.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pare/data.h"
+#include "pare/model.h"
+
+namespace pare {
+
+struct QuantizeOptions {
+  PreprocessFields preprocess;  // what the model's metadata says, where empty; then stored there
+  int64_t calibration = 300;    // samples
+  int64_t verification = 1000;  // of the others
+  uint64_t seed = 0;
+  std::string calibrator = "auto";      // minmax, percentile, entropy, mse
+  std::string overflow_safe = "auto";   // always, never
+  std::vector<std::string> keep_float;  // glob patterns over layer names, node names and operators
+  std::optional<double> max_drop;  // percentage points of top-1, or of agreement without labels
+  bool any_target = false;         // decide nothing by time measured here
+  int threads = 0;
+};
+
+struct LayerResult {
+  std::string name, op;
+  std::string precision;  // "int8", "int7" (7-bit weights), "float32"
+  std::string reason;     // why, where it needs one
+};
+
+// Percentages are 0…100; nullopt where unknown. a = float, b = int8.
+struct QuantizeResult {
+  Model model;
+  std::optional<double> top1_a, top1_b, agreement;
+  double cosine = 0;   // of the outputs, mean over the verification samples
+  double speedup = 0;  // median time of a / median time of b, by turns, batch 1
+  std::vector<LayerResult> layers;
+};
+
+// Static int8: s8 weights by output channel, u8 activations by tensor. Calibrates, searches,
+// verifies on samples that calibration did not see. kUnmet where max_drop can't be held.
+Result<QuantizeResult> Quantize(const Model& model, const Dataset& dataset,
+                                const QuantizeOptions& options = {});
+
+}  // namespace pare

@@ -1,0 +1,34 @@
+// Sample data: what calibrates, verifies and scores a model.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "pare/status.h"
+
+namespace pare {
+
+// y = (x · scale − mean) / std after decoding, resize of the short side and centre crop. Fields as
+// on the command line: "size", "crop", "scale", "mean", "std", "channels", "layout",
+// "label_offset".
+using PreprocessFields = std::map<std::string, std::string>;
+
+// Immutable and cheap to copy.
+class Dataset {
+ public:
+  // A folder of class folders or of pictures, a tar of the same, a list file, .npy, .npz, CIFAR or
+  // IDX binaries, or CSV (with `label_column`); docs/data.md.
+  static Result<Dataset> Open(const std::string& path, const std::string& label_column = "");
+
+  int64_t size() const;
+  bool has_labels() const;
+
+ private:
+  friend struct Access;
+  struct Impl;
+  explicit Dataset(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace pare

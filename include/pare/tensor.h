@@ -1,0 +1,4 @@
+// Tensors and element types of the public API.
+#pragma once
+
+#include "base/tensor.h"

@@ -1,0 +1,40 @@
+// What stands behind the public handles, for the files of this room.
+#pragma once
+
+#include "data/dataset.h"
+#include "model/model.h"
+#include "pare/data.h"
+#include "pare/model.h"
+
+namespace pare {
+
+struct Model::Impl {
+  std::string path;  // empty: made in memory
+  graph::Graph graph;
+  data::Preprocess preprocess;
+  int64_t bytes = 0;
+};
+
+struct Dataset::Impl {
+  std::shared_ptr<const data::Dataset> dataset;
+};
+
+struct Access {
+  static const Model::Impl& Of(const Model& model) { return *model.impl_; }
+  static const Dataset::Impl& Of(const Dataset& dataset) { return *dataset.impl_; }
+  static Model Make(Model::Impl impl) {
+    return Model(std::make_shared<const Model::Impl>(std::move(impl)));
+  }
+};
+
+// No exception crosses the library's border: short memory becomes a Status.
+template <typename F>
+auto Guarded(F body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return Fail(ErrorKind::kMemory, "memory is short");
+  }
+}
+
+}  // namespace pare

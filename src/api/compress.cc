@@ -1,0 +1,62 @@
+#include "pare/compress.h"
+
+#include "api/access.h"
+#include "compress/compare.h"
+#include "compress/quantize/quantize.h"
+#include "onnx/export.h"
+
+namespace pare {
+namespace {
+
+Result<compress::QuantizeOptions> ToInternal(const QuantizeOptions& options) {
+  compress::QuantizeOptions internal;
+  PARE_ASSIGN(internal.calibrator, compress::ParseCalibrator(options.calibrator));
+  PARE_ASSIGN(internal.overflow_safe, compress::ParseOverflowSafe(options.overflow_safe));
+  internal.keep_float = options.keep_float;
+  internal.max_drop = options.max_drop;
+  internal.keep_slow_layers = options.any_target;
+  internal.split.calibration = options.calibration;
+  internal.split.verification = options.verification;
+  internal.split.seed = options.seed;
+  return internal;
+}
+
+Result<QuantizeResult> QuantizeModel(const Model& model, const Dataset& dataset,
+                                     const QuantizeOptions& options) {
+  const Model::Impl& source = Access::Of(model);
+  const auto& samples = Access::Of(dataset).dataset;
+  data::Preprocess preprocess = source.preprocess;
+  for (const auto& [field, text] : options.preprocess) PARE_TRY(preprocess.Set(field, text));
+  PARE_ASSIGN(const compress::QuantizeOptions internal, ToInternal(options));
+  const model::Context context = model::Context::Make(options.threads);
+  SilentProgress progress;
+  PARE_ASSIGN(auto quantized,
+              compress::Quantize(source.graph, samples, preprocess, context, internal, progress));
+  preprocess.WriteTo(quantized.graph.metadata);
+  PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(quantized.graph));
+  const auto size = static_cast<int64_t>(bytes.size());
+  PARE_ASSIGN(const auto comparison,
+              compress::Compare({source.graph, source.bytes}, {quantized.graph, size}, samples,
+                                quantized.split.verification, preprocess, context,
+                                {.layer_samples = 0}, progress));
+  std::vector<LayerResult> layers;
+  for (const compress::LayerReport& layer : quantized.layers) {
+    layers.push_back({layer.name, layer.op, layer.precision, layer.reason});
+  }
+  return QuantizeResult{Access::Make({"", std::move(quantized.graph), preprocess, size}),
+                        comparison.quality.top1_a,
+                        comparison.quality.top1_b,
+                        comparison.quality.agreement,
+                        comparison.quality.cosine.value_or(0),
+                        comparison.time.speedup.median,
+                        std::move(layers)};
+}
+
+}  // namespace
+
+Result<QuantizeResult> Quantize(const Model& model, const Dataset& dataset,
+                                const QuantizeOptions& options) {
+  return Guarded([&] { return QuantizeModel(model, dataset, options); });
+}
+
+}  // namespace pare
