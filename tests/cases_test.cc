@@ -59,6 +59,21 @@ Tolerance ToleranceOf(const Case& c, const Tensor& want) {
   return want.dtype() == DType::kF16 ? Tolerance{1e-3, 1e-3} : Tolerance{};
 }
 
+// Their output's shape follows from values that are computed while the model runs, and pare plans a
+// run before it starts: they must say so.
+constexpr std::string_view kShapeFromData[] = {
+    "Compress_axis_1",       "ConstantOfShape_default",
+    "ConstantOfShape_float", "ConstantOfShape_zero_length",
+    "Expand_dynamic",        "NonZero_basic",
+    "Range_empty",           "Range_float",
+    "Range_int64",           "Range_int64_negative",
+    "Reshape_dynamic",       "Slice_dynamic"};
+
+bool HasShapeFromData(const Case& c) {
+  return std::find(std::begin(kShapeFromData), std::end(kShapeFromData), c.name) !=
+         std::end(kShapeFromData);
+}
+
 class ExpectedOutputs : public ::testing::TestWithParam<Case> {};
 
 TEST_P(ExpectedOutputs, Hold) {
@@ -67,6 +82,12 @@ TEST_P(ExpectedOutputs, Hold) {
   const auto want = LoadNumbered(c.folder, "output");
   ASSERT_FALSE(want.empty());
   const auto got = RunModel(c.model, inputs);
+  if (HasShapeFromData(c)) {
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().kind(), ErrorKind::kUnsupported);
+    EXPECT_NE(got.error().message().find("depends on the data"), std::string::npos);
+    return;
+  }
   ASSERT_TRUE(got) << got.error().message();
   ASSERT_EQ(got->size(), want.size());
   for (size_t i = 0; i < want.size(); ++i) {

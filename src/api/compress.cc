@@ -23,7 +23,7 @@ Result<compress::QuantizeOptions> ToInternal(const QuantizeOptions& options) {
 
 Result<QuantizeResult> QuantizeModel(const Model& model, const Dataset& dataset,
                                      const QuantizeOptions& options) {
-  const Model::Impl& source = Access::Of(model);
+  const auto& source = Access::Of(model);
   const auto& samples = Access::Of(dataset).dataset;
   data::Preprocess preprocess = source.preprocess;
   for (const auto& [field, text] : options.preprocess) PARE_TRY(preprocess.Set(field, text));
@@ -38,7 +38,7 @@ Result<QuantizeResult> QuantizeModel(const Model& model, const Dataset& dataset,
   PARE_ASSIGN(const auto comparison,
               compress::Compare({source.graph, source.bytes}, {quantized.graph, size}, samples,
                                 quantized.split.verification, preprocess, context,
-                                {.layer_samples = 0}, progress));
+                                {.layer_samples = 0, .timing = {}}, progress));
   std::vector<LayerResult> layers;
   for (const compress::LayerReport& layer : quantized.layers) {
     layers.push_back({layer.name, layer.op, layer.precision, layer.reason});
