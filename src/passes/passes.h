@@ -36,6 +36,8 @@ Status FormLayerNorm(PassContext& context);
 Status ComputeInF32(PassContext& context);
 // Gelu, HardSwish, HardSigmoid and Silu from their formulas.
 Status FormActivations(PassContext& context);
+// Scores, softmax and values become pare.Attention.
+Status FormAttention(PassContext& context);
 // Spatial operators, and all that can follow them, compute on N,spatial…,C (attribute
 // channels_last).
 Status ToChannelsLast(PassContext& context);

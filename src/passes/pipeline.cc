@@ -28,6 +28,7 @@ constexpr Pass kOptimize[] = {
     {"MergeMoves", MergeMoves},
     {"MergeEqual", MergeEqual},
     {"FormActivations", FormActivations},
+    {"FormAttention", FormAttention},
     {"ToChannelsLast", ToChannelsLast},
     {"RemoveIdentities", RemoveIdentities},
     {"MergeMoves", MergeMoves},
