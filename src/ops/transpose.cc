@@ -83,7 +83,7 @@ Status PreparePlanes(PrepareContext& context, const Nest& nest, size_t along_inp
     state.outer.push_back(nest.loops[i]);
     planes *= nest.loops[i].size;
   }
-  state.rows = nest.loops.back().size;
+  state.rows = state.shape.rows = nest.loops.back().size;
   state.x_row = nest.loops.back().step[0];
   state.columns = nest.loops[along_input].size;
   state.y_row = nest.loops[along_input].step[1];

@@ -51,6 +51,19 @@ PARE_INLINE F32 ShiftBy(F32 largest) {
   return Select(Less(Abs(largest), Set(__builtin_inff())), largest, Zero());
 }
 
+// A sum with a NaN is one, and a sum of zeros and of what is finite or infinite is none.
+PARE_INLINE bool AnyNan(F32 x) {
+  const float sum = ReduceAdd(Select(IsNan(x), x, Zero()));
+  return sum != sum;
+}
+
+// x in the first n lanes and `rest` in the others.
+PARE_INLINE F32 FirstLanes(F32 x, int64_t n, F32 rest) {
+  static constexpr float kIndex[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  static_assert(kLanes <= 16);
+  return Select(Less(Load(kIndex), Set(static_cast<float>(n))), x, rest);
+}
+
 PARE_INLINE float FirstLane(F32 x) {
   float lane;
   Store(&lane, x, FirstN(1));
@@ -134,18 +147,23 @@ PARE_INLINE void Columns(const ReduceBox& box, const float* x, float* y, Tail ta
   }
 }
 
-// The sum of one vector over all lanes, in the order of halving.
+// The lanes of one vector combined.
 template <Reduce kFunction>
 PARE_INLINE float CombineLanes(F32 x) {
-  float lanes[kLanes];
-  Store(lanes, x);
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) {
-      const F32 pair = Combine<kFunction>(Set(lanes[i]), Set(lanes[i + half]));
-      lanes[i] = FirstLane(pair);
+  if constexpr (kFunction == Reduce::kMax) {
+    return AnyNan(x) ? __builtin_nanf("") : ReduceMax(x);
+  } else if constexpr (kFunction == Reduce::kMin) {
+    return AnyNan(x) ? __builtin_nanf("") : -ReduceMax(Sub(Zero(), x));
+  } else if constexpr (kFunction == Reduce::kProd) {
+    float lanes[kLanes];
+    Store(lanes, x);
+    for (int half = kLanes / 2; half > 0; half /= 2) {
+      for (int i = 0; i < half; ++i) lanes[i] *= lanes[i + half];
     }
+    return lanes[0];
+  } else {
+    return ReduceAdd(x);
   }
-  return lanes[0];
 }
 
 // One output: all reduced loops from x on, of which the innermost has the step 1.
@@ -172,12 +190,9 @@ PARE_INLINE float ReduceAlong(const ReduceBox& box, const float* x, F32 shift) {
       for (; i + kLanes <= end; i += kLanes) {
         sum[0] = Combine<kFunction>(sum[0], Term<kFunction>(Load(row + i), shift));
       }
-      for (; i < end; ++i) {  // in the first lane only
-        float lanes[kLanes];
-        Store(lanes, sum[1]);
-        const F32 term = Term<kFunction>(Set(row[i]), shift);
-        lanes[0] = FirstLane(Combine<kFunction>(Set(lanes[0]), term));
-        sum[1] = Load(lanes);
+      if (i < end) {
+        const F32 term = Term<kFunction>(Load(row + i, FirstN(end - i)), shift);
+        sum[1] = Combine<kFunction>(sum[1], FirstLanes(term, end - i, Begin<kFunction>()));
       }
       const F32 even = Combine<kFunction>(sum[0], sum[2]), odd = Combine<kFunction>(sum[1], sum[3]);
       total = Combine<kFunction>(total, Combine<kFunction>(even, odd));

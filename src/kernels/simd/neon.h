@@ -207,6 +207,13 @@ PARE_INLINE void Transpose(const float* from, int64_t from_stride, float* to, in
   vst1q_f32(to + 3 * to_stride, vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1])));
 }
 
+PARE_INLINE void Interleave3(const float* a, const float* b, const float* c, float* to) {
+  vst3q_f32(to, float32x4x3_t{{vld1q_f32(a), vld1q_f32(b), vld1q_f32(c)}});
+}
+PARE_INLINE void Interleave3(const uint8_t* a, const uint8_t* b, const uint8_t* c, uint8_t* to) {
+  vst3q_u8(to, uint8x16x3_t{{vld1q_u8(a), vld1q_u8(b), vld1q_u8(c)}});
+}
+
 PARE_INLINE void Prefetch(const void* p) { __builtin_prefetch(p); }
 
 }  // namespace pare::kernels::PARE_SIMD_NAMESPACE

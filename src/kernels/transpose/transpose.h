@@ -14,6 +14,7 @@ struct TransposeArgs {
 
 struct TransposeShape {
   int64_t element_bytes = 4;  // 1, 2, 4 or 8
+  int64_t rows = 0;           // of the plane
 };
 
 struct TransposeKernel {

@@ -7,7 +7,7 @@ namespace {
 
 template <typename T>
 void Check(const Row<TransposeKernel>& row, int64_t rows, int64_t columns, int64_t gap) {
-  const TransposeShape shape{sizeof(T)};
+  const TransposeShape shape{sizeof(T), rows};
   if (!row->supports(shape)) return;
   const int64_t x_row = columns + gap, y_row = rows + 2 * gap;
   Buffer<T> x(rows * x_row, 1), y(columns * y_row, gap);

@@ -289,6 +289,14 @@ PARE_INLINE void Transpose(const float* from, int64_t from_stride, float* to, in
   }
 }
 
+// to[3i] = a[i], to[3i + 1] = b[i], to[3i + 2] = c[i] for kTransposeSize floats, or for 16 bytes.
+PARE_INLINE void Interleave3(const float* a, const float* b, const float* c, float* to) {
+  for (int i = 0; i < kTransposeSize; ++i, to += 3) to[0] = a[i], to[1] = b[i], to[2] = c[i];
+}
+PARE_INLINE void Interleave3(const uint8_t* a, const uint8_t* b, const uint8_t* c, uint8_t* to) {
+  for (int i = 0; i < 16; ++i, to += 3) to[0] = a[i], to[1] = b[i], to[2] = c[i];
+}
+
 PARE_INLINE void Prefetch(const void*) {}
 
 #undef PARE_LANEWISE
