@@ -47,8 +47,8 @@ PARE_INLINE F32 Mul(F32 a, F32 b) { return vmulq_f32(a, b); }
 PARE_INLINE F32 Div(F32 a, F32 b) { return vdivq_f32(a, b); }
 PARE_INLINE F32 Fma(F32 a, F32 b, F32 c) { return vfmaq_f32(c, a, b); }
 PARE_INLINE F32 Fnma(F32 a, F32 b, F32 c) { return vfmsq_f32(c, a, b); }
-PARE_INLINE F32 Min(F32 a, F32 b) { return vminq_f32(a, b); }
-PARE_INLINE F32 Max(F32 a, F32 b) { return vmaxq_f32(a, b); }
+PARE_INLINE F32 Min(F32 a, F32 b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
+PARE_INLINE F32 Max(F32 a, F32 b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 PARE_INLINE F32 Abs(F32 a) { return vabsq_f32(a); }
 PARE_INLINE F32 Sqrt(F32 a) { return vsqrtq_f32(a); }
 PARE_INLINE F32 Round(F32 a) { return vrndnq_f32(a); }

@@ -54,7 +54,7 @@ PARE_LANEWISE(F32, Div, (F32 a, F32 b), a.v[i] / b.v[i])
 // a · b + c and c − a · b, rounded once.
 PARE_LANEWISE(F32, Fma, (F32 a, F32 b, F32 c), __builtin_fmaf(a.v[i], b.v[i], c.v[i]))
 PARE_LANEWISE(F32, Fnma, (F32 a, F32 b, F32 c), __builtin_fmaf(-a.v[i], b.v[i], c.v[i]))
-// Where b is NaN the result is NaN; `a` must not be NaN.
+// Where either is NaN the result is b.
 PARE_LANEWISE(F32, Min, (F32 a, F32 b), a.v[i] < b.v[i] ? a.v[i] : b.v[i])
 PARE_LANEWISE(F32, Max, (F32 a, F32 b), a.v[i] > b.v[i] ? a.v[i] : b.v[i])
 PARE_LANEWISE(F32, Abs, (F32 a), __builtin_fabsf(a.v[i]))
