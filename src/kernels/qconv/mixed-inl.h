@@ -91,8 +91,9 @@ PARE_INLINE void SingleSteps(I32 (&acc)[kRows][kVectors], const uint8_t* const (
 }
 
 // args.weights is the MixedBlock.
+struct MixedLists {};
 template <int kRows, int kVectors>
-PARE_INLINE void RunMixedBlock(const TileArgs& args) {
+PARE_INLINE void RunBlock(MixedLists, const TileArgs& args) {
   const auto& block = *reinterpret_cast<const MixedBlock*>(args.weights);
   I32 acc[kRows][kVectors];
   PARE_UNROLL for (int v = 0; v < kVectors; ++v) {
@@ -115,15 +116,6 @@ PARE_INLINE void RunMixedBlock(const TileArgs& args) {
   StoreTile(acc, args);
 }
 
-template <int kRows, int kVectors>
-void RunMixedTile(const TileArgs& caller) noexcept {
-  TileArgs args = caller;
-  for (int64_t block = caller.blocks; block > 0; --block) {
-    RunMixedBlock<kRows, kVectors>(args);
-    args.NextBlock(kVectors * kLanes);
-  }
-}
-
 // Sorts the groups of one block of channels into its lists. The end of the block notes each group's
 // list.
 class MixedPacker {
@@ -137,14 +129,14 @@ class MixedPacker {
   }
 
   MixedPacker(const QConvShape& s, const GroupWeights& w, int64_t first, int64_t width, uint8_t* to)
-      : w_(w),
-        first_(first),
-        width_(width),
+      : width_(width),
         groups_(CeilDiv(s.depth(), 4)),
         block_(*reinterpret_cast<MixedBlock*>(to)),
         offset_(reinterpret_cast<uint16_t*>(&block_ + 1)),
         to_(reinterpret_cast<int8_t*>(to) + WeightsAt(groups_)),
-        list_(to + Bytes(groups_, width) - groups_) {}
+        list_(to + Bytes(groups_, width) - groups_) {
+    for (int64_t n = 0; n < width; ++n) rows_[n] = w.Row(first + n);
+  }
 
   // Returns the estimated instructions for a row and a vector; a group of the wide kind
   // (wide-inl.h) has 4.
@@ -181,9 +173,7 @@ class MixedPacker {
   static constexpr uint8_t kDone = 255;
   static constexpr int64_t kCandidates = 16;
 
-  int32_t Weight(int64_t n, int64_t group, int input) const {
-    return w_(first_ + n, group * 4 + input);
-  }
+  int32_t Weight(int64_t n, int64_t group, int input) const { return rows_[n][group * 4 + input]; }
   // 255 · 128 fits in 16 bits, 255 · 129 does not.
   static bool Fits(int32_t a, int32_t b, int32_t c, int32_t d) {
     return MaxInt(a, 0) + MaxInt(b, 0) + MaxInt(c, 0) + MaxInt(d, 0) <= 128 &&
@@ -241,8 +231,8 @@ class MixedPacker {
     to_ = reinterpret_cast<int8_t*>(to);
   }
 
-  const GroupWeights& w_;
-  const int64_t first_, width_, groups_;
+  WeightRow rows_[kMixedVectors * kLanes];
+  const int64_t width_, groups_;
   MixedBlock& block_;
   uint16_t* offset_;
   int8_t* to_;
@@ -289,35 +279,11 @@ struct MixedKind {
     FlatRows flat;
   };
 
-  static void Run(const QConvShape& s, const uint8_t* weights, int64_t block, int64_t,
-                  int64_t pixels, int64_t vectors, TileArgs& tile) {
+  static void DescribeBlocks(const QConvShape& s, int64_t, TileArgs& tile) {
     tile.block_bytes = MixedPacker::Bytes(GroupsOf(s), kWidth);
-    tile.weights = weights + block * tile.block_bytes;
-    FindTile(pixels, vectors)(tile);
   }
-
- private:
-  using Function = void (*)(const TileArgs&) noexcept;
-  struct Table {
-    Function of[kMixedVectors][MaxRows(1)];
-  };
-  template <int kRow, int kVector>
-  static constexpr void Fill(Table& table) {
-    table.of[kVector - 1][kRow - 1] = RunMixedTile<kRow, kVector>;
-    if constexpr (kRow > 1) {
-      Fill<kRow - 1, kVector>(table);
-    } else if constexpr (kVector > 1) {
-      Fill<MaxRows(kVector - 1), kVector - 1>(table);
-    }
-  }
-  static constexpr Table MakeTable() {
-    Table table{};
-    Fill<MaxRows(kMixedVectors), kMixedVectors>(table);
-    return table;
-  }
-  static Function FindTile(int64_t rows, int64_t vectors) {
-    static constexpr Table kTable = MakeTable();
-    return kTable.of[vectors - 1][rows - 1];
+  static auto FindTile(int64_t pixels, int64_t vectors) {
+    return Tiles<MixedLists, kMixedVectors>::Find(pixels, vectors);
   }
 };
 
@@ -337,14 +303,14 @@ inline void PackWideOrMixed(const QConvShape& s, const QConvWeights& from, void*
   const Packed<Mixed> p(s, packed);
   double mixed = 0;
   for (int64_t group = 0; MixedKind::Supports(s) && group < s.groups; ++group) {
-    const GroupWeights w{s, from, group};
+    const GroupWeights w(s, from, group);
     mixed += MixedKind::PackGroup(s, w, Mutable(p.weights) + group * Mixed::GroupBytes(s));
   }
   const double wide = static_cast<double>(s.groups * p.channels * CeilDiv(s.depth(), 4)) * 4.0;
   if (MixedKind::Supports(s) && mixed < wide) return;
   Mutable(p.header)->wide = 1;
   for (int64_t group = 0; group < s.groups; ++group) {
-    const GroupWeights w{s, from, group};
+    const GroupWeights w(s, from, group);
     WideKind::PackGroup(s, w, Mutable(p.weights) + group * Mixed::GroupBytes(s));
   }
 }

@@ -49,40 +49,56 @@ T* Mutable(const T* p) {
   return const_cast<T*>(p);
 }
 
-// The weights of one group as the sum sees them.
-struct GroupWeights {
-  const QConvShape& shape;
-  const QConvWeights& from;
-  int64_t group;
+// The weights of one output channel as the sum sees them; zero beyond the depth.
+struct WeightRow {
+  const int8_t* first;
+  int64_t step, depth;
 
+  int32_t operator[](int64_t k) const { return k < depth ? first[k * step] : 0; }
+};
+
+// The weights of one group. Sizes are kept, because the shape divides for them.
+struct GroupWeights {
+  GroupWeights(const QConvShape& s, const QConvWeights& weights, int64_t group_index)
+      : from(weights),
+        group(group_index),
+        channels(s.group_out()),
+        depth(s.depth()),
+        all_channels(s.out_c),
+        vectors(CeilDiv(channels, kLanes)) {}
+
+  // The channel at a position of the packed arrays, or -1 behind the last.
   int64_t ChannelOf(int64_t position) const {
-    return ChannelAt(position, CeilDiv(shape.group_out(), kLanes));
+    const int64_t n = ChannelAt(position, vectors);
+    return n < channels ? group * channels + n : -1;
   }
-  int32_t operator()(int64_t position, int64_t k) const {
-    const int64_t n = ChannelOf(position);
-    if (n >= shape.group_out() || k >= shape.depth()) return 0;
-    const int64_t channel = group * shape.group_out() + n;
-    return from.transposed ? from.w[k * shape.out_c + channel]
-                           : from.w[channel * shape.depth() + k];
+  WeightRow Row(int64_t position) const {
+    const int64_t channel = ChannelOf(position);
+    if (channel < 0) return {nullptr, 0, 0};
+    if (from.transposed) return {from.w + channel, all_channels, depth};
+    return {from.w + channel * depth, 1, depth};
   }
+
+  const QConvWeights& from;
+  const int64_t group, channels, depth, all_channels, vectors;
 };
 
 template <class Kind>
-void PackBias(const QConvShape& s, const QConvWeights& from, const GroupWeights& w,
-              const Packed<Kind>& p) {
+void PackBias(const GroupWeights& w, const Packed<Kind>& p) {
+  const QConvWeights& from = w.from;
   for (int64_t n = 0; n < p.channels; ++n) {
-    const int64_t to = w.group * p.channels + n;
-    const int64_t channel = w.group * s.group_out() + w.ChannelOf(n);
-    const bool valid = w.ChannelOf(n) < s.group_out();
-    uint32_t bias = valid && from.bias ? static_cast<uint32_t>(from.bias[channel]) : 0;
-    const int32_t zero_point = valid && from.w_zero_point ? from.w_zero_point[channel] : 0;
-    for (int64_t k = 0; k < s.depth(); ++k) {
-      bias -= static_cast<uint32_t>(from.x_zero_point * (w(n, k) - zero_point));
-      bias += static_cast<uint32_t>(Kind::kInputOffset * w(n, k));
-    }
+    const int64_t to = w.group * p.channels + n, channel = w.ChannelOf(n);
+    const WeightRow row = w.Row(n);
+    const int32_t zero_point = channel >= 0 && from.w_zero_point ? from.w_zero_point[channel] : 0;
+    uint32_t sum = 0;
+    for (int64_t k = 0; k < row.depth; ++k) sum += static_cast<uint32_t>(row[k]);
+    uint32_t bias = channel >= 0 && from.bias ? static_cast<uint32_t>(from.bias[channel]) : 0;
+    bias -= static_cast<uint32_t>(from.x_zero_point - Kind::kInputOffset) * sum;
+    bias +=
+        static_cast<uint32_t>(from.x_zero_point * zero_point) * static_cast<uint32_t>(row.depth);
     Mutable(p.bias)[to] = static_cast<int32_t>(bias);
     Mutable(p.w_zero_point)[to] = zero_point;
-    Mutable(p.scale)[to] = valid && from.scale ? from.scale[channel] : 0.0f;
+    Mutable(p.scale)[to] = channel >= 0 && from.scale ? from.scale[channel] : 0.0f;
   }
 }
 
@@ -93,7 +109,7 @@ void PackHead(const QConvShape& s, const QConvWeights& from, void* packed) {
                         .has_w_zero_points = from.w_zero_point != nullptr,
                         .wide = 0,
                         .unused = {}};
-  for (int64_t group = 0; group < s.groups; ++group) PackBias(s, from, {s, from, group}, p);
+  for (int64_t group = 0; group < s.groups; ++group) PackBias<Kind>({s, from, group}, p);
 }
 
 template <class Kind>
@@ -101,7 +117,7 @@ void PackQConv(const QConvShape& s, const QConvWeights& from, void* packed) noex
   PackHead<Kind>(s, from, packed);
   const Packed<Kind> p(s, packed);
   for (int64_t group = 0; group < s.groups; ++group) {
-    const GroupWeights w{s, from, group};
+    const GroupWeights w(s, from, group);
     Kind::PackGroup(s, w, Mutable(p.weights) + group * Kind::GroupBytes(s));
   }
 }
@@ -139,6 +155,8 @@ class Runner {
       : args_(args),
         packed_(args.shape, args.packed),
         split_(args.shape),
+        group_bytes_(Kind::GroupBytes(args.shape)),
+        group_out_(args.shape.group_out()),
         raw_(static_cast<int32_t*>(scratch)),
         sums_(reinterpret_cast<int32_t*>(static_cast<uint8_t*>(scratch) + kTileBytes)),
         rows_(args, packed_.header->x_zero_point,
@@ -155,6 +173,7 @@ class Runner {
                  .y_zero_point = args.y_zero_point,
                  .residual_zero_point = args.residual_zero_point,
                  .residual_scale = args.residual_scale};
+    Kind::DescribeBlocks(args.shape, split_.vectors, tile_);
   }
 
   void Task(int64_t task) {
@@ -171,17 +190,17 @@ class Runner {
     const QConvShape& s = args_.shape;
     rows_.Find(group, pixels, tile_);
     if (packed_.header->has_w_zero_points) SumInputs(group, pixels);
-    const uint8_t* weights = packed_.weights + group * Kind::GroupBytes(s);
+    const uint8_t* weights = packed_.weights + group * group_bytes_;
     const int64_t width = split_.vectors * kLanes;
     for (int64_t block = blocks.begin; block < blocks.end; block += tile_.blocks) {
       const int64_t first = block * width, at = group * packed_.channels + first;
-      const int64_t channel = group * s.group_out() + first;
-      const int64_t left = CeilDiv(s.group_out() - first, kLanes);
+      const int64_t channel = group * group_out_ + first;
+      const int64_t left = CeilDiv(group_out_ - first, kLanes);
       const int64_t vectors = MinInt(left, split_.vectors);
       // Blocks that are whole but for the last channels go together.
       const int64_t together = tile_.out.raw ? 1 : MaxInt(1, left / split_.vectors);
       tile_.blocks = MinInt(together, blocks.end - block);
-      tile_.channels = MinInt(s.group_out() - first, tile_.blocks * width);
+      tile_.channels = MinInt(group_out_ - first, tile_.blocks * width);
       tile_.bias = packed_.bias + at;
       tile_.scale = packed_.scale + at;
       if (s.out == QOut::kU8) {
@@ -190,7 +209,8 @@ class Runner {
       if (args_.residual) {
         tile_.out.residual = args_.residual + pixels.begin * s.r_stride() + channel;
       }
-      Kind::Run(s, weights, block, split_.vectors, pixels.size(), vectors, tile_);
+      tile_.weights = weights + block * tile_.block_bytes;
+      Kind::FindTile(pixels.size(), vectors)(tile_);
       if (tile_.out.raw) Finish(pixels, channel, packed_.w_zero_point + at, vectors);
     }
   }
@@ -262,6 +282,7 @@ class Runner {
   const QConvArgs& args_;
   const Packed<Kind> packed_;
   const Split<Kind> split_;
+  const int64_t group_bytes_, group_out_;
   int32_t *raw_, *sums_;
   typename Kind::Rows rows_;
   TileArgs tile_{};
@@ -295,18 +316,24 @@ struct SegmentedKind {
 
   static void PackGroup(const QConvShape& s, const GroupWeights& w, uint8_t* to) {
     const int64_t run = s.depth() / Segments(s), steps = Steps(s);
-    for (int64_t n = 0; n < RoundUp(s.group_out(), kLanes); n += kLanes) {
-      for (int64_t segment = 0; segment < Segments(s); ++segment) {
-        for (int64_t step = 0; step < steps; ++step) {
-          const int64_t first = step * 4;
-          const int64_t at = run < 4 ? 0 : Flat(s) ? first : MinInt(first, run - 4);
-          for (int64_t i = 0; i < kLanes * 4; ++i) {
-            const int64_t k = at + i % 4;
-            const bool valid = k >= first && k < run;
-            *to++ = static_cast<uint8_t>(valid ? w(n + i / 4, segment * run + k) : 0);
+    const int64_t segments = Segments(s);
+    const bool flat = Flat(s);
+    for (int64_t n = 0; n < w.channels; n += kLanes) {
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const WeightRow row = w.Row(n + lane);
+        uint8_t* at = to + lane * 4;
+        for (int64_t segment = 0; segment < segments; ++segment) {
+          for (int64_t step = 0; step < steps; ++step, at += kLanes * 4) {
+            const int64_t first = step * 4;
+            const int64_t start = run < 4 ? 0 : flat ? first : MinInt(first, run - 4);
+            for (int64_t k = start; k < start + 4; ++k) {
+              const bool valid = k >= first && k < run;
+              at[k - start] = static_cast<uint8_t>(valid ? row[segment * run + k] : 0);
+            }
           }
         }
       }
+      to += segments * steps * kLanes * 4;
     }
   }
 
@@ -344,12 +371,12 @@ struct SegmentedKind {
     SegmentedRows segmented_;
   };
 
-  static void Run(const QConvShape& s, const uint8_t* weights, int64_t block, int64_t block_vectors,
-                  int64_t pixels, int64_t vectors, TileArgs& tile) {
+  static void DescribeBlocks(const QConvShape& s, int64_t vectors, TileArgs& tile) {
     tile.panel_bytes = PanelBytes(s);
-    tile.block_bytes = block_vectors * tile.panel_bytes;
-    tile.weights = weights + block * tile.block_bytes;
-    Tiles<Dot>::Find(pixels, vectors)(tile);
+    tile.block_bytes = vectors * tile.panel_bytes;
+  }
+  static auto FindTile(int64_t pixels, int64_t vectors) {
+    return Tiles<Dot>::Find(pixels, vectors);
   }
 };
 

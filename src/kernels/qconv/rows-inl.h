@@ -45,7 +45,8 @@ class Window {
  public:
   Window(const QConvArgs& args, int64_t group, int64_t pixel)
       : shape(args.shape),
-        x_(args.x + group * args.shape.group_in()),
+        channels_(args.shape.group_in()),
+        x_(args.x + group * channels_),
         column_step_(args.shape.dilation_w * args.shape.x_stride()),
         row_step_(args.shape.dilation_h * args.shape.in_w * args.shape.x_stride()),
         next_step_(args.shape.stride_w * args.shape.x_stride()),
@@ -86,11 +87,11 @@ class Window {
 
   // The inputs under row `ky` of the window, one after the other.
   void CopyRow(int64_t ky, int32_t zero_point, uint8_t* to) const {
-    for (int64_t kx = 0; kx < shape.kernel_w; ++kx, to += shape.group_in()) {
+    for (int64_t kx = 0; kx < shape.kernel_w; ++kx, to += channels_) {
       if (const uint8_t* tap = Tap(ky, kx)) {
-        CopyBytes(to, tap, shape.group_in());
+        CopyBytes(to, tap, channels_);
       } else {
-        FillBytes(to, zero_point, shape.group_in());
+        FillBytes(to, zero_point, channels_);
       }
     }
   }
@@ -104,7 +105,8 @@ class Window {
     at_ = ((out_row_ / shape.out_h * shape.in_h + top_) * shape.in_w + left_) * shape.x_stride();
   }
 
-  const uint8_t* x_;
+  const int64_t channels_;  // of the group; kept, because the shape divides for them
+  const uint8_t* const x_;
   const int64_t column_step_, row_step_, next_step_;
   int64_t out_row_, out_x_;  // rows count through the batch
   int64_t top_, left_;       // of the window, in the picture
@@ -141,7 +143,8 @@ class SegmentedRows {
       : args_(args), zero_point_(zero_point), rows_(static_cast<const uint8_t**>(scratch)) {
     const QConvShape& s = args.shape;
     run_ = RunBytes(s);
-    copy_ = s.kernel_w * s.group_in() < 4;
+    used_ = s.kernel_w * s.group_in();
+    copy_ = used_ < 4;
     per_tap_ = !RowsAreRuns(s) && s.group_in() % 4 == 0;
     if (!RowsAreRuns(s) && !per_tap_) copy_ = true;
     pointwise_ = IsPointwise(s) && !copy_;
@@ -183,9 +186,8 @@ class SegmentedRows {
   const uint8_t* Run(const Window& window, int64_t ky, bool inside, uint8_t* copy) const {
     if (!window.RowInside(ky)) return zeros_;
     if (inside && !copy_) return window.Inside(ky, 0);
-    const int64_t used = args_.shape.kernel_w * args_.shape.group_in();
     window.CopyRow(ky, zero_point_, copy);
-    for (int64_t i = used; i < run_; ++i) copy[i] = 0;
+    for (int64_t i = used_; i < run_; ++i) copy[i] = 0;
     return copy;
   }
 
@@ -193,7 +195,7 @@ class SegmentedRows {
   const int32_t zero_point_;
   const uint8_t** rows_;
   uint8_t *zeros_, *copies_;
-  int64_t run_;
+  int64_t run_, used_;  // bytes of a run, and without its padding
   bool copy_, per_tap_, pointwise_;
 };
 
@@ -213,11 +215,14 @@ class FlatRows {
         rows_(static_cast<const uint8_t**>(scratch)),
         copies_(static_cast<uint8_t*>(scratch) +
                 RoundUp(max_rows * static_cast<int64_t>(sizeof(uint8_t*)), kAlignment)),
-        in_place_(args.shape.taps() == 1 && args.shape.depth() % 4 == 0),
+        depth_(args.shape.depth()),
+        row_bytes_(RowBytes(args.shape)),
+        run_(args.shape.kernel_w * args.shape.group_in()),
+        in_place_(args.shape.taps() == 1 && depth_ % 4 == 0),
         pointwise_(in_place_ && IsPointwise(args.shape)),
         runs_(RowsAreRuns(args.shape)) {}
 
-  int64_t length() const { return RowBytes(args_.shape); }
+  int64_t length() const { return row_bytes_; }
 
   const uint8_t** Find(int64_t group, Range pixels) {
     if (pointwise_) {
@@ -228,7 +233,7 @@ class FlatRows {
     }
     Window window(args_, group, pixels.begin);
     uint8_t* copy = copies_;
-    for (int64_t r = 0; r < pixels.size(); ++r, window.Next(), copy += RowBytes(args_.shape)) {
+    for (int64_t r = 0; r < pixels.size(); ++r, window.Next(), copy += row_bytes_) {
       const uint8_t* tap = in_place_ ? window.Tap(0, 0) : nullptr;
       rows_[r] = tap ? tap : Copy(window, copy);
     }
@@ -238,17 +243,16 @@ class FlatRows {
  private:
   const uint8_t* Copy(const Window& window, uint8_t* to) const {
     const QConvShape& s = args_.shape;
-    const int64_t run = s.kernel_w * s.group_in();
     uint8_t* end = to;
     if (runs_ && window.ColumnsInside() && window.RowsInside()) {
       const uint8_t* from = window.Inside(0, 0);
-      for (int64_t ky = s.kernel_h; ky > 0; --ky, end += run, from += window.row_step()) {
-        CopyBytes(end, from, run);
+      for (int64_t ky = s.kernel_h; ky > 0; --ky, end += run_, from += window.row_step()) {
+        CopyBytes(end, from, run_);
       }
     } else {
-      for (int64_t ky = 0; ky < s.kernel_h; ++ky, end += run) window.CopyRow(ky, zero_point_, end);
+      for (int64_t ky = 0; ky < s.kernel_h; ++ky, end += run_) window.CopyRow(ky, zero_point_, end);
     }
-    for (int64_t i = RowBytes(s) - s.depth(); i > 0; --i) *end++ = 0;
+    for (int64_t i = row_bytes_ - depth_; i > 0; --i) *end++ = 0;
     return to;
   }
 
@@ -256,6 +260,7 @@ class FlatRows {
   const int32_t zero_point_;
   const uint8_t** rows_;
   uint8_t* copies_;
+  const int64_t depth_, row_bytes_, run_;
   const bool in_place_, pointwise_, runs_;
 };
 

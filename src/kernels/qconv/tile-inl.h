@@ -193,8 +193,9 @@ PARE_INLINE void TileStep(I32 (&acc)[kRows][kVectors], const uint8_t* const (&ro
   }
 }
 
-template <class Dot, int kRows, int kVectors>
-PARE_INLINE void RunBlock(const TileArgs& args) {
+// One block of channels. Other kinds of tiles overload it with a tag of their own.
+template <int kRows, int kVectors, class Dot>
+PARE_INLINE void RunBlock(Dot, const TileArgs& args) {
   I32 acc[kRows][kVectors];
   PARE_UNROLL for (int v = 0; v < kVectors; ++v) {
     const I32 bias = Load(args.bias + v * kLanes);
@@ -221,7 +222,7 @@ template <class Dot, int kRows, int kVectors>
 void RunTile(const TileArgs& caller) noexcept {
   TileArgs args = caller;
   for (int64_t block = caller.blocks; block > 0; --block) {
-    RunBlock<Dot, kRows, kVectors>(args);
+    RunBlock<kRows, kVectors>(Dot{}, args);
     args.NextBlock(kVectors * kLanes);
   }
 }
@@ -234,7 +235,7 @@ constexpr int64_t MaxRows(int64_t vectors) {
 }
 constexpr int kMaxVectors = 4;
 
-template <class Dot>
+template <class Dot, int kMost = kMaxVectors>
 struct Tiles {
   using Function = void (*)(const TileArgs&) noexcept;
 
@@ -242,7 +243,7 @@ struct Tiles {
 
  private:
   struct Table {
-    Function of[kMaxVectors][MaxRows(1)];
+    Function of[kMost][MaxRows(1)];
   };
   template <int kRow, int kVector>
   static constexpr void Fill(Table& table) {
@@ -255,7 +256,7 @@ struct Tiles {
   }
   static constexpr Table Make() {
     Table table{};
-    Fill<MaxRows(kMaxVectors), kMaxVectors>(table);
+    Fill<MaxRows(kMost), kMost>(table);
     return table;
   }
   static constexpr Table kTable = Make();

@@ -33,11 +33,16 @@ struct WideKind {
   }
 
   static void PackGroup(const QConvShape& s, const GroupWeights& w, uint8_t* packed) {
+    const int64_t panel = Steps(s) * kLanes * 2;
     auto* to = reinterpret_cast<int16_t*>(packed);
-    for (int64_t n = 0; n < s.group_out(); n += kLanes) {
-      for (int64_t k = 0; k < s.depth(); k += 2) {
-        for (int64_t i = 0; i < kLanes * 2; ++i)
-          *to++ = static_cast<int16_t>(w(n + i / 2, k + i % 2));
+    for (int64_t n = 0; n < w.channels; n += kLanes, to += panel) {
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const WeightRow row = w.Row(n + lane);
+        int16_t* at = to + lane * 2;
+        for (int64_t k = 0; k < w.depth; k += 2, at += kLanes * 2) {
+          at[0] = static_cast<int16_t>(row[k]);
+          at[1] = static_cast<int16_t>(row[k + 1]);
+        }
       }
     }
   }
@@ -76,12 +81,12 @@ struct WideKind {
     int16_t* wide_;
   };
 
-  static void Run(const QConvShape& s, const uint8_t* weights, int64_t block, int64_t block_vectors,
-                  int64_t pixels, int64_t vectors, TileArgs& tile) {
+  static void DescribeBlocks(const QConvShape& s, int64_t vectors, TileArgs& tile) {
     tile.panel_bytes = PanelBytes(s);
-    tile.block_bytes = block_vectors * tile.panel_bytes;
-    tile.weights = weights + block * tile.block_bytes;
-    Tiles<DotHalves16>::Find(pixels, vectors)(tile);
+    tile.block_bytes = vectors * tile.panel_bytes;
+  }
+  static auto FindTile(int64_t pixels, int64_t vectors) {
+    return Tiles<DotHalves16, kVectors>::Find(pixels, vectors);
   }
 };
 
