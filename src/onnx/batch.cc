@@ -81,7 +81,34 @@ std::string Follow(BatchState& state) {
   return "";
 }
 
+// Expand(operand, [1, …, N, …, 1]) in place of the operand, N from the shape of another value.
+void ExpandOperand(const BatchState::Expansion& expansion, Graph& graph) {
+  const ValueId operand = graph.node(expansion.node).inputs[expansion.input];
+  const std::string stem = graph.value(operand).name;
+  const auto add = [&](const char* op, std::vector<ValueId> inputs, graph::Attrs attrs) {
+    const NodeId id = graph.AddNode(op, std::move(inputs), {graph.FreshName(Text(stem, '_', op))},
+                                    std::move(attrs));
+    return graph.node(id).outputs.front();
+  };
+  const auto ints = [&](const char* what, int count, int64_t value) {
+    return graph.AddConstant(graph.FreshName(Text(stem, '_', what)),
+                             Tensor::Of<int64_t>({count}, graph::Ints(count, value)));
+  };
+  const int behind = graph.value(operand).type.rank() - expansion.axis - 1;
+  const ValueId shape = add("Shape", {expansion.like}, {});
+  const ValueId count =
+      add("Gather", {shape, ints("axis", 1, expansion.axis)}, {{"axis", int64_t{0}}});
+  std::vector<ValueId> parts;
+  if (expansion.axis > 0) parts.push_back(ints("ones", expansion.axis, 1));
+  parts.push_back(count);
+  if (behind > 0) parts.push_back(ints("ones", behind, 1));
+  const ValueId target =
+      parts.size() == 1 ? count : add("Concat", std::move(parts), {{"axis", int64_t{0}}});
+  graph.SetInput(expansion.node, expansion.input, add("Expand", {operand, target}, {}));
+}
+
 void Apply(BatchState& state, Graph& graph) {
+  for (const BatchState::Expansion& expansion : state.expansions) ExpandOperand(expansion, graph);
   for (const auto& [id, target] : state.targets) {
     const std::string stem = graph.value(graph.node(id).inputs[1]).name;
     const ValueId constant = graph.AddConstant(
@@ -121,7 +148,7 @@ BatchReport FreeBatch(Graph& graph) {
   Graph freed = sample;
   const Dim symbol = NewSymbol(symbolic);
   NewSymbol(freed);
-  BatchState state{sample, symbolic, symbol, {}, {}, {}};
+  BatchState state{sample, symbolic, symbol, {}, {}, {}, {}};
   for (ValueId id : fixed) {
     SetDim(symbolic, id, 0, symbol);
     SetDim(freed, id, 0, symbol);

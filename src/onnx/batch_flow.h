@@ -25,6 +25,14 @@ struct BatchState {
   std::map<graph::ValueId, Carry> carries;
   // Computed from the batch size (shape arithmetic).
   std::map<graph::ValueId, bool> sizes;
+  // Operands that are the same for every sample, but must be there once for each.
+  struct Expansion {
+    graph::NodeId node;
+    int input;
+    graph::ValueId like;  // whose batch gives the number
+    int axis;             // of both
+  };
+  std::vector<Expansion> expansions;
   // New targets of Reshape nodes.
   std::map<graph::NodeId, graph::Ints> targets;
 };
@@ -55,6 +63,11 @@ class Flow {
   void Set(int output, Carry carry);
   void SetAll(Carry carry);
   void SetSizes();
+  // Repeats input `i`, which is of one sample, along the axis of input `like`, which carries the
+  // batch.
+  void Expand(int i, int like) {
+    state_.expansions.push_back({id_, i, input(like), carry(like)->axis});
+  }
   void SetTarget(graph::Ints target) { state_.targets[id_] = std::move(target); }
 
  private:

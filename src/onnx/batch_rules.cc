@@ -237,13 +237,23 @@ bool Flatten(Flow& f) {
   return true;
 }
 
+// An operand that every sample shares (the class token of a vision transformer) is repeated.
+bool CanExpand(const Flow& f, int i, Carry carry) {
+  return !f.carry(i) && !f.is_size(i) && carry.times == 1 && f.dim(i, carry.axis) == 1;
+}
+
 bool Concat(Flow& f) {
-  for (int i = 0; i < f.inputs(); ++i) {
-    if (!f.carry(i) || *f.carry(i) != *f.carry(0)) return false;
-  }
+  int like = 0;
+  while (!f.carry(like)) ++like;
+  const Carry carry = *f.carry(like);
   const int axis = f.axis("axis", 0);
-  if (axis < 0 || axis == f.carry(0)->axis) return false;
-  f.Set(0, *f.carry(0));
+  if (axis < 0 || axis == carry.axis) return false;
+  for (int i = 0; i < f.inputs(); ++i) {
+    if (f.carry(i) == carry) continue;
+    if (!CanExpand(f, i, carry)) return false;
+    f.Expand(i, like);
+  }
+  f.Set(0, carry);
   return true;
 }
 
@@ -298,9 +308,11 @@ bool Recurrent(Flow& f) {
   for (int i = 1; i < f.inputs(); ++i) {
     const bool state = i == 5 || i == 6;
     if (i == 4 && f.has_input(i)) return false;  // lengths of the sequences
-    if (f.has_input(i) && f.carry(i) != (state ? std::optional(Carry{1, 1}) : std::nullopt)) {
-      return false;
+    if (!f.has_input(i) || f.carry(i) == (state ? std::optional(Carry{1, 1}) : std::nullopt)) {
+      continue;
     }
+    if (!state || !CanExpand(f, i, {1, 1})) return false;
+    f.Expand(i, 0);
   }
   f.Set(0, {2, 1});
   f.Set(1, {1, 1});

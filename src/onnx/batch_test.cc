@@ -36,6 +36,9 @@ std::string ResultOf(const Case& c) {
       Int64s("two", {2}),
       Int64s("zero", {0}),
       Int64s("first", {1}),
+      Floats("rw", {1, 2, 4}, std::vector<float>(8, 1)),
+      Floats("rr", {1, 2, 2}, std::vector<float>(4, 1)),
+      Floats("h", {1, 1, 2}, {1, 2}),
   };
   NoExternalFiles none;
   Result<Graph> g = ImportBytes(BytesOf(model.Bytes()), nullptr, none);
@@ -81,6 +84,18 @@ TEST(FreeBatch, FollowsTheSamplesThroughTheGraph) {
        text,
        text,
        "f32[N,3,4]"},
+      {"an operand that every sample shares",
+       {Node("Concat", {"one", "x", "one"}, {"y"}, {A("axis", 1)})},
+       text,
+       {"1", "9", "4"},
+       "f32[N,9,4]"},
+      {"states of a recurrent layer",
+       {Node("Transpose", {"x"}, {"t"}, {A("perm", Ints{1, 0, 2})}),
+        Node("RNN", {"t", "rw", "rr", "", "", "h"}, {"", "last"}, {A("hidden_size", 2)}),
+        Node("Squeeze", {"last", "zero"}, {"y"})},
+       text,
+       {"1", "2"},
+       "f32[N,2]"},
       {"free already",
        {Node("Relu", {"x"}, {"y"})},
        {"B", "3", "4"},
