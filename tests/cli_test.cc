@@ -191,6 +191,7 @@ TEST_F(Quantized, TheFileKnowsItsPreprocessingAndItsRun) {
   const json::object run = json::parse(graph->metadata.at("pare.run")).as_object();
   EXPECT_EQ(run.at("calibration").as_int64(), 24);
   EXPECT_EQ(run.at("data").as_string(), kPictures);
+  EXPECT_EQ(run.at("data_hash").as_string().size(), 16u);
 
   const Arguments evaluate = Arguments{"evaluate", job_->model, "--limit", "100", "--json"} + kData;
   const Ran stored = Pare(evaluate), given = Pare(evaluate + kPreprocessing);
@@ -269,6 +270,7 @@ TEST(Inspect, KnowsWhatIsInAModel) {
   EXPECT_NEAR(report.at("parameters").to_number<double>(), 0.27e6, 5e3);
   EXPECT_NEAR(report.at("macs").to_number<double>(), 40.8e6, 0.5e6);
   EXPECT_GT(report.at("memory").at("arena_bytes").as_int64(), 0);
+  EXPECT_GT(report.at("memory").at("packed_bytes").as_int64(), 0);
   EXPECT_FALSE(report.at("nodes").as_array().empty());
   EXPECT_TRUE(Has(Pare({"inspect", kModel}).out, "it runs"));
 }

@@ -52,19 +52,20 @@ std::string Console::Colored(std::string_view code, std::string_view text) const
   return style_.color ? Text("\033[", code, 'm', text, "\033[0m") : std::string(text);
 }
 
+void Console::PrintLines(std::string_view color, std::string_view head, std::string_view text) {
+  err_ << Colored(color, head) << ' ';
+  while (true) {
+    const size_t end = text.find('\n');
+    err_ << Printable(text.substr(0, end)) << std::endl;
+    if (end == std::string_view::npos) return;
+    text.remove_prefix(end + 1);
+  }
+}
+
 void Console::ShowError(const Error& error) {
   EndStage();
-  // The message has line ends of its own, before the advice.
   const std::string message = error.message();
-  std::string printable;
-  for (std::string_view rest = message;;) {
-    const size_t end = rest.find('\n');
-    printable += Printable(rest.substr(0, end));
-    if (end == std::string_view::npos) break;
-    printable += '\n';
-    rest.remove_prefix(end + 1);
-  }
-  err_ << Colored(kRed, "pare:") << ' ' << printable << std::endl;
+  PrintLines(kRed, "pare:", message);
   if (!json_) return;
   const ExitCode& code = ExitCodeOf(error.kind());
   const std::string_view advice = error.advice();
@@ -135,7 +136,7 @@ void Console::Note(std::string_view text) {
   notes_.emplace_back(text);
   if (quiet_) return;
   if (line_open_) err_ << "\r\033[K";
-  err_ << Colored(kYellow, "note:") << ' ' << Printable(text) << std::endl;
+  PrintLines(kYellow, "note:", text);
   if (line_open_) Draw();
 }
 

@@ -55,6 +55,8 @@ class Console : public Progress {
  private:
   void EndStage();
   void Draw();
+  // A line that begins with `head`, and those that follow in the text's own lines.
+  void PrintLines(std::string_view color, std::string_view head, std::string_view text);
   std::string Colored(std::string_view code, std::string_view text) const;
 
   std::ostream& out_;

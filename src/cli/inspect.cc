@@ -311,7 +311,9 @@ std::string NodesText(const Graph& graph) {
 std::string ToText(const InspectReport& report) {
   std::string text = Text(HeadText(report), '\n', OperatorsText(report));
   if (report.list_nodes) text += '\n' + NodesText(report.sized);
-  if (report.missing.empty()) return text + "\nit runs\n";
+  if (report.missing.empty()) {
+    return text + (report.memory ? "\nit runs\n" : "\nno operator is missing\n");
+  }
   text += "\nit does not run:\n";
   Table table({{"", Align::kLeft, 60}, {"", Align::kLeft}, {"", Align::kLeft}});
   for (const Missing& missing : report.missing) {
@@ -328,9 +330,7 @@ Status Inspect(const InspectOptions& options, Console& console) {
   report.sized = report.graph;
   auto shapes = ResolveShapes(report.graph, options.shapes, options.batch);
   if (!shapes && !options.shapes.empty()) return Fail(shapes.error());
-  if (!shapes)
-    console.Note(
-        Text("sizes are free, so that the model was not tried: ", shapes.error().message()));
+  if (!shapes) console.Note(Text("the model was not tried: ", shapes.error().message()));
   if (shapes) {
     auto sized = passes::BindShapes(report.graph, *shapes);
     if (sized) report.sized = std::move(*sized);

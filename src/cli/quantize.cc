@@ -1,5 +1,7 @@
 #include "compress/quantize/quantize.h"
 
+#include <cstdio>
+
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/report.h"
@@ -139,14 +141,40 @@ std::string ToText(const QuantizeReport& report) {
   return text;
 }
 
+// Tells data from other data: its size, its labels, and the content of some samples (FNV-1a).
+Result<std::string> DataHash(const data::Dataset& dataset, const data::Split& split) {
+  constexpr size_t kSamples = 32;
+  uint64_t hash = 0xcbf29ce484222325;
+  const auto add = [&](const void* bytes, size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      hash = (hash ^ static_cast<const unsigned char*>(bytes)[i]) * 0x100000001b3;
+    }
+  };
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    const int64_t label = dataset.label(i);
+    add(&label, sizeof label);
+  }
+  const size_t step = split.calibration.size() / kSamples + 1;
+  for (size_t i = 0; i < split.calibration.size(); i += step) {
+    PARE_ASSIGN(const data::Sample sample, dataset.Get(split.calibration[i]));
+    for (const data::SampleInput& input : sample.inputs)
+      add(input.tensor.data(), input.tensor.bytes());
+  }
+  char text[20];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  return std::string(text);
+}
+
 // What led to the file, for whoever finds it later.
-std::string RunRecord(const QuantizeOptions& options, const data::Dataset& dataset,
-                      const compress::Quantized& quantized) {
+Result<std::string> RunRecord(const QuantizeOptions& options, const data::Dataset& dataset,
+                              const compress::Quantized& quantized) {
   Json patterns = Json::ArrayOf(options.quantize.keep_float);
+  PARE_ASSIGN(std::string hash, DataHash(dataset, quantized.split));
   return Json::Object({{"command", "quantize"},
                        {"version", kVersion.number},
                        {"model", options.model},
                        {"data", options.data.path},
+                       {"data_hash", std::move(hash)},
                        {"samples", dataset.size()},
                        {"limit", options.data.limit},
                        {"calibration", quantized.split.calibration.size()},
@@ -209,7 +237,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
       OfModel(compress::Quantize(model.graph(), dataset, model.preprocess(), context, how, console),
               options.model));
   PARE_TRY(StoreData(data, model, quantized.graph.metadata));
-  quantized.graph.metadata["pare.run"] = RunRecord(options, *dataset, quantized);
+  PARE_ASSIGN(quantized.graph.metadata["pare.run"], RunRecord(options, *dataset, quantized));
   const Stopwatch export_watch;
   PARE_TRY(onnx::Export(quantized.graph, options.output));
   quantized.seconds += export_watch.seconds();

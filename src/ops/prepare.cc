@@ -36,7 +36,8 @@ Result<std::shared_ptr<const std::byte>> PackCache::Get(
   PARE_ASSIGN(Tensor memory, Tensor::Make(DType::kU8, {static_cast<int64_t>(bytes)}));
   fill(memory.mutable_data());
   *bytes_ += bytes;
-  const auto packed = std::make_shared<Packed>(Packed{memory, std::move(sources), bytes_});
+  // Made in place: a temporary's end would be counted, too.
+  const std::shared_ptr<const Packed> packed(new Packed{memory, std::move(sources), bytes_});
   std::shared_ptr<const std::byte> entry(packed, memory.data());
   slot = entry;
   return entry;

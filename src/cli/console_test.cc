@@ -1,0 +1,79 @@
+#include "cli/console.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "cli/exit_code.h"
+
+namespace pare::cli {
+namespace {
+
+struct Streams {
+  std::ostringstream out, err;
+};
+
+TEST(Console, WithoutATerminalSaysAStageInALine) {
+  Streams streams;
+  Console console(streams.out, streams.err, {});
+  console.Stage("verifying", 3);
+  for (int i = 0; i < 3; ++i) console.Advance(1);
+  console.Note("few samples\nindeed \x1b[31m");
+  ASSERT_TRUE(console.Print("result\n"));
+  EXPECT_EQ(streams.err.str(), "verifying (3)\nnote: few samples\nindeed \\x1b[31m\n");
+  EXPECT_EQ(streams.out.str(), "result\n");
+  EXPECT_EQ(console.notes().size(), 1u);
+}
+
+TEST(Console, OnATerminalDrawsOneLineAndClearsIt) {
+  Streams streams;
+  {
+    Console console(streams.out, streams.err, {.terminal = true, .color = false, .columns = 80});
+    console.Stage("verifying", 4);
+  }
+  const std::string drawn = streams.err.str();
+  EXPECT_NE(drawn.find("verifying"), std::string::npos);
+  EXPECT_NE(drawn.find("0 of 4"), std::string::npos);
+  EXPECT_EQ(drawn.find('\n'), std::string::npos);
+  EXPECT_TRUE(drawn.ends_with("\r\033[K"));
+}
+
+TEST(Console, QuietKeepsNotesForReports) {
+  Streams streams;
+  Console console(streams.out, streams.err, {});
+  console.set_quiet(true);
+  console.Stage("verifying", 3);
+  console.Note("few samples");
+  EXPECT_EQ(streams.err.str(), "");
+  EXPECT_EQ(console.notes().size(), 1u);
+}
+
+TEST(Console, ErrorsGoToBothSidesWithJson) {
+  Streams streams;
+  Console console(streams.out, streams.err, {.terminal = true, .color = true, .columns = 80});
+  console.set_json(true);
+  console.ShowError(Error(ErrorKind::kUnmet, "too much is lost", "give more").at("m.onnx"));
+  EXPECT_EQ(streams.err.str(), "\033[31mpare:\033[0m m.onnx: too much is lost\n      give more\n");
+  EXPECT_EQ(streams.out.str(),
+            "{\n  \"error\": {\"kind\": \"unmet\", \"message\": \"m.onnx: too much is lost\", "
+            "\"advice\": \"give more\", \"exit_code\": 1}\n}\n");
+}
+
+TEST(Console, SaysWhenTheResultIsLost) {
+  Streams streams;
+  Console console(streams.out, streams.err, {});
+  streams.out.setstate(std::ios::badbit);
+  EXPECT_EQ(console.Print("result").error().kind(), ErrorKind::kIo);
+}
+
+TEST(ExitCodes, AreOneForEachKind) {
+  for (int kind = 0; kind <= static_cast<int>(ErrorKind::kInternal); ++kind) {
+    const ExitCode& code = ExitCodeOf(static_cast<ErrorKind>(kind));
+    EXPECT_EQ(static_cast<int>(code.kind), kind);
+    for (const ExitCode& other : ExitCodes())
+      EXPECT_TRUE(other.kind == code.kind || other.code != code.code);
+  }
+}
+
+}  // namespace
+}  // namespace pare::cli
