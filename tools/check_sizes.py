@@ -46,7 +46,7 @@ def main():
                 if length > limit:
                     wrong.append(f"{name}:{start + 1}: a function of {length} lines; at most {limit}")
             for number, line in enumerate(lines, 1):
-                if len(line) > 100 and "http" not in line:
+                if len(line) > 100 and not path.name.endswith("text_test.cc"):  # that holds a line of .pg
                     wrong.append(f"{name}:{number}: {len(line)} columns; at most 100")
     if sizes and statistics.median(sizes) > 150:
         wrong.append(f"the median file has {statistics.median(sizes)} lines; at most 150")

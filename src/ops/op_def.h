@@ -80,7 +80,7 @@ struct OpDef {
   Cost (*cost)(const NodeView&) = nullptr;  // null: moves only
   Accuracy accuracy = Accuracy::kExact;
   bool mixed_types = false;  // operands may have different types (scales, ratios beside the data)
-  bool foldable = true;  // the same inputs always give the same outputs
+  bool foldable = true;      // the same inputs always give the same outputs
 };
 
 // Null where pare has no such operator.

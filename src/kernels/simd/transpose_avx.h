@@ -28,8 +28,8 @@ PARE_INLINE void Transpose(const float* from, int64_t from_stride, float* to, in
   }
 }
 
-// Three outputs of 8 lanes, whose places 3i + j hold element i of input j: the elements of all inputs
-// are spread alike, then blended.
+// Three outputs of 8 lanes, whose places 3i + j hold element i of input j: the elements of all
+// inputs are spread alike, then blended.
 PARE_INLINE void Interleave3(const float* a, const float* b, const float* c, float* to) {
   const __m256 x = _mm256_loadu_ps(a), y = _mm256_loadu_ps(b), z = _mm256_loadu_ps(c);
   const __m256i first = _mm256_setr_epi32(0, 0, 0, 1, 1, 1, 2, 2);
