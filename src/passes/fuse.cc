@@ -125,8 +125,9 @@ Status FuseBias(PassContext& context) {
 Status FuseResidual(PassContext& context) {
   static const Rule rules[] = {
       {"fuse-residual",
-       Op({"Add"}, "y")(Op({"Conv", "Gemm", "MatMul", "pare.MatMul"}, "product").UsedOnce(),
-                        Any("residual")),
+       Op({"Add"}, "y")(
+           Op({"Conv", "ConvTranspose", "Gemm", "MatMul", "pare.MatMul"}, "product").UsedOnce(),
+           Any("residual")),
        FuseResidualRule},
   };
   return Rewrite(context, rules);

@@ -13,7 +13,6 @@ namespace {
 using graph::Graph;
 using graph::Node;
 using graph::NodeId;
-using graph::Value;
 using graph::ValueId;
 
 constexpr size_t kComparedBytes = 4096;  // larger constants are equal only where they share bytes

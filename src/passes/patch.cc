@@ -5,7 +5,6 @@
 namespace pare::passes {
 
 using graph::Dim;
-using graph::Graph;
 using graph::Node;
 using graph::NodeId;
 using graph::TensorType;
