@@ -52,7 +52,7 @@ void Check(const Op& op, const Case& c) {
   Buffer<uint8_t> a(elements * op.in_bytes, c.offset * op.in_bytes), b(elements, c.offset),
       table(256);
   for (int64_t i = 0; i < a.size(); ++i) a[i] = static_cast<uint8_t>(random.integer(0, 255));
-  if (op.in_bytes == 4) std::memcpy(a.data(), floats.data(), floats.size() * 4);
+  if (op.in_bytes == 4 && elements > 0) std::memcpy(a.data(), floats.data(), floats.size() * 4);
   for (int64_t i = 0; i < b.size(); ++i) b[i] = static_cast<uint8_t>(random.integer(0, 255));
   for (int64_t i = 0; i < 256; ++i) table[i] = static_cast<uint8_t>(random.integer(0, 255));
   const auto run = [&](const Row<QEltwiseKernel>& row) {
