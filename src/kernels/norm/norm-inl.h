@@ -163,7 +163,9 @@ struct Norm {
 };
 
 constexpr NormKernel MakeNorm() {
-  return {.row_tasks = Norm::RowTasks,
+  return {.supports = [](const NormShape&) { return true; },
+          .cost = nullptr,
+          .row_tasks = Norm::RowTasks,
           .rows = Norm::Rows,
           .moments_tasks = Norm::MomentsTasks,
           .moments = Norm::Moments,

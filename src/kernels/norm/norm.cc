@@ -66,6 +66,8 @@ void RunAffine(const AffineArgs& args, int64_t task_begin, int64_t task_end) noe
 }  // namespace
 
 extern constexpr NormKernel norm_f32_scalar{
+    .supports = [](const NormShape&) { return true; },
+    .cost = nullptr,
     .row_tasks = [](int64_t rows, int64_t) { return rows; },
     .rows = RunRows,
     .moments_tasks = [](int64_t outer, int64_t, int64_t inner) { return outer * inner; },
@@ -86,12 +88,6 @@ Rows<NormKernel> NormRows() {
   return {std::begin(kRows), std::end(kRows)};
 }
 
-// Rows don't compete and take every shape: the first that the CPU has.
-const Row<NormKernel>* FindNorm(const Cpu& cpu) {
-  const auto rows = NormRows();
-  const Row<NormKernel>* row = rows.begin();
-  while (!cpu.has(row->isa)) ++row;
-  return row;
-}
+const Row<NormKernel>* FindNorm(const Cpu& cpu) { return FindRow(NormRows(), cpu, NormShape()); }
 
 }  // namespace pare::kernels

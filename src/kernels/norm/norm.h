@@ -42,7 +42,13 @@ struct AffineArgs {
   float* y = nullptr;  // may be x
 };
 
+struct NormShape {
+  int64_t lines = 0, n = 0;
+};
+
 struct NormKernel {
+  bool (*supports)(const NormShape&);  // rows take every shape and don't compete
+  double (*cost)(const NormShape&);
   int64_t (*row_tasks)(int64_t rows, int64_t n);
   void (*rows)(const RowNormArgs&, int64_t task_begin, int64_t task_end) noexcept;
   int64_t (*moments_tasks)(int64_t outer, int64_t n, int64_t inner);
