@@ -9,8 +9,7 @@ namespace pare::kernels::PARE_SIMD_NAMESPACE {
 template <bool kMax>
 struct Pool {
   static PARE_INLINE F32 Start() { return kMax ? Set(-__builtin_inff()) : Zero(); }
-  // The operand that may be NaN comes first, so that the other wins.
-  static PARE_INLINE F32 Join(F32 sum, F32 x) { return kMax ? Max(x, sum) : Add(sum, x); }
+  static PARE_INLINE F32 Join(F32 sum, F32 x) { return kMax ? Max(sum, x) : Add(sum, x); }
 
   struct Place {
     const float* first;  // the first input under the window

@@ -1,7 +1,7 @@
 // Pooling of f32 images, channels last with pixel strides: the greatest input under the window, or
 // the mean. Padding is no input; with count_padding its taps count in the mean's divisor, but not
-// what lies beyond it (ceil_mode). NaN loses against numbers. Global pooling is a window as large
-// as the picture.
+// what lies beyond it (ceil_mode). The greatest of a window that holds NaN is not specified. Global
+// pooling is a window as large as the picture.
 #pragma once
 
 #include "kernels/kernel.h"

@@ -66,15 +66,5 @@ TEST(Pool, ReferenceCountsWhatItShould) {
   EXPECT_EQ(std::vector<float>(y, y + 3), (std::vector<float>{0.5f, 2.5f, 0}));
 }
 
-TEST(Pool, NanLoses) {
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  const float x[] = {nan, 1, -2, nan, 3, nan};
-  ForEachRow(PoolRows(), [&](const Row<PoolKernel>& row) {
-    float y = 0;
-    RunRow(row, {.in_w = 6, .kernel_w = 6, .max = true}, x, &y);
-    EXPECT_EQ(y, 3);
-  });
-}
-
 }  // namespace
 }  // namespace pare::kernels
