@@ -18,7 +18,7 @@ struct QPoolWindow {
   int64_t row_step, col_step;
   float scale;  // of the sum
 
-  QPoolWindow(const QPoolArgs& args, int64_t row, int64_t x) {
+  PARE_INLINE QPoolWindow(const QPoolArgs& args, int64_t row, int64_t x) {
     const QPoolShape& s = args.shape;
     const int64_t top = row % s.out_h * s.stride_h - s.pad_top, left = x * s.stride_w - s.pad_left;
     const Range ys = TapsInside(top, s.kernel_h, s.dilation_h, s.in_h);
