@@ -73,6 +73,7 @@ extern constinit const OpDef kCastLike{.name = "CastLike",
                                        .infer = InferCastLike,
                                        .prepare = PrepareCast,
                                        .quant = kQuant,
-                                       .cost = PerElement<1>};
+                                       .cost = PerElement<1>,
+                                       .mixed_types = true};
 
 }  // namespace pare::ops

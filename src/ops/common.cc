@@ -20,8 +20,10 @@ bool IsAloneInInputs(const NodeView& view) {
   return std::count(inputs.begin(), inputs.end(), inputs[0]) == 1;
 }
 
-int64_t OutputCount(const NodeView& view) {
-  return view.output(0).has_rank() && view.output(0).is_static() ? Count(view.output(0).dims()) : 0;
+int64_t OutputCount(const NodeView& view) { return CountIfKnown(view.output(0)); }
+
+int64_t CountIfKnown(const graph::TensorType& type) {
+  return type.has_rank() && type.is_static() ? CountOf(type.dims()).value_or(0) : 0;
 }
 
 }  // namespace pare::ops

@@ -11,6 +11,9 @@ namespace pare::ops {
 // y has the type of the first input.
 Status InferSameType(InferContext& context);
 
+// The number of elements; 0 where it is not known, or beyond all bounds.
+int64_t CountIfKnown(const graph::TensorType& type);
+
 // Work in proportion to the elements of output 0.
 int64_t OutputCount(const NodeView& view);
 template <int kFlops>
@@ -18,7 +21,7 @@ Cost PerElement(const NodeView& view) {
   return {.flops = kFlops * OutputCount(view)};
 }
 
-// The number of elements of a shape that is known to fit.
+// The number of elements of a shape that is known to fit: prepare is called with no others.
 int64_t Count(const Dims& shape);
 
 // Whether input 0 is no other input as well: an operator that writes it while it still reads others

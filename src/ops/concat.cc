@@ -90,11 +90,10 @@ Result<Shape> SplitSizes(const InferContext& context, Dim whole) {
     if (std::ssize(*given) != context.outputs()) {
       return Invalid(Text(given->size(), " sizes for ", context.outputs(), " outputs"));
     }
-    int64_t sum = 0;
-    for (Dim dim : *given) sum += dim.known() ? dim.size() : 0;
-    const bool all = std::none_of(given->begin(), given->end(), [](Dim d) { return !d.known(); });
-    if (all && whole.known() && sum != whole.size()) {
-      return Invalid(Text("its sizes make ", sum, " of ", whole.size()));
+    Dim sum = 0;
+    for (Dim dim : *given) sum = DimArithmetic(BinaryFunction::kAdd, sum, dim);
+    if (sum.known() && whole.known() && sum != whole) {
+      return Invalid(Text("its sizes make ", sum.size(), " of ", whole.size()));
     }
     return *given;
   }

@@ -52,6 +52,7 @@ extern constinit const OpDef kDropout{
     .outputs = {{{"y"}, {"mask", Presence::kOptional}}},
     .infer = InferDropout,
     .prepare = PrepareDropout,
-    .quant = kSameScaleRule};
+    .quant = kSameScaleRule,
+    .mixed_types = true};
 
 }  // namespace pare::ops

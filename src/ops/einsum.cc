@@ -204,7 +204,9 @@ Status PrepareEinsum(PrepareContext& context) {
   for (Label label : equation.output) loops.erase(label);
   for (const auto& [label, loop] : loops) {
     state.summed.push_back(loop);
-    state.terms *= loop.size;
+    if (__builtin_mul_overflow(state.terms, loop.size, &state.terms)) {
+      return Unsupported("it sums more terms than could be counted");
+    }
   }
   state.outputs_per_task = std::max<int64_t>(1, kTaskElements / std::max<int64_t>(1, state.terms));
   void (*run)(const StepArgs&) noexcept = nullptr;

@@ -249,7 +249,10 @@ Status PrepareOneHot(PrepareContext& context) {
 Status InferSize(InferContext& context) {
   context.set_output(0, DType::kI64, {});
   const auto& type = context.input(0);
-  if (type.shape && type.is_static()) context.set_dims_value(0, {Dim(Count(type.dims()))});
+  if (type.shape && type.is_static()) {
+    PARE_ASSIGN(const int64_t count, CountOf(type.dims()));
+    context.set_dims_value(0, {Dim(count)});
+  }
   return {};
 }
 
@@ -290,7 +293,8 @@ extern constinit const OpDef kOneHot{.name = "OneHot",
                                      .outputs = {{{"y"}}},
                                      .infer = InferOneHot,
                                      .prepare = PrepareOneHot,
-                                     .quant = kShapes};
+                                     .quant = kShapes,
+                                     .mixed_types = true};
 
 extern constinit const OpDef kSize{.name = "Size",
                                    .inputs = {{{"x"}}},

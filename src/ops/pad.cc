@@ -32,6 +32,10 @@ Result<Pads> PadsOf(int rank, const std::vector<int64_t>& values,
     }
     pads.begin[axis] = values[i];
     pads.end[axis] = values[count + i];
+    constexpr int64_t kMost = int64_t{1} << 40;
+    if (std::max(std::abs(values[i] / 2), std::abs(values[count + i] / 2)) > kMost / 2) {
+      return Invalid(Text("it pads by ", values[i], " and ", values[count + i]));
+    }
   }
   return pads;
 }

@@ -67,6 +67,7 @@ extern constinit const OpDef kPow{
     .prepare = PreparePow,
     .quant = {.inputs = {{{Role::kActivation}}}, .keep_float = "powers need more than 8 bits"},
     .cost = PerElement<8>,
-    .accuracy = Accuracy::kApproximate};
+    .accuracy = Accuracy::kApproximate,
+    .mixed_types = true};
 
 }  // namespace pare::ops

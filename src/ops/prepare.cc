@@ -86,19 +86,31 @@ int PrepareContext::Temp(size_t bytes) {
 
 namespace {
 
+// Sizes that fit into memory leave room for arithmetic with them.
+Status CheckSize(const graph::TensorType& type) {
+  PARE_ASSIGN(const int64_t count, CountOf(type.dims()));
+  if (count >= int64_t{1} << 56) {
+    return Unsupported(Text("a tensor of shape ", DimsText(type.dims()), " is too large"));
+  }
+  return {};
+}
+
 Status CheckTypes(const NodeView& view) {
   for (int i = 0; i < view.inputs(); ++i) {
-    if (view.has_input(i) && (view.input(i).dtype == DType::kNone || !view.input(i).is_static())) {
+    if (!view.has_input(i)) continue;
+    if (view.input(i).dtype == DType::kNone || !view.input(i).is_static()) {
       return Unsupported(Text("the shape of its input \"", view.input_value(i).name,
                               "\" depends on the data, and pare plans a run before it starts"));
     }
+    PARE_TRY(CheckSize(view.input(i)));
   }
   for (int i = 0; i < view.outputs(); ++i) {
-    if (view.has_output(i) &&
-        (view.output(i).dtype == DType::kNone || !view.output(i).is_static())) {
+    if (!view.has_output(i)) continue;
+    if (view.output(i).dtype == DType::kNone || !view.output(i).is_static()) {
       return Unsupported(
           "the shape of its output depends on the data, and pare plans a run before it starts");
     }
+    PARE_TRY(CheckSize(view.output(i)));
   }
   return {};
 }

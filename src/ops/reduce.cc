@@ -133,10 +133,7 @@ Status PrepareReduce(PrepareContext& context) {
   return {};
 }
 
-Cost CostOfReduce(const NodeView& view) {
-  const auto& type = view.input(0);
-  return {.flops = type.has_rank() && type.is_static() ? Count(type.dims()) : 0};
-}
+Cost CostOfReduce(const NodeView& view) { return {.flops = CountIfKnown(view.input(0))}; }
 
 constexpr QuantRule kNoIntegerForm{.inputs = {{{Role::kActivation}}},
                                    .keep_float = "pare has no integer form of it"};

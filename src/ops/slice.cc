@@ -143,7 +143,7 @@ Status PrepareSlice(PrepareContext& context) {
   int64_t offset = 0;
   for (size_t i = 0; i < in.size(); ++i) {
     offset += Cut(ranges[i], in[i]).start * in_steps[i];
-    from[i] = out[i] == 1 ? 0 : ranges[i].step * in_steps[i];
+    from[i] = out[i] <= 1 ? 0 : ranges[i].step * in_steps[i];
   }
   if (in == out && offset == 0) {
     context.Alias(0);
