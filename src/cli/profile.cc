@@ -66,8 +66,9 @@ std::string ToText(const ProfileReport& report) {
     ms += layer.median_ms;
   }
   std::vector<std::pair<std::string, std::pair<int, double>>> ops(by_op.begin(), by_op.end());
-  std::stable_sort(ops.begin(), ops.end(),
-                   [](const auto& a, const auto& b) { return a.second.second > b.second.second; });
+  std::sort(ops.begin(), ops.end(), [](const auto& a, const auto& b) {
+    return std::pair(-a.second.second, a.first) < std::pair(-b.second.second, b.first);
+  });
   Table totals({{"op", Align::kLeft},
                 {"layers", Align::kRight},
                 {"ms", Align::kRight},

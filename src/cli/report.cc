@@ -99,9 +99,9 @@ std::string WorstLayersText(const std::vector<LayerReport>& layers) {
   for (const LayerReport& layer : layers) {
     if (layer.snr_db && !InFloat(layer)) measured.push_back(&layer);
   }
-  std::stable_sort(
-      measured.begin(), measured.end(),
-      [](const LayerReport* a, const LayerReport* b) { return *a->snr_db < *b->snr_db; });
+  std::sort(measured.begin(), measured.end(), [](const LayerReport* a, const LayerReport* b) {
+    return std::pair(*a->snr_db, a) < std::pair(*b->snr_db, b);  // of equals the first
+  });
   if (measured.empty()) return "";
   measured.resize(std::min(measured.size(), kNotable));
   Table table = LayerColumns();
@@ -161,15 +161,17 @@ void SetComparison(Json& object, const Comparison& c) {
              }));
 }
 
-std::vector<LayerReport> JoinLayers(std::vector<LayerReport> decided,
+std::vector<LayerReport> JoinLayers(const std::vector<LayerReport>& decided,
                                     const std::vector<LayerReport>& measured) {
-  std::map<std::string_view, size_t> index;
-  for (size_t i = 0; i < decided.size(); ++i) index.emplace(decided[i].name, i);
-  std::vector<LayerReport> joined = std::move(decided);
-  const size_t known = joined.size();
+  std::vector<LayerReport> joined;
+  std::map<std::string, size_t, std::less<>> index;
+  // A convolution and the clamp that it absorbs are one layer.
+  for (const LayerReport& layer : decided) {
+    if (index.emplace(layer.name, joined.size()).second) joined.push_back(layer);
+  }
   for (const LayerReport& layer : measured) {
-    const auto at = index.find(layer.name);
-    if (at == index.end() || at->second >= known) {
+    const auto [at, added] = index.emplace(layer.name, joined.size());
+    if (added) {
       joined.push_back(layer);
       continue;
     }

@@ -30,7 +30,7 @@ Json IntervalJson(const compress::Interval& interval);  // {median, low, high}
 
 // What quantization knows of the layers (reasons) and what the comparison measured, joined by name.
 // Layers of either alone are kept.
-std::vector<compress::LayerReport> JoinLayers(std::vector<compress::LayerReport> decided,
+std::vector<compress::LayerReport> JoinLayers(const std::vector<compress::LayerReport>& decided,
                                               const std::vector<compress::LayerReport>& measured);
 
 }  // namespace pare::cli

@@ -48,11 +48,6 @@ size_t Decode(std::string_view text, uint32_t& code) {
   return code < kLeast[length] || code > 0x10ffff || surrogate ? 0 : length;
 }
 
-std::string Format(const char* format, double value) {
-  char text[64];
-  return {text, static_cast<size_t>(std::snprintf(text, sizeof text, format, value))};
-}
-
 // Three digits that count, and a unit of powers of 1000.
 std::string Scaled(double value, const char* const* units) {
   while (std::abs(value) >= 999.5 && units[1]) {
@@ -131,7 +126,8 @@ std::string Fixed(std::optional<double> value, int digits) {
 
 std::string Milliseconds(double ms) {
   const double size = std::abs(ms);
-  return size < 0.9995 ? Format("%.3f", ms) : Fixed(ms, size < 9.995 ? 2 : size < 99.95 ? 1 : 0);
+  if (size < 0.09995) return Fixed(ms, 4);
+  return size < 0.9995 ? Fixed(ms, 3) : Fixed(ms, size < 9.995 ? 2 : size < 99.95 ? 1 : 0);
 }
 
 std::string ByteText(int64_t bytes) {

@@ -49,7 +49,8 @@ TEST(Text, NumbersHaveUnits) {
   EXPECT_EQ(ByteText(999'900'000), "1.00 GB");
   EXPECT_EQ(CountText(9999), "9999");
   EXPECT_EQ(CountText(40'800'000), "40.8 M");
-  EXPECT_EQ(Milliseconds(0.01234), "0.012");
+  EXPECT_EQ(Milliseconds(0.01234), "0.0123");
+  EXPECT_EQ(Milliseconds(0.1234), "0.123");
   EXPECT_EQ(Milliseconds(12.34), "12.3");
   EXPECT_EQ(Milliseconds(1234.5), "1234");
   EXPECT_EQ(Fixed(std::optional<double>(), 2), "–");

@@ -1,0 +1,82 @@
+#include "cli/report.h"
+
+#include <gtest/gtest.h>
+
+namespace pare::cli {
+namespace {
+
+using compress::LayerReport;
+
+LayerReport Decided(std::string name, std::string op, std::string precision, std::string reason) {
+  return {.name = std::move(name),
+          .op = std::move(op),
+          .precision = std::move(precision),
+          .reason = std::move(reason)};
+}
+
+TEST(JoinLayers, GivesMeasuredLayersTheirReasons) {
+  const std::vector<LayerReport> decided = {Decided("a", "Conv", "float32", "asked for"),
+                                            Decided("a", "Relu", "float32", "asked for"),
+                                            Decided("b", "Gemm", "int8", "")};
+  LayerReport measured_b = Decided("b", "Gemm", "int8", ""),
+              measured_c = Decided("c", "Softmax", "float32", "");
+  measured_b.snr_db = 30;
+  measured_b.b_ms = 0.5;
+  const auto joined = JoinLayers(decided, {measured_b, measured_c});
+  ASSERT_EQ(joined.size(), 3u);
+  EXPECT_EQ(joined[0].op, "Conv");
+  EXPECT_EQ(joined[0].reason, "asked for");
+  EXPECT_EQ(joined[1].snr_db, 30);
+  EXPECT_EQ(joined[1].b_ms, 0.5);
+  EXPECT_EQ(joined[2].name, "c");
+}
+
+compress::Comparison SmallComparison() {
+  compress::Comparison c;
+  c.quality.top1_a = 90;
+  c.quality.top1_b = 89.5;
+  c.quality.agreement = 98;
+  c.bytes_a = 4'000'000;
+  c.bytes_b = 1'000'000;
+  c.time.sides = {{.ms = {2, 1.9, 2.1, 1.8}, .layers = {}},
+                  {.ms = {1, 0.9, 1.1, 0.8}, .layers = {}}};
+  c.time.speedup = {2, 1.8, 2.2, 1.7};
+  c.layers = {Decided("out", "Softmax", "float32", "needs more than 8 bits"),
+              Decided("\xff", "Conv", "int8", "")};
+  c.layers[1].snr_db = 25;
+  return c;
+}
+
+TEST(ComparisonText, IsOneTableAndWhatToKnow) {
+  const compress::Comparison comparison = SmallComparison();
+  EXPECT_EQ(ComparisonText({comparison, "float", "int8"}),
+            "                       float              int8\n"
+            "  top-1              90.00 %           89.50 %  −0.50 points\n"
+            "  top-5                    –                 –\n"
+            "  agreement                            98.00 %  same first class\n"
+            "  size               4.00 MB           1.00 MB  25.0 %\n"
+            "  time       2.00 ms (1.90–2.10)  1.00 ms (0.900–1.10)  2.00× (1.80–2.20)\n"
+            "\n"
+            "layers in float (1 of 2):\n"
+            "  out  Softmax  needs more than 8 bits\n"
+            "\n"
+            "layers that lose most (all: --layers):\n"
+            "  layer  op    type  SNR dB  before ms  after ms\n"
+            "  \\xff   Conv  int8    25.0          –         –\n");
+}
+
+TEST(SetComparison, HasAllMembersAndNullWhereUnknown) {
+  Json json = Json::Object();
+  SetComparison(json, SmallComparison());
+  const std::string text = json.Text();
+  for (const char* part :
+       {"\"top1_a\": 90,", "\"top5_a\": null", "\"cosine\": null",
+        "\"a\": {\"median\": 2, \"low\": 1.9, \"high\": 2.1}", "\"speedup\": 2,",
+        "\"bytes\": {\"a\": 4000000, \"b\": 1000000}", "\"reason\": \"needs more than 8 bits\"",
+        "\"name\": \"\\\\xff\"", "\"a_ms\": null"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << '\n' << text;
+  }
+}
+
+}  // namespace
+}  // namespace pare::cli
