@@ -50,11 +50,11 @@ compress::Comparison SmallComparison() {
 TEST(ComparisonText, IsOneTableAndWhatToKnow) {
   const compress::Comparison comparison = SmallComparison();
   EXPECT_EQ(ComparisonText({comparison, "float", "int8"}),
-            "                       float              int8\n"
-            "  top-1              90.00 %           89.50 %  −0.50 points\n"
-            "  top-5                    –                 –\n"
-            "  agreement                            98.00 %  same first class\n"
-            "  size               4.00 MB           1.00 MB  25.0 %\n"
+            "                           float                  int8\n"
+            "  top-1                  90.00 %               89.50 %  −0.50 points\n"
+            "  top-5                        –                     –\n"
+            "  agreement                                    98.00 %  same first class\n"
+            "  size                   4.00 MB               1.00 MB  25.0 %\n"
             "  time       2.00 ms (1.90–2.10)  1.00 ms (0.900–1.10)  2.00× (1.80–2.20)\n"
             "\n"
             "layers in float (1 of 2):\n"
