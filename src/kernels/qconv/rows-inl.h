@@ -244,6 +244,7 @@ class FlatRows {
   const uint8_t* Copy(const Window& window, uint8_t* to) const {
     const QConvShape& s = args_.shape;
     uint8_t* end = to;
+    if (row_bytes_ != depth_) __builtin_memset(to + row_bytes_ - 4, 0, 4);
     if (runs_ && window.ColumnsInside() && window.RowsInside()) {
       const uint8_t* from = window.Inside(0, 0);
       for (int64_t ky = s.kernel_h; ky > 0; --ky, end += run_, from += window.row_step()) {
@@ -252,7 +253,6 @@ class FlatRows {
     } else {
       for (int64_t ky = 0; ky < s.kernel_h; ++ky, end += run_) window.CopyRow(ky, zero_point_, end);
     }
-    for (int64_t i = row_bytes_ - depth_; i > 0; --i) *end++ = 0;
     return to;
   }
 

@@ -30,6 +30,34 @@ struct BlockOut {
   I32 zero_point_halves, lo_bytes;
 };
 
+// A block of channels, packed.
+constexpr int64_t kColumnBytes = 4 * kLanes * 4;
+struct DwBlock {
+  DwBlock(const uint8_t* packed, int64_t valid)
+      : bias(reinterpret_cast<const int32_t*>(packed)),
+        scale(reinterpret_cast<const float*>(packed + kColumnBytes)),
+        weights(packed + 2 * kColumnBytes),
+        channels(valid) {}
+  const int32_t* bias;
+  const float* scale;
+  const uint8_t* weights;
+  int64_t channels;  // valid ones
+};
+
+// One output row of one block.
+struct DwRow {
+  int64_t columns() const { return (out_w - 1) * stride_w + (kernel_w - 1) * dilation_w + 1; }
+
+  const BlockOut& out;
+  const PictureRow* rows;  // the window's, rounded up to the form's
+  const uint8_t* outside;  // a pixel of zero points
+  uint8_t* y;
+  int64_t y_stride;
+  int64_t in_w, out_w, pad_left;
+  int64_t kernel_w, stride_w, dilation_w;
+  int64_t channels;
+};
+
 // A block is 4 · kLanes channels in four vectors. Zipping leaves the channels of every 16 bytes in
 // the order that NarrowU8 undoes; weights, biases and scales are packed in that order.
 struct BlockForm {
@@ -38,8 +66,7 @@ struct BlockForm {
   static int64_t ChannelOf(int vector, int lane) { return lane / 4 * 16 + vector * 4 + lane % 4; }
 
   template <bool kWhole>
-  static PARE_INLINE I32 LoadRow(PictureRow row, int64_t x, int64_t n) {
-    const uint8_t* from = row.first + x * row.step;
+  static PARE_INLINE I32 LoadPixel(const uint8_t* from, int64_t n) {
     if constexpr (kWhole) {
       return LoadBytes(from);
     } else {
@@ -63,17 +90,22 @@ struct BlockForm {
   }
 };
 
+PARE_INLINE void StoreColumn(uint8_t* to, const I32 (&d)[4]) {
+  PARE_UNROLL for (int v = 0; v < 4; ++v) StoreBytes(to + v * kLanes * 4, d[v]);
+}
+
 // Two rows as s16, for weights of s16.
 struct PairForm : BlockForm {
   static constexpr int kRows = 2;
+  static constexpr bool kSlides = false;
   static constexpr int32_t kInputOffset = 0;
   using Weight = int16_t;
 
   static PARE_INLINE I32 Dot(I32 acc, I32 d, I32 w) { return DotS16(acc, d, w); }
 
   template <bool kWhole>
-  static PARE_INLINE void Column(const PictureRow* rows, int64_t x, int64_t n, I32 (&d)[4]) {
-    const I32 a = LoadRow<kWhole>(rows[0], x, n), b = LoadRow<kWhole>(rows[1], x, n);
+  static PARE_INLINE void Column(const uint8_t* const (&from)[2], int64_t n, I32 (&d)[4]) {
+    const I32 a = LoadPixel<kWhole>(from[0], n), b = LoadPixel<kWhole>(from[1], n);
     const I32 low = ZipLowBytes(a, b), high = ZipHighBytes(a, b), zero = ZeroI32();
     d[0] = ZipLowBytes(low, zero);
     d[1] = ZipHighBytes(low, zero);
@@ -86,6 +118,7 @@ struct PairForm : BlockForm {
 // Four rows as bytes.
 struct QuadForm : BlockForm {
   static constexpr int kRows = 4;
+  static constexpr bool kSlides = true;  // slide-inl.h
   using Weight = int8_t;
 #if PARE_SIMD_HAS_DOT_U8S8
   static constexpr int32_t kInputOffset = 0;
@@ -106,19 +139,19 @@ struct QuadForm : BlockForm {
     d[3] = ZipHighHalves(ab_high, ce_high);
   }
   template <bool kWhole>
-  static PARE_INLINE I32 LoadSigned(PictureRow row, int64_t x, int64_t n) {
-    return Signed(LoadRow<kWhole>(row, x, n));
+  static PARE_INLINE I32 LoadSigned(const uint8_t* from, int64_t n) {
+    return Signed(LoadPixel<kWhole>(from, n));
   }
   template <bool kWhole>
-  static PARE_INLINE void Column(const PictureRow* rows, int64_t x, int64_t n, I32 (&d)[4]) {
-    Interleave(LoadSigned<kWhole>(rows[0], x, n), LoadSigned<kWhole>(rows[1], x, n),
-               LoadSigned<kWhole>(rows[2], x, n), LoadSigned<kWhole>(rows[3], x, n), d);
+  static PARE_INLINE void Column(const uint8_t* const (&from)[4], int64_t n, I32 (&d)[4]) {
+    Interleave(LoadSigned<kWhole>(from[0], n), LoadSigned<kWhole>(from[1], n),
+               LoadSigned<kWhole>(from[2], n), LoadSigned<kWhole>(from[3], n), d);
   }
   // The fourth row has no weight.
   template <bool kWhole>
-  static PARE_INLINE void Column3(const PictureRow* rows, int64_t x, int64_t n, I32 (&d)[4]) {
-    Interleave(LoadSigned<kWhole>(rows[0], x, n), LoadSigned<kWhole>(rows[1], x, n),
-               LoadSigned<kWhole>(rows[2], x, n), ZeroI32(), d);
+  static PARE_INLINE void Column3(const uint8_t* const (&from)[3], int64_t n, I32 (&d)[4]) {
+    Interleave(LoadSigned<kWhole>(from[0], n), LoadSigned<kWhole>(from[1], n),
+               LoadSigned<kWhole>(from[2], n), ZeroI32(), d);
   }
 };
 #endif

@@ -47,6 +47,17 @@ TEST(QDwConv, WidthsAroundTheUnrolling) {
   }
 }
 
+// Several pixels of few channels share a block.
+TEST(QDwConv, FewChannelsOfWidePictures) {
+  for (int64_t channels : {1, 2, 5, 8, 12, 16, 24, 32}) {
+    for (int64_t size : {13, 40}) {
+      Check({.shape = Depthwise(channels, size, 3, 1, 1)});
+      Check({.shape = Depthwise(channels, size, 3, 1, 0), .w_zero_points = true});
+      Check({.shape = Depthwise(channels, size, 3, 1, 2, 2)});
+    }
+  }
+}
+
 TEST(QDwConv, DilationBatchesAndUnevenWindows) {
   Check({.shape = Depthwise(66, 9, 3, 1, 2, 2)});
   QConvShape s = Depthwise(20, 8, 3, 1, 1);
