@@ -138,10 +138,11 @@ Status FuseActivation(PassContext& context) {
       {"fuse-activation",
        Op({"Relu", "Clip", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "LeakyRelu", "Gelu",
            "pare.Silu"},
-          "act")(
-           Op({"Conv", "Gemm", "MatMul", "pare.MatMul", "Add", "Sub", "Mul", "Div"}, "producer")
-               .UsedOnce(),
-           Any("min").Optional(), Any("max").Optional()),
+          "act")(Op({"Conv", "ConvTranspose", "Gemm", "MatMul", "pare.MatMul", "Add", "Sub", "Mul",
+                     "Div"},
+                    "producer")
+                     .UsedOnce(),
+                 Any("min").Optional(), Any("max").Optional()),
        FuseActivationRule},
   };
   return Rewrite(context, rules);
