@@ -173,7 +173,7 @@ void Patch::RemoveUnused(ValueId value, std::vector<NodeId>& touched) {
       continue;
     }
     for (ValueId input : node.inputs) {
-      if (input == ValueId::kNone) continue;
+      if (input == ValueId::kNone || graph_.value(input).producer == NodeId::kNone) continue;
       stack.push_back(input);
       // Who else uses the input may now be its only user.
       for (const graph::Use& use : graph_.value(input).uses) touched.push_back(use.node);
