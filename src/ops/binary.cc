@@ -143,6 +143,14 @@ Status PrepareBitShift(PrepareContext& context) {
                                                     : BinaryFunction::kBitShiftRight);
 }
 
+// ~x = x ^ 1…1
+Status PrepareBitwiseNot(PrepareContext& context) {
+  context.AllowInPlace(0);
+  return AddBinaryStep(context, BinaryFunction::kBitwiseXor, context.dtype(0),
+                       {Source::Kind::kInput, 0, context.shape(0)},
+                       {Source::Kind::kConstant, 0, {}}, {}, ~uint64_t{0});
+}
+
 constexpr QuantRule kTruth{.keep_float = "it gives truth values, not numbers"};
 constexpr QuantRule kBits{.keep_float = "it computes with bits, not numbers"};
 constexpr QuantRule kNoIntegerForm{.inputs = {{{Role::kActivation}, {Role::kActivation}}},
@@ -167,5 +175,13 @@ constexpr QuantRule kNoIntegerForm{.inputs = {{{Role::kActivation}, {Role::kActi
 PARE_RECORD(Mod, InferBinary<BinaryFunction::kMod>, PrepareMod, kNoIntegerForm)
 PARE_RECORD(BitShift, InferBinary<BinaryFunction::kBitShiftLeft>, PrepareBitShift, kBits)
 #undef PARE_RECORD
+
+extern constinit const OpDef kBitwiseNot{.name = "BitwiseNot",
+                                         .inputs = {{{"x"}}},
+                                         .outputs = {{{"y"}}},
+                                         .infer = InferSameType,
+                                         .prepare = PrepareBitwiseNot,
+                                         .quant = kBits,
+                                         .cost = PerElement<1>};
 
 }  // namespace pare::ops

@@ -21,6 +21,10 @@ TEST(Unary, ParametersComeFromAttributes) {
   ExpectTensor<float>(RunNodeOrFail("HardSigmoid", {x}, {{"alpha", 0.25f}}), {3}, {0, 0.5f, 1});
   ExpectTensor<float>(RunNodeOrFail("pare.Silu", {x}), {3}, {-0.238405844f, 0, 1.76159416f});
   ExpectTensor<int64_t>(RunNodeOrFail("Neg", {Ints({1, -2})}), {2}, {-1, 2});
+  ExpectTensor<float>(RunNodeOrFail("Shrink", {x}, {{"bias", 1.0f}}), {3}, {-1, 0, 1});
+  ExpectTensor<float>(RunNodeOrFail("Swish", {x}, {{"alpha", 2.0f}}), {3},
+                      {-0.0359724210f, 0, 1.96402758f});
+  ExpectTensor<int64_t>(RunNodeOrFail("BitwiseNot", {Ints({0, -6})}), {2}, {-1, 5});
   EXPECT_FALSE(RunNode("Sigmoid", {Ints({1})}));
 }
 
