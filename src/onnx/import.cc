@@ -85,7 +85,7 @@ class Importer {
   Bytes bytes_;
   TensorSource source_;
   Graph graph_;
-  int64_t opset_ = 0;
+  int64_t opset_ = 0;  // of ai.onnx; 0 where the model doesn't name one
   std::vector<SourceNode> sources_;
   std::vector<NodeId> nodes_;      // of each source; kNone where it became a constant
   std::vector<int64_t> versions_;  // of ai.onnx, by node id
@@ -139,7 +139,8 @@ Status Importer::ReadHeader(const ModelMessage& model) {
     graph_.opsets[""] = 1;
   }
   const auto standard = graph_.opsets.find("");
-  opset_ = standard == graph_.opsets.end() ? kNewestOpset : standard->second;
+  if (standard == graph_.opsets.end()) return {};  // of other domains alone
+  opset_ = standard->second;
   if (opset_ < 1 || opset_ > kNewestOpset) {
     return Unsupported(Text("it needs opset ", opset_, "; pare knows 1 to ", kNewestOpset),
                        "export it for an opset that pare knows");
@@ -247,6 +248,11 @@ Result<bool> Importer::AddConstantNode(const SourceNode& source, const graph::At
 
 Status Importer::AddNode(const SourceNode& source) {
   PARE_ASSIGN(std::string op, OpName(source));
+  if (source.domain.empty() && (source.opset < 1 || source.opset > kNewestOpset)) {
+    return Invalid(Text("its operator is of ai.onnx in opset ", source.opset,
+                        ", which the model doesn't name or pare doesn't know"),
+                   "the file is damaged, or made by a faulty exporter");
+  }
   graph::Attrs attrs;
   for (const SourceNode::Attribute& item : source.attributes) {
     PARE_ASSIGN(const AttributeMessage attribute, ReadAttribute(item.bytes));

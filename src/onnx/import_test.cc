@@ -223,6 +223,8 @@ TEST(ImportError, NamesNodeAndReason) {
   no_type.inputs = {Value("x", 99, {"2"})};
   Model no_output = with(relu[0]);
   no_output.outputs = {Value("z", 1, {"2"})};
+  Model unnamed = with(relu[0]);
+  unnamed.domain = "org.other";
   Model future = with(relu[0]);
   future.opset = 99;
   const Case cases[] = {
@@ -233,6 +235,7 @@ TEST(ImportError, NamesNodeAndReason) {
       {no_type, "input x: the element type 99 is none of ONNX"},
       {no_output, "the graph's output z is given by no node"},
       {future, "it needs opset 99"},
+      {unnamed, "node /r (Relu): its operator is of ai.onnx in opset 0"},
       {with(Node("Relu", {"q"}, {"y"}, {}, "/r")), "node /r (Relu): it reads q, which no node"},
       {with(Node("", {"x"}, {"y"})), "it doesn't say which operator"},
       {with(Node("QConv", {"x"}, {"y"}, {}, "", "pare")), "the domain \"pare\" is reserved"},

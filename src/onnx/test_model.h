@@ -111,7 +111,8 @@ struct Model {
   int64_t ir = 8;
   int64_t opset = 13;
   Words nodes = {}, initializers = {}, inputs = {}, outputs = {}, values = {};
-  std::string extra = {};  // further fields of ModelProto
+  std::string domain = {};  // of the opset
+  std::string extra = {};   // further fields of ModelProto
 
   std::string Graph() const {
     std::string graph;
@@ -131,7 +132,7 @@ struct Model {
     w.add_message(7, Graph());
     {
       protozero::pbf_writer o(w, 8);
-      o.add_string(1, "");
+      o.add_string(1, domain);
       o.add_int64(2, opset);
     }
     return out + extra;
