@@ -127,6 +127,7 @@ Status PrepareQ(PrepareContext& context, QConvShape shape) {
     }
     context.AllowInPlace(kResidual);
   }
+  shape.residual = context.has_input(kResidual);
   shape.w_zero_points = context.has_input(kWZeroPoint);
   const auto* row = kernels::FindQConv(context.cpu(), shape);
   QState state{

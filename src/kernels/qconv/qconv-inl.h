@@ -23,21 +23,22 @@ struct Header {
 template <class Kind>
 struct Packed {
   Packed(const QConvShape& s, const void* packed)
-      : channels(RoundUp(s.group_out(), Kind::kPanel)), groups(s.groups) {
-    const auto* base = static_cast<const uint8_t*>(packed);
-    header = reinterpret_cast<const Header*>(base);
-    bias = reinterpret_cast<const int32_t*>(base + sizeof(Header));
-    w_zero_point = bias + groups * channels;
-    scale = reinterpret_cast<const float*>(w_zero_point + groups * channels);
-    weights = base + RoundUp(int64_t{sizeof(Header)} + 12 * groups * channels, kAlignment);
+      : channels(Channels(s)),
+        header(static_cast<const Header*>(packed)),
+        bias(reinterpret_cast<const int32_t*>(header + 1)),
+        w_zero_point(bias + s.groups * channels),
+        scale(reinterpret_cast<const float*>(w_zero_point + s.groups * channels)),
+        weights(static_cast<const uint8_t*>(packed) + WeightsAt(s)) {}
+
+  static int64_t Channels(const QConvShape& s) { return RoundUp(s.group_out(), Kind::kPanel); }
+  static int64_t WeightsAt(const QConvShape& s) {
+    return RoundUp(int64_t{sizeof(Header)} + 12 * s.groups * Channels(s), kAlignment);
   }
   static int64_t Bytes(const QConvShape& s) {
-    const Packed p(s, nullptr);
-    return RoundUp(reinterpret_cast<intptr_t>(p.weights) + s.groups * Kind::GroupBytes(s),
-                   kAlignment);
+    return RoundUp(WeightsAt(s) + s.groups * Kind::GroupBytes(s), kAlignment);
   }
 
-  int64_t channels, groups;  // of a group, rounded up to the panel
+  const int64_t channels;  // of a group, rounded up to the panel
   const Header* header;
   const int32_t *bias, *w_zero_point;
   const float* scale;
@@ -352,7 +353,9 @@ struct SegmentedKind {
     Rows(const QConvArgs& args, int32_t zero_point, void* scratch)
         : use_flat_(Flat(args.shape)),
           flat_(args, zero_point, MaxRows(1), scratch),
-          segmented_(args, zero_point, MaxRows(1), use_flat_ ? nullptr : scratch) {}
+          segmented_(args, zero_point, MaxRows(1), scratch) {
+      if (!use_flat_) segmented_.FillZeros();
+    }
     void Find(int64_t group, Range pixels, TileArgs& tile) {
       if (use_flat_) {
         tile.rows = flat_.Find(group, pixels);

@@ -138,7 +138,6 @@ class SegmentedRows {
            RoundUp(RunBytes(s) * (1 + max_rows * s.kernel_h), kAlignment);
   }
 
-  // Without scratch it only may exist.
   SegmentedRows(const QConvArgs& args, int32_t zero_point, int64_t max_rows, void* scratch)
       : args_(args), zero_point_(zero_point), rows_(static_cast<const uint8_t**>(scratch)) {
     const QConvShape& s = args.shape;
@@ -151,8 +150,10 @@ class SegmentedRows {
     const int64_t pointers = max_rows * s.taps() * static_cast<int64_t>(sizeof(uint8_t*));
     zeros_ = static_cast<uint8_t*>(scratch) + RoundUp(pointers, kAlignment);
     copies_ = zeros_ + run_;
-    if (scratch) FillBytes(zeros_, zero_point, run_);
   }
+
+  // Before the first Find: it writes to the scratch, which the constructor does not.
+  void FillZeros() { FillBytes(zeros_, zero_point_, run_); }
 
   int64_t segments() const { return per_tap_ ? args_.shape.taps() : args_.shape.kernel_h; }
   int64_t length() const { return per_tap_ ? args_.shape.group_in() : run_; }

@@ -230,8 +230,12 @@ void RunTile(const TileArgs& caller) noexcept {
 // How many rows fit beside `vectors` vectors, so that sums, weights and a broadcast fill the
 // registers.
 constexpr int64_t MaxRows(int64_t vectors) {
+#if PARE_EMULATE_SIMD
+  return vectors <= 2 ? 4 : 2;  // any height is right: lower tiles compile sooner
+#else
   if (kLanes == 8) return vectors <= 2 ? 6 : vectors == 3 ? 4 : 3;  // 16 registers
   return vectors <= 2 ? 12 : vectors == 3 ? 8 : 6;                  // 32
+#endif
 }
 constexpr int kMaxVectors = 4;
 

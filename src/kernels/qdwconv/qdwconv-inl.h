@@ -186,13 +186,15 @@ inline int64_t DwTasks(const QConvShape& s) {
 template <class Form>
 class DwRunner {
  public:
-  static int64_t ScratchBytes(const QConvShape& s) { return Scratch(s, nullptr).bytes; }
+  static int64_t ScratchBytes(const QConvShape& s) { return Places(s).bytes; }
 
   DwRunner(const QConvArgs& args, void* memory)
       : args_(args),
         shape_(args.shape),
         layout_(args.shape),
-        scratch_(args.shape, memory),
+        places_(args.shape),
+        scratch_{static_cast<PictureRow*>(memory), At(memory, places_.outside),
+                 At(memory, places_.columns), At(memory, places_.padded)},
         out_(args),
         zero_point_(*static_cast<const int32_t*>(args.packed)) {
     FillBytes(scratch_.outside, Form::kBlock);
@@ -209,26 +211,19 @@ class DwRunner {
   }
 
  private:
-  // Rows of a window; zero points for a pixel outside; columns; rows with padding where a block
-  // holds several pixels.
-  struct Scratch {
-    Scratch(const QConvShape& s, void* memory) {
+  // Where things lie in scratch: the rows of a window; zero points for a pixel outside; columns;
+  // and rows with padding, where a block holds several pixels.
+  struct Places {
+    explicit Places(const QConvShape& s) {
       const int64_t row_count = CeilDiv(s.kernel_h, Form::kRows) * Form::kRows;
-      auto* at = static_cast<uint8_t*>(memory);
-      rows = reinterpret_cast<PictureRow*>(at);
-      int64_t used = RoundUp(row_count * int64_t{sizeof(PictureRow)}, kAlignment);
-      outside = at + used;
-      used += RoundUp(Form::kBlock, kAlignment);
-      columns = at + used;
+      outside = RoundUp(row_count * int64_t{sizeof(PictureRow)}, kAlignment);
+      columns = outside + RoundUp(Form::kBlock, kAlignment);
       const int64_t most = DwColumns(s) + PixelsInBlock(s.out_c) * 2;
-      used += most * row_count / Form::kRows * kColumnBytes;
-      padded = at + used;
+      padded = columns + most * row_count / Form::kRows * kColumnBytes;
       padded_row = SharesBlocks(s) ? RoundUp(most * s.in_c + Form::kBlock, kAlignment) : 0;
-      bytes = used + padded_row * s.kernel_h;
+      bytes = padded + padded_row * s.kernel_h;
     }
-    PictureRow* rows;
-    uint8_t *outside, *columns, *padded;
-    int64_t padded_row, bytes;
+    int64_t outside, columns, padded, padded_row, bytes;
   };
 
   static int64_t DwColumns(const QConvShape& s) {
@@ -237,6 +232,10 @@ class DwRunner {
   static bool SharesBlocks(const QConvShape& s) {
     return PixelsInBlock(s.out_c) > 1 && s.stride_w == 1 && s.x_stride() == s.in_c &&
            s.y_stride() == s.out_c;
+  }
+
+  static uint8_t* At(void* memory, int64_t offset) {
+    return static_cast<uint8_t*>(memory) + offset;
   }
 
   void FillBytes(uint8_t* to, int64_t n) const {
@@ -309,7 +308,7 @@ class DwRunner {
     const int64_t inside = MaxInt(0, MinInt(s.in_w * s.in_c, all - left));
     for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
       if (scratch_.rows[ky].step == 0) continue;
-      uint8_t* to = scratch_.padded + ky * scratch_.padded_row;
+      uint8_t* to = scratch_.padded + ky * places_.padded_row;
       FillBytes(to, MinInt(left, all));
       __builtin_memcpy(to + MinInt(left, all), scratch_.rows[ky].first,
                        static_cast<size_t>(inside));
@@ -321,7 +320,11 @@ class DwRunner {
   const QConvArgs& args_;
   const QConvShape shape_;
   const DwLayout<Form> layout_;
-  const Scratch scratch_;
+  const Places places_;
+  struct {
+    PictureRow* rows;
+    uint8_t *outside, *columns, *padded;
+  } const scratch_;
   const BlockOut out_;
   const int32_t zero_point_;
 };
