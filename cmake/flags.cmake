@@ -1,11 +1,16 @@
 # Fused multiply-adds are written where they are meant, so that results are the same on every ISA.
 add_compile_options(-Wall -Wextra -ffp-contract=off)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # std::stable_sort of libstdc++ 12 uses what its own header deprecates.
+  add_compile_options(-Wno-deprecated-declarations)
+endif()
 if(PARE_WERROR)
   add_compile_options(-Werror)
 endif()
 if(PARE_SANITIZE)
   add_compile_options(-fsanitize=${PARE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${PARE_SANITIZE})
+  add_compile_definitions(PARE_SANITIZED=1)
 endif()
 if(PARE_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)

@@ -16,4 +16,4 @@ for target in "$@"; do
     *) targets+=("$target") ;;
   esac
 done
-ninja --quiet -C "build/$preset" "${targets[@]}"
+ninja --quiet -k 30 -C "build/$preset" "${targets[@]}"

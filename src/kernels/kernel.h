@@ -102,15 +102,16 @@ constexpr int64_t kAlignment = 64;
 #define PARE_ON_kNeonDot(...) PARE_ON_kNeon(__VA_ARGS__)
 
 // Loops over a tile's accumulators must be unrolled, or the compiler keeps the tile in memory.
-// Emulated lanes are arrays anyway: there, unrolling only makes the compiler slow.
-#if PARE_EMULATE_SIMD
+// Emulated lanes are arrays anyway, and sanitizers check every access: there, unrolling only makes the
+// compiler slow.
+#if PARE_EMULATE_SIMD || PARE_SANITIZED
 #define PARE_UNROLL
 #elif defined(__clang__)
 #define PARE_UNROLL _Pragma("unroll")
 #else
 #define PARE_UNROLL _Pragma("GCC unroll 64")
 #endif
-#if PARE_EMULATE_SIMD
+#if PARE_EMULATE_SIMD || PARE_SANITIZED
 #define PARE_INLINE inline
 #else
 #define PARE_INLINE inline __attribute__((always_inline))
