@@ -32,7 +32,9 @@ TEST(BrokenModels, EndInAnErrorThatSaysWhatIsWrong) {
     const std::string file = line.substr(0, line.find('\t'));
     const Status status = UseModel(SourcePath("tests/broken/" + file));
     ++count;
-    if (file == "initializer_twice.onnx" && status) continue;  // harmless: both are the same
+    // Harmless: both are the same; what pare doesn't know it passes on.
+    const bool harmless = file == "initializer_twice.onnx" || file == "attribute_unknown.onnx";
+    if (harmless && status) continue;
     ASSERT_FALSE(status) << line;
     EXPECT_GT(status.error().message().size(), 15u) << line;
     EXPECT_NE(status.error().kind(), ErrorKind::kInternal) << line << status.error().message();

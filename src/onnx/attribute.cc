@@ -92,4 +92,60 @@ OpaqueAttr WrapMessage(std::string_view name, AttrType type, Bytes message) {
   return {out.Join()};
 }
 
+namespace {
+
+// By the alternatives of AttrValue. Names whose type differs between operators (value, values) are
+// not here.
+enum Expected : size_t { kInt, kFloat, kText, kInts, kFloats };
+struct KnownName {
+  std::string_view name;
+  Expected type;
+};
+constexpr KnownName kKnownNames[] = {
+    {"axis", kInt},
+    {"axes", kInts},
+    {"alpha", kFloat},
+    {"beta", kFloat},
+    {"epsilon", kFloat},
+    {"momentum", kFloat},
+    {"group", kInt},
+    {"kernel_shape", kInts},
+    {"strides", kInts},
+    {"pads", kInts},
+    {"dilations", kInts},
+    {"output_padding", kInts},
+    {"output_shape", kInts},
+    {"auto_pad", kText},
+    {"ceil_mode", kInt},
+    {"count_include_pad", kInt},
+    {"transA", kInt},
+    {"transB", kInt},
+    {"perm", kInts},
+    {"keepdims", kInt},
+    {"mode", kText},
+    {"blocksize", kInt},
+    {"largest", kInt},
+    {"sorted", kInt},
+    {"exclusive", kInt},
+    {"reverse", kInt},
+    {"approximate", kText},
+    {"direction", kText},
+    {"hidden_size", kInt},
+    {"select_last_index", kInt},
+    {"batch_dims", kInt},
+    {"num_outputs", kInt},
+    {"allowzero", kInt},
+};
+
+}  // namespace
+
+Status CheckAttributeType(std::string_view name, const AttrValue& value) {
+  for (const KnownName& known : kKnownNames) {
+    if (known.name != name || value.index() == known.type) continue;
+    return Invalid("it has another type than ONNX gives it",
+                   "the file is damaged or was edited by hand; `onnx.checker` tells more");
+  }
+  return {};
+}
+
 }  // namespace pare::onnx

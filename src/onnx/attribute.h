@@ -13,6 +13,10 @@ namespace pare::onnx {
 // bytes of its message.
 Result<graph::AttrValue> ToAttrValue(const AttributeMessage& attribute, const TensorSource& source);
 
+// Fails where ai.onnx gives attributes of this name another type whatever the operator: a reader
+// that takes the default in its place would compute something else.
+Status CheckAttributeType(std::string_view name, const graph::AttrValue& value);
+
 // The fields of an AttributeProto.
 WireWriter WriteAttribute(std::string_view name, const graph::AttrValue& value);
 

@@ -258,6 +258,10 @@ Status Importer::AddNode(const SourceNode& source) {
     PARE_ASSIGN(const AttributeMessage attribute, ReadAttribute(item.bytes));
     Result<graph::AttrValue> value = ToAttrValue(attribute, source_);
     if (!value) return Fail(value.error().at(Text("attribute ", Printable(item.name))));
+    if (source.domain.empty()) {
+      const Status typed = CheckAttributeType(item.name, *value);
+      if (!typed) return Fail(typed.error().at(Text("attribute ", Printable(item.name))));
+    }
     if (attrs.has(item.name) || item.name.starts_with("pare.")) {
       return Invalid(Text("its attribute ", Printable(item.name),
                           attrs.has(item.name) ? " is given twice" : " has a reserved name"));

@@ -50,6 +50,7 @@ Status InferConcat(InferContext& context) {
     context.set_output(0, context.dtype(0));
     return {};
   }
+  if (!context.attrs().has("axis")) return Invalid("its attribute axis is missing");
   PARE_ASSIGN(const int axis,
               NormalizeAxis(context.attrs().i("axis", 0), static_cast<int>(first->size())));
   Shape out = *first;

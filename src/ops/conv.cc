@@ -63,6 +63,18 @@ Status InferConvolution(InferContext& context, int w, DType output) {
   return {};
 }
 
+Status CheckBias(const InferContext& context, int input, Dim channels) {
+  const Shape* bias = context.shape(input);
+  if (!bias) return {};
+  const bool wrong_size =
+      !bias->empty() && bias->front().known() && channels.known() && bias->front() != channels;
+  if (bias->size() == 1 && !wrong_size) return {};
+  return Invalid(
+      Text("its bias is ", graph::TypeText(context.input(input), context.graph().symbols()),
+           ", and it has ", channels.known() ? Text(channels.size()) : std::string("other"),
+           " output channels"));
+}
+
 Result<ConvGeometry> ReadConvolution(const NodeView& view, int w) {
   ConvGeometry conv;
   conv.layout = LayoutOf(view);
@@ -128,7 +140,11 @@ void RunPlainConv(const StepArgs& step) noexcept {
   });
 }
 
-Status InferConv(InferContext& context) { return InferConvolution(context, 1, context.dtype(0)); }
+Status InferConv(InferContext& context) {
+  if (const Shape* w = context.shape(1); w && !w->empty())
+    PARE_TRY(CheckBias(context, 2, w->front()));
+  return InferConvolution(context, 1, context.dtype(0));
+}
 
 Status PrepareConv(PrepareContext& context) {
   if (context.dtype(0) != DType::kF32 || context.dtype(1) != DType::kF32) {

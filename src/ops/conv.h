@@ -12,6 +12,10 @@ namespace pare::ops {
 // k…] or, with channels_last, [out_c, k…, in_c/group].
 Status InferConvolution(InferContext& context, int w, DType output);
 
+// A bias in `input`, where there is one and its shape is known, has one element a channel: kernels
+// read so many.
+Status CheckBias(const InferContext& context, int input, graph::Dim channels);
+
 // Everything about a convolution whose types are static.
 struct ConvGeometry {
   int spatial = 2;

@@ -88,6 +88,7 @@ Status InferConvTranspose(InferContext& context) {
     return Invalid(
         Text("its weights are for ", weights[0], " channels, the input has ", in.size()));
   }
+  PARE_TRY(CheckBias(context, 2, weights[g.layout.channels_last ? rank - 1 : 1] * groups));
   Shape y(x->size());
   y[0] = (*x)[0];
   y[channel] = weights[g.layout.channels_last ? rank - 1 : 1] * groups;

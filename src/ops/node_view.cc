@@ -85,6 +85,18 @@ std::string NodePath(const graph::Graph& graph, const graph::Node& node) {
 
 namespace {
 
+// More operands than the record has places for; the last place of a variadic one takes any number.
+Status CheckCount(const Slots& slots, size_t count, std::string_view what) {
+  size_t places = 0;
+  for (const Slot& slot : slots) {
+    if (slot.name.empty()) break;
+    if (slot.presence == Presence::kVariadic) return {};
+    ++places;
+  }
+  if (count <= places) return {};
+  return Invalid(Text("it has ", count, ' ', what, ", and the operator only ", places));
+}
+
 Status Infer(graph::Graph& graph, const graph::Node& node, KnownDims& dims) {
   const OpDef* op = FindOp(node.op);
   if (!op) return {};
@@ -94,6 +106,8 @@ Status Infer(graph::Graph& graph, const graph::Node& node, KnownDims& dims) {
       return Invalid(Text("the input \"", op->inputs[i].name, "\" is missing"));
     }
   }
+  PARE_TRY(CheckCount(op->inputs, node.inputs.size(), "inputs"));
+  PARE_TRY(CheckCount(op->outputs, node.outputs.size(), "outputs"));
   return op->infer(context);
 }
 

@@ -150,6 +150,8 @@ struct Dequantize {
 Status InferQuantize(InferContext& context) {
   graph::TensorType type = context.input(kX);
   type.dtype = context.has_input(kZeroPoint) ? context.dtype(kZeroPoint) : DType::kU8;
+  if (type.dtype == DType::kI32)
+    return Invalid("its zero point is i32: ONNX has no such QuantizeLinear");
   const int64_t asked = context.attrs().i("output_dtype", 0);
   if (!context.has_input(kZeroPoint) && asked != 0) {
     type.dtype = DTypeFromOnnx(static_cast<int>(asked));

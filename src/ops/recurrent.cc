@@ -83,6 +83,10 @@ Status InferRecurrent(InferContext& context, int gates) {
     return Invalid(
         Text("r has ", (*r)[1].size(), " rows for ", gates, " gates of ", hidden.size()));
   }
+  const int64_t said = context.attrs().i("hidden_size", 0);
+  if (said != 0 && hidden.known() && said != hidden.size()) {
+    return Invalid(Text("hidden_size is ", said, ", and r is for ", hidden.size()));
+  }
   const Dim directions = Directions(context);
   const Dim steps = x ? (*x)[0] : Dim::Unknown(), batch = x ? (*x)[1] : Dim::Unknown();
   context.set_output(0, dtype, {steps, directions, batch, hidden});
