@@ -6,7 +6,7 @@
 //           that the Transposes around an attention can be absorbed
 #include "kernels/attention/attention.h"
 
-#include "ops/op_def.h"
+#include "ops/common.h"
 #include "ops/optional_input.h"
 
 namespace pare::ops {
@@ -138,7 +138,8 @@ Cost CostOfAttention(const NodeView& view) {
   const auto first = PositionsFirst(view);
   if (!first || q.size() != 4 || k.size() != 4 || v.size() != 4) return {};
   const int64_t keys = k[3 - HeadAxis((*first)[kK] != 0)];
-  return {.macs = q[0] * q[1] * q[2] * keys * (q[3] + v[3])};
+  const int64_t queries = Work({q[0], q[1], q[2]});
+  return {.macs = Work({queries, keys, q[3]}) / 2 + Work({queries, keys, v[3]}) / 2};
 }
 
 }  // namespace

@@ -25,13 +25,6 @@ Status RequireF32(const PrepareContext& context) {
   return {};
 }
 
-Cost CostOfNorm(const NodeView& view) {
-  if (!view.input(0).is_static()) return {};
-  int64_t flops = 8;
-  for (int64_t dim : view.input(0).dims()) flops *= dim;
-  return {.flops = flops};
-}
-
 namespace {
 
 struct AffineState {
@@ -161,7 +154,7 @@ extern constinit const OpDef kBatchNormalization{
     .infer = InferBatchNorm,
     .prepare = PrepareBatchNorm,
     .quant = {.keep_float = "it is folded into a convolution where it follows one"},
-    .cost = CostOfNorm,
+    .cost = PerElement<8>,
     .accuracy = Accuracy::kRounding};
 
 }  // namespace pare::ops

@@ -20,6 +20,15 @@ bool IsAloneInInputs(const NodeView& view) {
   return std::count(inputs.begin(), inputs.end(), inputs[0]) == 1;
 }
 
+int64_t Work(std::initializer_list<int64_t> sizes) {
+  constexpr int64_t kMost = int64_t{1} << 62;
+  int64_t work = 1;
+  for (int64_t size : sizes) {
+    if (__builtin_mul_overflow(work, size, &work) || work > kMost) return kMost;
+  }
+  return work;
+}
+
 int64_t OutputCount(const NodeView& view) { return CountIfKnown(view.output(0)); }
 
 int64_t CountIfKnown(const graph::TensorType& type) {

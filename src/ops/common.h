@@ -21,6 +21,9 @@ Cost PerElement(const NodeView& view) {
   return {.flops = kFlops * OutputCount(view)};
 }
 
+// A product of sizes, no greater than 2^62: work on shapes from outside.
+int64_t Work(std::initializer_list<int64_t> sizes);
+
 // The number of elements of a shape that is known to fit: prepare is called with no others.
 int64_t Count(const Dims& shape);
 

@@ -48,7 +48,7 @@ Status InferConvolution(InferContext& context, int w, DType output) {
     return Invalid(
         Text("group is ", groups, " with ", out.known() ? out.size() : 0, " output channels"));
   }
-  if (in.known() && group_in.known() && in.size() != group_in.size() * groups) {
+  if (in.known() && group_in.known() && in.size() != Work({group_in.size(), groups})) {
     return Invalid(Text("its weights are for ", group_in.size(), " channels a group, group=",
                         groups, ", but the input has ", in.size(), " channels"),
                    "the file is damaged or was edited by hand; `pare inspect` lists each node's "
@@ -109,12 +109,9 @@ kernels::WindowShape PlainShape(const Image& x, const Image& y, const Window& wi
 }
 
 Cost CostOfConvolution(const NodeView& view, int w) {
-  if (!view.input(w).is_static() || !view.output(0).is_static()) return {};
-  int64_t macs = 1;
-  const Dims weights = view.input(w).dims();
-  for (size_t i = 1; i < weights.size(); ++i) macs *= weights[i];
-  for (int64_t dim : view.output(0).dims()) macs *= dim;
-  return {.macs = macs};
+  const graph::TensorType& weights = view.input(w);
+  if (!weights.is_static() || weights.dims().empty() || weights.dims()[0] == 0) return {};
+  return {.macs = Work({OutputCount(view), CountIfKnown(weights) / weights.dims()[0]})};
 }
 
 namespace {

@@ -2,8 +2,7 @@
 #pragma once
 
 #include "kernels/plain/convnd.h"
-#include "ops/op_def.h"
-#include "ops/prepare.h"
+#include "ops/common.h"
 #include "ops/window.h"
 
 namespace pare::ops {

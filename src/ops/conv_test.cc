@@ -143,6 +143,26 @@ TEST(Conv, SymbolsPassThroughSamePadding) {
   EXPECT_EQ(*g.value(g.FindValue("half")).type.shape, (Shape{n, 4, Dim::Unknown(), 4}));
 }
 
+// Sizes that a damaged file may declare: errors or unknown sizes, never an overflow.
+TEST(Conv, HugeSizesAreErrors) {
+  constexpr int64_t kHuge = int64_t{1} << 62;
+  for (const char* op : {"Conv", "ConvTranspose", "MaxPool"}) {
+    graph::Graph g;
+    const auto x = g.AddInput("x", {DType::kF32, Shape{1, 4, kHuge, 8}});
+    const auto w = g.AddInput("w", {DType::kF32, Shape{4, 4, 3, 3}});
+    const bool pool = op[0] == 'M';
+    g.AddNode(op, pool ? std::vector{x} : std::vector{x, w}, {"y"},
+              {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}});
+    EXPECT_FALSE(InferTypes(g)) << op;
+  }
+  graph::Graph g;
+  const auto x = g.AddInput("x", {DType::kF32, Shape{kHuge, kHuge, 8, 8}});
+  const auto w = g.AddInput("w", {DType::kF32, Shape{kHuge, kHuge, 1, 1}});
+  const auto y = g.AddNode("Conv", {x, w}, {"y"});
+  ASSERT_TRUE(InferTypes(g));
+  EXPECT_GE(FindOp("Conv")->cost(NodeView(g, g.node(y))).macs, 0);
+}
+
 TEST(Conv, ErrorsSayWhatIsWrong) {
   const Tensor x = RandomTensor({1, 4, 5, 5}, 1);
   const auto status = RunNode("Conv", {x, RandomTensor({2, 3, 3, 3}, 2)});

@@ -46,7 +46,7 @@ Result<Geometry> Read(const NodeView& view, const Dims& weights) {
     return Invalid("output_padding or output_shape has a wrong number of elements");
   }
   for (int64_t pad : g.output_padding) {
-    if (pad < 0 || pad > (int64_t{1} << 31)) return Invalid(Text("output_padding holds ", pad));
+    if (pad < 0 || pad > (int64_t{1} << 24)) return Invalid(Text("output_padding holds ", pad));
   }
   return g;
 }
@@ -56,11 +56,13 @@ struct Extent {
   int64_t size, pad_begin;
 };
 Result<Extent> ExtentOf(const Geometry& g, int i, int64_t in) {
+  PARE_TRY(CheckExtent(in));
   const int64_t full = (in - 1) * g.strides[i] + g.output_padding[i] + g.extent(i);
   const bool same = g.auto_pad.starts_with("SAME_");
   int64_t size = full - g.pads[i] - g.pads[i + g.spatial], begin = g.pads[i];
   if (same || !g.output_shape.empty()) {
     size = g.output_shape.empty() ? in * g.strides[i] : g.output_shape[i];
+    if (size < 0) return Invalid(Text("output_shape holds ", size));
     const int64_t total = std::max(int64_t{0}, full - size);
     begin = g.auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
     if (!same) begin = total / 2;
@@ -91,7 +93,7 @@ Status InferConvTranspose(InferContext& context) {
   PARE_TRY(CheckBias(context, 2, weights[g.layout.channels_last ? rank - 1 : 1] * groups));
   Shape y(x->size());
   y[0] = (*x)[0];
-  y[channel] = weights[g.layout.channels_last ? rank - 1 : 1] * groups;
+  y[channel] = Work({weights[g.layout.channels_last ? rank - 1 : 1], groups});
   for (int i = 0; i < g.spatial; ++i) {
     const Dim size = (*x)[g.layout.spatial_axis(i)];
     if (!size.known()) continue;
@@ -148,12 +150,9 @@ Status PrepareConvTranspose(PrepareContext& context) {
 }
 
 Cost CostOfConvTranspose(const NodeView& view) {
-  if (!view.input(1).is_static() || !view.input(0).is_static()) return {};
-  int64_t macs = 1;
-  const Dims weights = view.input(1).dims();
-  for (size_t i = 1; i < weights.size(); ++i) macs *= weights[i];
-  for (int64_t dim : view.input(0).dims()) macs *= dim;
-  return {.macs = macs};
+  const graph::TensorType& weights = view.input(1);
+  if (!weights.is_static() || weights.dims().empty() || weights.dims()[0] == 0) return {};
+  return {.macs = Work({CountIfKnown(view.input(0)), CountIfKnown(weights) / weights.dims()[0]})};
 }
 
 }  // namespace

@@ -12,11 +12,13 @@ using graph::Shape;
 
 Result<int64_t> BlockOf(const NodeView& view) {
   const int64_t block = view.attrs().i("blocksize", 0);
-  if (block < 1) return Invalid(Text("blocksize is ", block));
+  if (block < 1 || block > 1 << 16) return Invalid(Text("blocksize is ", block));
   return block;
 }
 
-Dim Times(Dim dim, int64_t by) { return dim.known() ? Dim(dim.size() * by) : Dim::Unknown(); }
+Dim Times(Dim dim, int64_t by) {
+  return dim.known() ? Dim(Work({dim.size(), by})) : Dim::Unknown();
+}
 
 Result<Dim> DividedBy(Dim dim, int64_t by, std::string_view what) {
   if (!dim.known()) return by == 1 ? dim : Dim::Unknown();

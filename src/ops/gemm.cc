@@ -123,9 +123,9 @@ Status PrepareGemm(PrepareContext& context) {
 }
 
 Cost CostOfGemm(const NodeView& view) {
-  if (!view.input(0).is_static() || !view.input(1).is_static()) return {};
-  const MatMulShape shape = ShapeOf(view);
-  return {.macs = shape.m * shape.n * shape.k};
+  if (!view.input(0).is_static() || view.input(0).rank() != 2) return {};
+  const bool transposed = view.attrs().i("transA", 0) != 0;
+  return {.macs = Work({OutputCount(view), view.input(0).dims()[transposed ? 0 : 1]})};
 }
 
 }  // namespace

@@ -118,7 +118,7 @@ extern constinit const OpDef kInstanceNormalization{.name = "InstanceNormalizati
                                                     .infer = InferGroupNorm,
                                                     .prepare = PrepareInstanceNorm,
                                                     .quant = {.keep_float = kWhy},
-                                                    .cost = CostOfNorm,
+                                                    .cost = PerElement<8>,
                                                     .accuracy = Accuracy::kRounding};
 
 extern constinit const OpDef kGroupNormalization{.name = "GroupNormalization",
@@ -127,7 +127,7 @@ extern constinit const OpDef kGroupNormalization{.name = "GroupNormalization",
                                                  .infer = InferGroupNorm,
                                                  .prepare = PrepareGroupNorm,
                                                  .quant = {.keep_float = kWhy},
-                                                 .cost = CostOfNorm,
+                                                 .cost = PerElement<8>,
                                                  .accuracy = Accuracy::kRounding};
 
 }  // namespace pare::ops

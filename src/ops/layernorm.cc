@@ -89,7 +89,7 @@ extern constinit const OpDef kLayerNormalization{
     .infer = InferLayerNorm,
     .prepare = PrepareLayerNorm,
     .quant = {.keep_float = kWhy},
-    .cost = CostOfNorm,
+    .cost = PerElement<8>,
     .accuracy = Accuracy::kRounding};
 
 extern constinit const OpDef kRmsNormalization{.name = "RMSNormalization",
@@ -98,7 +98,7 @@ extern constinit const OpDef kRmsNormalization{.name = "RMSNormalization",
                                                .infer = InferLayerNorm,
                                                .prepare = PrepareRmsNorm,
                                                .quant = {.keep_float = kWhy},
-                                               .cost = CostOfNorm,
+                                               .cost = PerElement<8>,
                                                .accuracy = Accuracy::kRounding};
 
 }  // namespace pare::ops

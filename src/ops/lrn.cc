@@ -108,7 +108,7 @@ extern constinit const OpDef kLrn{
     .infer = InferSame,
     .prepare = PrepareLrn,
     .quant = {.keep_float = "its sum of squares needs more than 8 bits"},
-    .cost = CostOfNorm,
+    .cost = PerElement<8>,
     .accuracy = Accuracy::kApproximate};
 
 extern constinit const OpDef kLpNormalization{
@@ -118,7 +118,7 @@ extern constinit const OpDef kLpNormalization{
     .infer = InferSame,
     .prepare = PrepareLp,
     .quant = {.keep_float = "its norm needs more than 8 bits"},
-    .cost = CostOfNorm,
+    .cost = PerElement<8>,
     .accuracy = Accuracy::kRounding};
 
 }  // namespace pare::ops

@@ -2,8 +2,7 @@
 #pragma once
 
 #include "kernels/gemm/gemm.h"
-#include "ops/op_def.h"
-#include "ops/prepare.h"
+#include "ops/common.h"
 
 namespace pare::ops {
 
@@ -21,7 +20,7 @@ struct MatMulShape {
   void FoldBatch();
 };
 MatMulShape ReadMatMul(const Dims& a, const Dims& b);
-Cost CostOfMatMul(const NodeView& view, int a, int b);
+Cost CostOfMatMul(const NodeView& view, int a);
 
 // Where an operand of a product comes from: an input of the node, a temp, or nowhere.
 struct Operand {

@@ -127,8 +127,8 @@ Status PrepareQLinearMatMul(PrepareContext& context) {
   return {};
 }
 
-Cost CostOfMatMulInteger(const NodeView& view) { return CostOfMatMul(view, 0, 1); }
-Cost CostOfQLinearMatMul(const NodeView& view) { return CostOfMatMul(view, kA, kB); }
+Cost CostOfMatMulInteger(const NodeView& view) { return CostOfMatMul(view, 0); }
+Cost CostOfQLinearMatMul(const NodeView& view) { return CostOfMatMul(view, kA); }
 
 constexpr QuantRule kQuant{.keep_float = "it is an integer operator"};
 

@@ -3,8 +3,7 @@
 #pragma once
 
 #include "kernels/norm/norm.h"
-#include "ops/op_def.h"
-#include "ops/prepare.h"
+#include "ops/common.h"
 #include "ops/window.h"
 
 namespace pare::ops {
@@ -26,7 +25,5 @@ void AddAffineStep(PrepareContext& context, const ChannelView& view, int scale_t
 // The same with constant vectors.
 void AddAffineStep(PrepareContext& context, const ChannelView& view, std::vector<float> scale,
                    std::vector<float> shift);
-
-Cost CostOfNorm(const NodeView& view);
 
 }  // namespace pare::ops

@@ -58,19 +58,12 @@ Result<PoolGeometry> ReadPool(const NodeView& view, bool global) {
 }
 
 Cost CostOfPool(const NodeView& view) {
-  if (!view.output(0).is_static()) return {};
-  int64_t flops = 1;
-  for (int64_t dim : view.output(0).dims()) flops *= dim;
-  for (int64_t k : view.attrs().ints("kernel_shape")) flops *= k;
+  int64_t flops = OutputCount(view);
+  for (int64_t k : view.attrs().ints("kernel_shape")) flops = Work({flops, k});
   return {.flops = flops};
 }
 
-Cost CostOfGlobalPool(const NodeView& view) {
-  if (!view.input(0).is_static()) return {};
-  int64_t flops = 1;
-  for (int64_t dim : view.input(0).dims()) flops *= dim;
-  return {.flops = flops};
-}
+Cost CostOfGlobalPool(const NodeView& view) { return {.flops = CountIfKnown(view.input(0))}; }
 
 namespace {
 

@@ -1,8 +1,7 @@
 // What the records of pooling share.
 #pragma once
 
-#include "ops/op_def.h"
-#include "ops/prepare.h"
+#include "ops/common.h"
 #include "ops/window.h"
 
 namespace pare::ops {

@@ -189,10 +189,8 @@ Status PrepareQGemm(PrepareContext& context) {
 Cost CostOfQConv(const NodeView& view) { return CostOfConvolution(view, kW); }
 
 Cost CostOfQGemm(const NodeView& view) {
-  if (!view.output(0).is_static() || !view.input(kW).is_static()) return {};
-  int64_t macs = view.input(kW).dims().back();
-  for (int64_t dim : view.output(0).dims()) macs *= dim;
-  return {.macs = macs};
+  if (!view.input(kW).is_static() || view.input(kW).rank() != 2) return {};
+  return {.macs = Work({OutputCount(view), view.input(kW).dims()[1]})};
 }
 
 constexpr Slots kInputs{{{"x"},

@@ -5,8 +5,7 @@
 //   Lut   inputs x and table u8 [256]
 #include "kernels/qeltwise/qeltwise.h"
 
-#include "ops/op_def.h"
-#include "ops/prepare.h"
+#include "ops/common.h"
 
 namespace pare::ops {
 namespace {
@@ -189,13 +188,6 @@ Status PrepareLut(PrepareContext& context) {
   return {};
 }
 
-Cost CostOfQ(const NodeView& view) {
-  if (!view.output(0).is_static()) return {};
-  int64_t flops = 4;
-  for (int64_t dim : view.output(0).dims()) flops *= dim;
-  return {.flops = flops};
-}
-
 constexpr QuantRule kQuant{.keep_float = "it is an integer operator"};
 
 }  // namespace
@@ -206,7 +198,7 @@ extern constinit const OpDef kQAdd{.name = "pare.QAdd",
                                    .infer = InferBroadcast,
                                    .prepare = PrepareQAdd,
                                    .quant = kQuant,
-                                   .cost = CostOfQ};
+                                   .cost = PerElement<4>};
 
 extern constinit const OpDef kQMul{.name = "pare.QMul",
                                    .inputs = {{{"a"}, {"b"}}},
@@ -214,7 +206,7 @@ extern constinit const OpDef kQMul{.name = "pare.QMul",
                                    .infer = InferBroadcast,
                                    .prepare = PrepareQMul,
                                    .quant = kQuant,
-                                   .cost = CostOfQ};
+                                   .cost = PerElement<4>};
 
 extern constinit const OpDef kLut{.name = "pare.Lut",
                                   .inputs = {{{"x"}, {"table"}}},
@@ -222,6 +214,6 @@ extern constinit const OpDef kLut{.name = "pare.Lut",
                                   .infer = InferLut,
                                   .prepare = PrepareLut,
                                   .quant = kQuant,
-                                  .cost = CostOfQ};
+                                  .cost = PerElement<4>};
 
 }  // namespace pare::ops

@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "kernels/qeltwise/qeltwise.h"
-#include "ops/op_def.h"
+#include "ops/common.h"
 #include "ops/optional_input.h"
 
 namespace pare::ops {
@@ -240,13 +240,6 @@ Status PrepareDynamic(PrepareContext& context) {
   return {};
 }
 
-Cost CostOfQuantize(const NodeView& view) {
-  if (!view.output(0).is_static()) return {};
-  int64_t flops = 4;
-  for (int64_t dim : view.output(0).dims()) flops *= dim;
-  return {.flops = flops};
-}
-
 constexpr QuantRule kQuant{.keep_float = "it is where integers begin or end"};
 
 }  // namespace
@@ -258,7 +251,7 @@ extern constinit const OpDef kQuantizeLinear{
     .infer = InferQuantize,
     .prepare = PrepareQuantize,
     .quant = kQuant,
-    .cost = CostOfQuantize};
+    .cost = PerElement<4>};
 
 extern constinit const OpDef kDequantizeLinear{
     .name = "DequantizeLinear",
@@ -267,7 +260,7 @@ extern constinit const OpDef kDequantizeLinear{
     .infer = InferDequantize,
     .prepare = PrepareDequantize,
     .quant = kQuant,
-    .cost = CostOfQuantize};
+    .cost = PerElement<4>};
 
 extern constinit const OpDef kDynamicQuantizeLinear{.name = "DynamicQuantizeLinear",
                                                     .inputs = {{{"x"}}},
@@ -275,6 +268,6 @@ extern constinit const OpDef kDynamicQuantizeLinear{.name = "DynamicQuantizeLine
                                                     .infer = InferDynamic,
                                                     .prepare = PrepareDynamic,
                                                     .quant = kQuant,
-                                                    .cost = CostOfQuantize};
+                                                    .cost = PerElement<4>};
 
 }  // namespace pare::ops

@@ -79,7 +79,8 @@ Status InferRecurrent(InferContext& context, int gates) {
   if (r && r->size() != 3) return Invalid("r must have three dimensions");
   if (context.attrs().i("layout", 0) != 0) return Unsupported("pare runs layout=0 only");
   const Dim hidden = r ? (*r)[2] : Dim::Unknown();
-  if (r && (*r)[1].known() && hidden.known() && (*r)[1].size() != gates * hidden.size()) {
+  if (r && (*r)[1].known() && hidden.known() &&
+      ((*r)[1].size() % gates != 0 || (*r)[1].size() / gates != hidden.size())) {
     return Invalid(
         Text("r has ", (*r)[1].size(), " rows for ", gates, " gates of ", hidden.size()));
   }
@@ -97,9 +98,10 @@ Status InferRecurrent(InferContext& context, int gates) {
 
 Cost CostOfRecurrent(const NodeView& view) {
   if (!view.input(kX).is_static() || !view.input(kW).is_static()) return {};
-  const Dims x = view.input(kX).dims(), w = view.input(kW).dims(), r = view.input(kR).dims();
-  if (x.size() != 3 || w.size() != 3 || r.size() != 3) return {};
-  return {.macs = x[0] * x[1] * w[0] * w[1] * (w[2] + r[2])};
+  const Dims x = view.input(kX).dims();
+  if (x.size() != 3 || !view.input(kR).is_static()) return {};
+  const int64_t weights = CountIfKnown(view.input(kW)) / 2 + CountIfKnown(view.input(kR)) / 2;
+  return {.macs = Work({x[0], x[1], 2, weights})};
 }
 
 void DirectionProducts::Run(int64_t direction, const float* a, const float* residual, int64_t ldr,

@@ -8,7 +8,7 @@
 
 #include "kernels/gemm/gemm.h"
 #include "kernels/recurrent/recurrent.h"
-#include "ops/op_def.h"
+#include "ops/common.h"
 #include "ops/optional_input.h"
 #include "ops/prepare.h"
 

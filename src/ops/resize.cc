@@ -79,6 +79,7 @@ Status InferFromScales(InferContext& context, const std::vector<int>& axes, Shap
     const float scale = scales->as<float>()[i];
     if (!Sensible(scale)) return Invalid(Text("a scale is ", double{scale}));
     if (scale == 1) continue;
+    if (dim.known()) PARE_TRY(CheckExtent(dim.size()));
     dim = dim.known()
               ? Dim(static_cast<int64_t>(std::floor(static_cast<float>(dim.size()) * scale)))
               : Dim::Unknown();
@@ -103,6 +104,8 @@ Status InferFromSizes(InferContext& context, const std::vector<int>& axes, Shape
   for (size_t i = 0; i < axes.size(); ++i) {
     Dim& dim = y[Place(layout, axes[i], rank)];
     if (common > 0) {
+      if (!Sensible(common)) return Invalid(Text("a scale is ", double{common}));
+      PARE_TRY(CheckExtent(dim.size()));
       dim = static_cast<int64_t>(std::floor(common * static_cast<float>(dim.size()) + 0.5f));
     } else {
       dim = sizes ? (*sizes)[i] : Dim::Unknown();
@@ -201,8 +204,9 @@ Status PrepareInterpolation(PrepareContext& context, const ResizeMode& mode,
     if (Changes(axes[i])) changing.push_back(i);
   }
   // What shrinks comes first: the steps after it have less to do.
-  std::stable_sort(changing.begin(), changing.end(), [&](size_t a, size_t b) {
-    return axes[a].out * axes[b].in < axes[b].out * axes[a].in;
+  std::sort(changing.begin(), changing.end(), [&](size_t a, size_t b) {
+    const int64_t left = axes[a].out * axes[b].in, right = axes[b].out * axes[a].in;
+    return left != right ? left < right : a < b;
   });
   int from = -1;
   for (size_t step = 0; step < changing.size(); ++step) {

@@ -1,8 +1,7 @@
 // Softmax, LogSoftmax and Hardmax along one axis.
 #include "kernels/softmax/softmax.h"
 
-#include "ops/op_def.h"
-#include "ops/prepare.h"
+#include "ops/common.h"
 
 namespace pare::ops {
 namespace {
@@ -84,13 +83,6 @@ Status PrepareHardmax(PrepareContext& context) {
   return {};
 }
 
-Cost CostOfSoftmax(const NodeView& view) {
-  if (!view.output(0).is_static()) return {};
-  int64_t flops = 8;
-  for (int64_t dim : view.output(0).dims()) flops *= dim;
-  return {.flops = flops};
-}
-
 }  // namespace
 
 extern constinit const OpDef kSoftmax{
@@ -102,7 +94,7 @@ extern constinit const OpDef kSoftmax{
     .quant = {.fixed_lo = 0,
               .fixed_hi = 1,
               .keep_float = "its output needs more than 8 bits near 0"},
-    .cost = CostOfSoftmax,
+    .cost = PerElement<8>,
     .accuracy = Accuracy::kApproximate};
 
 extern constinit const OpDef kLogSoftmax{
@@ -112,7 +104,7 @@ extern constinit const OpDef kLogSoftmax{
     .infer = InferSoftmax,
     .prepare = PrepareLogSoftmax,
     .quant = {.keep_float = "logarithms of small probabilities need more than 8 bits"},
-    .cost = CostOfSoftmax,
+    .cost = PerElement<8>,
     .accuracy = Accuracy::kApproximate};
 
 extern constinit const OpDef kHardmax{.name = "Hardmax",
@@ -121,6 +113,6 @@ extern constinit const OpDef kHardmax{.name = "Hardmax",
                                       .infer = InferSoftmax,
                                       .prepare = PrepareHardmax,
                                       .quant = {.keep_float = "it is compared, not computed with"},
-                                      .cost = CostOfSoftmax};
+                                      .cost = PerElement<8>};
 
 }  // namespace pare::ops

@@ -37,6 +37,11 @@ Result<int> SpatialDims(const Shape& shape) {
   return rank - 2;
 }
 
+Status CheckExtent(int64_t size) {
+  if (size <= int64_t{1} << 32) return {};
+  return Unsupported(Text("a dimension of ", size, " is too large for pare"));
+}
+
 namespace {
 
 Status CheckList(const graph::Ints& list, size_t size, int64_t least, std::string_view name) {
@@ -44,7 +49,7 @@ Status CheckList(const graph::Ints& list, size_t size, int64_t least, std::strin
     return Invalid(Text(name, " has ", list.size(), " elements instead of ", size));
   }
   // Extents are products of these; a file that asks for more is damaged.
-  constexpr int64_t kMost = int64_t{1} << 31;
+  constexpr int64_t kMost = int64_t{1} << 24;
   for (int64_t x : list) {
     if (x < least || x > kMost) return Invalid(Text(name, " holds ", x));
   }
@@ -89,6 +94,7 @@ Result<Dim> WindowExtent(const WindowAttrs& window, int i, Dim in) {
     const bool keeps = stride == 1 && (IsSame(window) || begin + end == extent - 1);
     return keeps ? in : Dim::Unknown();
   }
+  PARE_TRY(CheckExtent(in.size()));
   if (IsSame(window)) return Dim((in.size() + stride - 1) / stride);
   const int64_t room = in.size() + begin + end - extent;
   if (room < 0) {

@@ -44,6 +44,9 @@ struct WindowAttrs {
 // and for numbers that make no sense.
 Result<WindowAttrs> ReadWindow(const graph::Attrs& attrs, int spatial, graph::Ints kernel = {});
 
+// An error where arithmetic with the extent and a window could overflow.
+Status CheckExtent(int64_t size);
+
 // The output's extent along spatial dimension i; unknown where the input's is, unless the operator
 // keeps it. An error where the window doesn't fit.
 Result<graph::Dim> WindowExtent(const WindowAttrs& window, int i, graph::Dim in);
