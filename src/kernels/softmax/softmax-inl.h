@@ -1,7 +1,7 @@
 // Softmax, compiled per ISA: include after kernels/simd/<isa>.h.
 //
 // Where the axis is the last one, a vector runs along it; elsewhere a vector is kLanes neighbouring
-// lines, which pass the axis together.
+// lines, which pass the axis together. Short lines are turned so that they can do the same.
 #pragma once
 
 #include "kernels/simd/math-inl.h"
@@ -23,7 +23,13 @@ struct Softmax {
   static void Run(const SoftmaxArgs& args, int64_t task_begin, int64_t task_end) noexcept {
     const SoftmaxShape& s = args.shape;
     const int64_t step = LinesATask(s), lines = Lines(s);
-    for (int64_t i = task_begin * step, end = MinInt(task_end * step, lines); i < end; ++i) {
+    const int64_t end = MinInt(task_end * step, lines);
+    int64_t i = task_begin * step;
+    // Lines shorter than a few vectors: kLanes of them side by side.
+    for (; s.inner == 1 && s.n <= kShort && i + kLanes <= end; i += kLanes) {
+      ShortLines(s, args.x + i * s.n, args.y + i * s.n);
+    }
+    for (; i < end; ++i) {
       if (s.inner == 1) {
         AlongVector(s, args.x + i * s.n, args.y + i * s.n);
       } else {
@@ -39,6 +45,20 @@ struct Softmax {
   }
 
  private:
+  static constexpr int64_t kShort = 16;
+
+  static void ShortLines(const SoftmaxShape& s, const float* x, float* y) noexcept {
+    float columns[kShort * kLanes];
+    for (int64_t line = 0; line < kLanes; ++line) {
+      for (int64_t i = 0; i < s.n; ++i) columns[i * kLanes + line] = x[line * s.n + i];
+    }
+    const SoftmaxShape across{.n = s.n, .inner = kLanes, .log = s.log};
+    AcrossVector<false>(across, columns, columns, FirstN(kLanes));
+    for (int64_t line = 0; line < kLanes; ++line) {
+      for (int64_t i = 0; i < s.n; ++i) y[line * s.n + i] = columns[i * kLanes + line];
+    }
+  }
+
   static void AlongVector(const SoftmaxShape& s, const float* x, float* y) noexcept {
     const int64_t whole = s.n - s.n % kLanes;
     const Tail tail = FirstN(s.n - whole);

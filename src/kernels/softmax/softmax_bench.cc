@@ -14,7 +14,7 @@ void Run(benchmark::State& state, const Row<SoftmaxKernel>& row, const SoftmaxSh
 }
 
 const bool kRegistered = [] {
-  const SoftmaxShape shapes[] = {{1536, 128, 1}, {1, 1000, 1}, {1, 21, 4225}};
+  const SoftmaxShape shapes[] = {{1536, 128, 1}, {1, 1000, 1}, {1, 21, 4225}, {4420, 2, 1}};
   for (const SoftmaxShape& s : shapes) {
     RegisterRows(SoftmaxRows(), s, Run, {{"outer", s.outer}, {"n", s.n}, {"inner", s.inner}});
   }

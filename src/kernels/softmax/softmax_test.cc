@@ -33,6 +33,7 @@ TEST(Softmax, SizesAroundTheVector) {
       Check({3, n, 1, log}, n % 3, 10.0f);
       for (int64_t inner : {2, 8, 15, 16, 17, 40}) Check({2, n, inner, log}, 1, 10.0f);
     }
+    for (int64_t n : {1, 2, 10, 16, 17}) Check({5003, n, 1, log}, 1, 10.0f);
     Check({700, 128, 1, log}, 0, 80.0f);
   }
 }
