@@ -45,7 +45,7 @@ struct TileArgs {
     bias += width;
     scale += width;
     channels -= width;
-    out.y += width;
+    if (out.y) out.y += width;  // null where sums are stored raw
     if (out.residual) out.residual += width;
   }
 };
