@@ -102,8 +102,8 @@ constexpr int64_t kAlignment = 64;
 #define PARE_ON_kNeonDot(...) PARE_ON_kNeon(__VA_ARGS__)
 
 // Loops over a tile's accumulators must be unrolled, or the compiler keeps the tile in memory.
-// Emulated lanes are arrays anyway, and sanitizers check every access: there, unrolling only makes the
-// compiler slow.
+// Emulated lanes are arrays anyway, and sanitizers check every access: there, unrolling only makes
+// the compiler slow.
 #if PARE_EMULATE_SIMD || PARE_SANITIZED
 #define PARE_UNROLL
 #elif defined(__clang__)
