@@ -20,7 +20,7 @@ demo: setup
 # From committed files only.
 test: setup
 	@tools/build.sh $(PRESET) all
-	@ctest --test-dir $(BUILD)/$(PRESET) --output-on-failure -j $(JOBS) -LE assets
+	@ctest --test-dir $(BUILD)/$(PRESET) --output-on-failure -j $(JOBS) -LE 'assets|emulated'
 
 # Format, layers, ISA leaks, sizes, warnings of both compilers, emulated rows, sanitizers.
 check: setup
