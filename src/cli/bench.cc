@@ -25,9 +25,8 @@ struct BenchOptions {
 
 // A model that has run once.
 struct Side {
-  std::unique_ptr<runtime::Session> session;
-  std::vector<Tensor> inputs;
-  double load_ms = 0, first_run_ms = 0;
+  Sample sample;
+  double first_run_ms = 0;
 };
 
 struct BenchReport {
@@ -44,7 +43,7 @@ Json SideJson(const BenchReport& report, size_t i) {
                        {"min_ms", ms.min},
                        {"low_ms", ms.low},
                        {"high_ms", ms.high},
-                       {"load_ms", report.sides[i].load_ms},
+                       {"load_ms", report.sides[i].sample.load_ms},
                        {"first_run_ms", report.sides[i].first_run_ms},
                        // The second model's is not to be told from the process's, which holds both.
                        {"peak_memory_bytes", i == 0 ? Json(report.peak_memory_bytes) : Json()},
@@ -79,7 +78,7 @@ std::string ToText(const BenchReport& report) {
     return Text(Milliseconds(ms(i).low), "–", Milliseconds(ms(i).high), " ms");
   });
   row("fastest", [&](size_t i) { return Milliseconds(ms(i).min) + " ms"; });
-  row("load", [&](size_t i) { return Milliseconds(report.sides[i].load_ms) + " ms"; });
+  row("load", [&](size_t i) { return Milliseconds(report.sides[i].sample.load_ms) + " ms"; });
   row("first run", [&](size_t i) { return Milliseconds(report.sides[i].first_run_ms) + " ms"; });
   row("memory at most",
       [&](size_t i) { return i == 0 ? ByteText(report.peak_memory_bytes) : "–"; });
@@ -97,16 +96,11 @@ std::string ToText(const BenchReport& report) {
 Result<Side> Start(const std::string& path, const BenchOptions& options,
                    const model::Context& context, Console& console) {
   Side side;
-  Stopwatch watch;
-  PARE_ASSIGN(model::Model model, model::Model::Load(path));
-  PARE_ASSIGN(side.session, OfModel(model::MakeSession(model.graph(), context), path));
-  side.load_ms = watch.ms();
-  PARE_TRY(options.sample.data.ApplyTo(model));
-  NoteFixedBatch(model, options.sample.machine.batch, console);
-  PARE_ASSIGN(side.inputs, options.sample.MakeInputs(model, console));
-  std::vector<Tensor> outputs(model.graph().outputs().size());
-  watch.Restart();
-  if (Status status = side.session->Run(side.inputs, outputs); !status)
+  PARE_ASSIGN(side.sample, options.sample.Open(path, context, console));
+  runtime::Session& session = *side.sample.session;
+  std::vector<Tensor> outputs(session.graph().outputs().size());
+  const Stopwatch watch;
+  if (Status status = session.Run(side.sample.inputs, outputs); !status)
     return Fail(OfModel(status.error(), path));
   side.first_run_ms = watch.ms();
   return side;
@@ -114,7 +108,7 @@ Result<Side> Start(const std::string& path, const BenchOptions& options,
 
 // The two models may number their inputs' types and shapes differently; times of different work say
 // nothing.
-Status CheckSameInputs(const Side& a, const Side& b) {
+Status CheckSameInputs(const Sample& a, const Sample& b) {
   bool same = a.inputs.size() == b.inputs.size();
   for (size_t i = 0; same && i < a.inputs.size(); ++i) {
     same = a.inputs[i].dtype() == b.inputs[i].dtype() && a.inputs[i].shape() == b.inputs[i].shape();
@@ -136,13 +130,13 @@ Status Bench(const BenchOptions& options, Console& console) {
   report.peak_memory_bytes = PeakRssBytes();
   if (!options.other.empty()) {
     PARE_ASSIGN(report.sides.emplace_back(), Start(options.other, options, context, console));
-    PARE_TRY(CheckSameInputs(report.sides[0], report.sides[1]));
+    PARE_TRY(CheckSameInputs(report.sides[0].sample, report.sides[1].sample));
   }
-  const std::vector<Tensor>& inputs = report.sides[0].inputs;
+  const std::vector<Tensor>& inputs = report.sides[0].sample.inputs;
   const bool batched = !inputs.empty() && inputs[0].rank() > 0;
   report.batch = batched ? inputs[0].shape()[0] : 1;
   std::vector<runtime::Session*> sessions;
-  for (const Side& side : report.sides) sessions.push_back(side.session.get());
+  for (const Side& side : report.sides) sessions.push_back(side.sample.session.get());
   console.Stage("timing", 0);
   PARE_TRY(console.Check());
   PARE_ASSIGN(report.timed,

@@ -103,14 +103,10 @@ Status ProfileModel(const ProfileOptions& options, Console& console) {
   if (!options.trace.empty())
     PARE_TRY(CheckOutput(options.trace, {options.model, options.sample.data.path}));
   const model::Context context = options.sample.machine.MakeContext();
-  PARE_ASSIGN(model::Model model, model::Model::Load(options.model));
-  PARE_TRY(options.sample.data.ApplyTo(model));
-  NoteFixedBatch(model, options.sample.machine.batch, console);
-  PARE_ASSIGN(const auto session,
-              OfModel(model::MakeSession(model.graph(), context), options.model));
-  PARE_ASSIGN(const auto inputs, options.sample.MakeInputs(model, console));
+  PARE_ASSIGN(const Sample sample, options.sample.Open(options.model, context, console));
   runtime::Profile profile;
-  if (Status status = ProfileRuns(*session, inputs, options.sample.seconds, profile, console);
+  if (Status status =
+          ProfileRuns(*sample.session, sample.inputs, options.sample.seconds, profile, console);
       !status) {
     return Fail(OfModel(status.error(), options.model));
   }

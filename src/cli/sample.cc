@@ -2,6 +2,7 @@
 
 #include "cli/inputs.h"
 #include "cli/text.h"
+#include "platform/clock.h"
 
 namespace pare::cli {
 
@@ -14,6 +15,19 @@ void SampleOptions::Declare(Parser& parser) {
   machine.Declare(parser);
   DeclareSeconds(parser, seconds, "how long to measure (default 2)");
   data.Declare(parser, DataOptions::Need::kOptional);
+}
+
+Result<Sample> SampleOptions::Open(const std::string& path, const model::Context& context,
+                                   Console& console) const {
+  Sample sample;
+  const Stopwatch watch;
+  PARE_ASSIGN(model::Model model, model::Model::Load(path));
+  PARE_ASSIGN(sample.session, OfModel(model::MakeSession(model.graph(), context), path));
+  sample.load_ms = watch.ms();
+  PARE_TRY(data.ApplyTo(model));
+  NoteFixedBatch(model, machine.batch, console);
+  PARE_ASSIGN(sample.inputs, MakeInputs(model, console));
+  return sample;
 }
 
 Result<std::vector<Tensor>> SampleOptions::MakeInputs(const model::Model& model,

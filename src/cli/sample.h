@@ -1,12 +1,20 @@
-// The inputs that `bench` and `profile` run a model on.
+// A model, and the inputs that `bench` and `profile` run it on.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "cli/options.h"
 
 namespace pare::cli {
+
+// Ready to run: `session` on `inputs`.
+struct Sample {
+  std::unique_ptr<runtime::Session> session;
+  std::vector<Tensor> inputs;
+  double load_ms = 0;  // reading and simplifying the file
+};
 
 struct SampleOptions {
   MachineOptions machine;
@@ -16,7 +24,12 @@ struct SampleOptions {
   double seconds = 2;
 
   void Declare(Parser& parser);
-  // The arrays of --input, the first batch of --data, or made up.
+  // Loads the model at `path`; its inputs are the arrays of --input, the first batch of --data, or
+  // made up.
+  Result<Sample> Open(const std::string& path, const model::Context& context,
+                      Console& console) const;
+
+ private:
   Result<std::vector<Tensor>> MakeInputs(const model::Model& model, Console& console) const;
 };
 
