@@ -220,6 +220,21 @@ TEST_F(Quantized, ComparesWithWhatItCameFrom) {
   EXPECT_EQ(people.err, "");
 }
 
+TEST_F(Quantized, AnswersAsAnEngineThatSaturates) {
+  const Arguments compare =
+      Arguments{"compare", kModel, job_->model, "--limit", "50", "--seconds", "0.1", "--json"} +
+      kData;
+  const Ran exact = Pare(compare), saturating = Pare(compare + Arguments{"--saturating"});
+  ASSERT_EQ(saturating.code, 0) << saturating.err;
+  EXPECT_FALSE(exact.object().at("saturating").as_bool());
+  EXPECT_TRUE(saturating.object().at("saturating").as_bool());
+  const json::object before = exact.object().at("quality").as_object(),
+                     after = saturating.object().at("quality").as_object();
+  EXPECT_EQ(before.at("top1_a"), after.at("top1_a"));
+  EXPECT_NE(before.at("cosine"), after.at("cosine"));
+  EXPECT_GT(after.at("agreement").to_number<double>(), 80);
+}
+
 TEST_F(Quantized, IsNotQuantizedTwice) {
   const Ran ran =
       Pare(Arguments{"quantize", job_->model, "-o", job_->folder / "again.onnx"} + kData);

@@ -34,12 +34,13 @@ struct CompareOptions {
     parser.Flag("--layers", layers, "list every layer");
     DeclareSeconds(parser, seconds, "how long to measure times (default 1.5)");
     machine.Declare(parser);
+    machine.DeclareSaturating(parser);
   }
 };
 
 struct CompareReport {
   compress::Comparison comparison;
-  bool all_layers;
+  bool all_layers, saturating;
   int64_t peak_memory_bytes;
 };
 
@@ -49,6 +50,7 @@ Json ToJson(const CompareReport& report) {
   json.Set("seconds",
            Json::Object({{"quantize", Json()}, {"verify", report.comparison.verify_seconds}}));
   json.Set("peak_memory_bytes", report.peak_memory_bytes);
+  json.Set("saturating", report.saturating);
   return json;
 }
 
@@ -57,7 +59,8 @@ std::string ToText(const CompareReport& report) {
                             .name_a = "A",
                             .name_b = "B",
                             .layers = report.all_layers ? LayerTable::kAll : LayerTable::kNotable};
-  return Text(ComparisonText(view), "\n", report.comparison.quality.count, " samples\n");
+  return Text(ComparisonText(view), "\n", report.comparison.quality.count, " samples\n",
+              report.saturating ? kSaturatingNote : "");
 }
 
 Status Compare(const CompareOptions& options, Console& console) {
@@ -73,7 +76,10 @@ Status Compare(const CompareOptions& options, Console& console) {
   compare.metric = options.metric;
   compare.batch = options.machine.batch;
   compare.timing.seconds = options.seconds;
-  CompareReport report{.comparison = {}, .all_layers = options.layers, .peak_memory_bytes = 0};
+  CompareReport report{.comparison = {},
+                       .all_layers = options.layers,
+                       .saturating = options.machine.saturating,
+                       .peak_memory_bytes = 0};
   PARE_ASSIGN(report.comparison,
               OfModel(compress::Compare({a.graph(), a.file_bytes()}, {b.graph(), b.file_bytes()},
                                         dataset, data::DrawSamples(*dataset, options.data.limit, 0),

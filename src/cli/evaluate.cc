@@ -17,17 +17,22 @@ struct EvaluateOptions {
     parser.Positional("MODEL", model, "an .onnx file");
     data.Declare(parser, DataOptions::Need::kRequired);
     machine.Declare(parser);
+    machine.DeclareSaturating(parser);
   }
 };
 
 struct EvaluateReport {
   compress::Evaluation evaluation;
+  bool saturating;
 };
 
 Json ToJson(const EvaluateReport& report) {
   const compress::Evaluation& e = report.evaluation;
-  return Json::Object(
-      {{"top1", e.top1}, {"top5", e.top5}, {"count", e.count}, {"seconds", e.seconds}});
+  return Json::Object({{"top1", e.top1},
+                       {"top5", e.top5},
+                       {"count", e.count},
+                       {"seconds", e.seconds},
+                       {"saturating", report.saturating}});
 }
 
 std::string ToText(const EvaluateReport& report) {
@@ -37,7 +42,7 @@ std::string ToText(const EvaluateReport& report) {
   if (e.top5) table.Add({"top-5", Fixed(e.top5, 2) + " %"});
   table.Add({"samples", std::to_string(e.count)});
   table.Add({"time", Fixed(e.seconds, 2) + " s"});
-  return table.Text();
+  return Text(table.Text(), report.saturating ? kSaturatingNote : "");
 }
 
 Status Evaluate(const EvaluateOptions& options, Console& console) {
@@ -62,7 +67,7 @@ Status Evaluate(const EvaluateOptions& options, Console& console) {
           {.batch = options.machine.batch, .preprocess = model.preprocess(), .prefetch = true}));
   PARE_ASSIGN(compress::Evaluation evaluation,
               OfModel(compress::Evaluate(*session, loader, console), options.model));
-  return console.Show(EvaluateReport{evaluation});
+  return console.Show(EvaluateReport{evaluation, options.machine.saturating});
 }
 
 }  // namespace

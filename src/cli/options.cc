@@ -16,6 +16,18 @@ void MachineOptions::Declare(Parser& parser) {
   parser.Option("--batch", "N", batch, 1, "samples in one run of the model (default 1)");
 }
 
+void MachineOptions::DeclareSaturating(Parser& parser) {
+  parser.Flag("--saturating", saturating,
+              "answer as an engine whose 8-bit products saturate in 16 bits (no VNNI) would; times "
+              "are those of the emulation");
+}
+
+model::Context MachineOptions::MakeContext() const {
+  model::Context context = model::Context::Make(threads);
+  context.saturating = saturating;
+  return context;
+}
+
 void DataOptions::Declare(Parser& parser, Need need) {
   parser.Group("data");
   parser.Option("--data", "PATH", path,

@@ -16,10 +16,16 @@ namespace pare::cli {
 struct MachineOptions {
   int threads = 0;  // 0: as many as the process may use
   int64_t batch = 1;
+  bool saturating = false;
 
   void Declare(Parser& parser);
-  model::Context MakeContext() const { return model::Context::Make(threads); }
+  void DeclareSaturating(Parser& parser);  // for commands that judge answers
+  model::Context MakeContext() const;
 };
+
+// Stands under what was measured with --saturating.
+inline constexpr const char* kSaturatingNote =
+    "8-bit products saturated, as on engines without VNNI; times are the emulation's\n";
 
 // Where samples come from, and what happens to them before the model sees them.
 struct DataOptions {

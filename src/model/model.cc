@@ -8,7 +8,7 @@
 namespace pare::model {
 
 Context Context::Make(int threads) {
-  Context context{DetectCpu(), nullptr};
+  Context context{.cpu = DetectCpu(), .pool = nullptr};
   context.pool = std::make_shared<ThreadPool>(threads > 0 ? threads : context.cpu.threads());
   return context;
 }
@@ -35,12 +35,17 @@ Result<Model> Model::Load(const std::string& path) {
 Result<std::unique_ptr<runtime::Session>> MakeSession(const graph::Graph& simplified,
                                                       const Context& context,
                                                       const passes::PassOptions& options) {
+  const auto optimize = [options, saturating = context.saturating](graph::Graph& graph) -> Status {
+    PARE_TRY(passes::Optimize(graph, nullptr, options));
+    if (!saturating) return {};
+    return passes::RunPasses(graph, passes::SaturatePasses(), nullptr, options);
+  };
   graph::Graph optimized = simplified;
-  PARE_TRY(passes::Optimize(optimized, nullptr, options));
-  const auto specialize = [options](const graph::Graph& graph,
-                                    std::span<const Dims> shapes) -> Result<graph::Graph> {
+  PARE_TRY(optimize(optimized));
+  const auto specialize = [optimize](const graph::Graph& graph,
+                                     std::span<const Dims> shapes) -> Result<graph::Graph> {
     PARE_ASSIGN(graph::Graph bound, passes::BindShapes(graph, shapes));
-    PARE_TRY(passes::Optimize(bound, nullptr, options));
+    PARE_TRY(optimize(bound));
     return bound;
   };
   return std::make_unique<runtime::Session>(std::move(optimized), context.cpu, context.pool,

@@ -17,6 +17,9 @@ namespace pare::model {
 struct Context {
   Cpu cpu;
   std::shared_ptr<ThreadPool> pool;
+  // Integer products saturate as on an engine without VNNI (kernels/qsaturating/qsaturating.h):
+  // what such an engine would answer, at our own speed.
+  bool saturating = false;
 
   // `threads` 0: as many as affinity and the cgroup's quota allow.
   static Context Make(int threads);

@@ -6,11 +6,13 @@
 //            [out_c]?, residual u8?, w_zero_point i32 [out_c]?
 //   attrs    x_zero_point, y_zero_point, lo = 0, hi = 255, residual_zero_point,
 //   residual_multiplier,
-//            output = "u8" | "f32" (y = acc · multiplier, then the node's activation), and those of
-//            Conv
+//            output = "u8" | "f32" (y = acc · multiplier, then the node's activation), pairs =
+//            "exact" | "saturating" (kernels/qsaturating: what an engine without VNNI would give),
+//            and those of Conv
 #include "kernels/qconv/qconv.h"
 
 #include "kernels/activation.h"
+#include "kernels/qsaturating/qsaturating.h"
 #include "ops/activation_attr.h"
 #include "ops/conv.h"
 #include "ops/optional_input.h"
@@ -67,6 +69,14 @@ void RunQ(const StepArgs& step) noexcept {
   args.y = step.outputs[0];
   args.residual = state.residual.in<uint8_t>(step);
   state.kernel->run(args, step.begin, step.end, step.scratch);
+}
+
+Result<const kernels::Row<kernels::QConvKernel>*> FindRow(const PrepareContext& context,
+                                                          const QConvShape& shape) {
+  const std::string pairs = context.attrs().s("pairs", "exact");
+  if (pairs == "exact") return kernels::FindQConv(context.cpu(), shape);
+  if (pairs == "saturating") return kernels::FindQSaturating(context.cpu(), shape);
+  return Invalid(Text("pairs is \"", pairs, "\""));
 }
 
 struct FloatActivation {
@@ -129,7 +139,7 @@ Status PrepareQ(PrepareContext& context, QConvShape shape) {
   }
   shape.residual = context.has_input(kResidual);
   shape.w_zero_points = context.has_input(kWZeroPoint);
-  const auto* row = kernels::FindQConv(context.cpu(), shape);
+  PARE_ASSIGN(const auto* row, FindRow(context, shape));
   QState state{
       .args = {.shape = shape}, .kernel = row->functions, .residual = {context, kResidual}};
   PARE_ASSIGN(state.args.packed, PackWeights(context, shape, *row));

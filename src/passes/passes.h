@@ -53,4 +53,9 @@ Status QdqToInteger(PassContext& context);
 // As FoldConstants, and what is left of quantized constants becomes float.
 Status FoldQuantizedConstants(PassContext& context);
 
+// --- emulation: what another engine would compute
+
+// Integer products get pairs = "saturating". After QdqToInteger.
+Status SaturatePairs(PassContext& context);
+
 }  // namespace pare::passes

@@ -40,6 +40,8 @@ constexpr Pass kOptimize[] = {
     {"MergeEqual", MergeEqual},
 };
 
+constexpr Pass kSaturate[] = {{"SaturatePairs", SaturatePairs}};
+
 bool SwitchedOff(std::string_view switches, std::string_view name) {
   while (!switches.empty()) {
     const size_t end = std::min(switches.find(','), switches.size());
@@ -54,9 +56,10 @@ bool SwitchedOff(std::string_view switches, std::string_view name) {
 
 std::span<const Pass> SimplifyPasses() { return kSimplify; }
 std::span<const Pass> OptimizePasses() { return kOptimize; }
+std::span<const Pass> SaturatePasses() { return kSaturate; }
 
 const Pass* FindPass(std::string_view name) {
-  for (std::span<const Pass> list : {SimplifyPasses(), OptimizePasses()}) {
+  for (std::span<const Pass> list : {SimplifyPasses(), OptimizePasses(), SaturatePasses()}) {
     const auto at =
         std::find_if(list.begin(), list.end(), [&](const Pass& pass) { return pass.name == name; });
     if (at != list.end()) return &*at;

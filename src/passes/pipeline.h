@@ -20,6 +20,8 @@ struct Pass {
 std::span<const Pass> SimplifyPasses();
 // From there to our own operators and layouts; never exported.
 std::span<const Pass> OptimizePasses();
+// Behind those, and only where asked for: as an engine computes whose 8-bit products saturate.
+std::span<const Pass> SaturatePasses();
 // Null where no list has such a pass.
 const Pass* FindPass(std::string_view name);
 

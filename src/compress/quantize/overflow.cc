@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/qsaturating/qsaturating.h"
+
 namespace pare::compress {
 namespace {
 
@@ -25,21 +27,22 @@ struct IntegerLayer {
   float scale = 1;       // of its input
   int zero_point = 0;
   Dims shape;                   // of the weights, [out, in/group, kh, kw]; a product's [out, in]
-  std::vector<int8_t> weights;  // [out, taps, in/group]: neighbours in the channel are paired
+  std::vector<int8_t> weights;  // [out, taps, in/group]: neighbours in this order are paired
   int64_t taps = 1, groups = 1;
   std::vector<int64_t> kernel, strides, pads, dilations;
 };
-
-int Saturate16(int value) { return std::clamp(value, -32768, 32767); }
 
 // Both accumulators of one output: the inputs are in the order of the weights.
 void AddDot(Sums& sums, const uint8_t* x, const int8_t* w, int64_t count,
             int64_t weight_sum_times_zero) {
   int64_t exact = 0, saturated = 0;
-  for (int64_t i = 0; i < count; i += 2) {
-    const int pair = x[i] * w[i] + (i + 1 < count ? x[i + 1] * w[i + 1] : 0);
-    exact += pair;
-    saturated += Saturate16(pair);
+  for (int64_t i = 0; i + 1 < count; i += 2) {
+    exact += x[i] * w[i] + x[i + 1] * w[i + 1];
+    saturated += kernels::SaturatingPair(x[i], w[i], x[i + 1], w[i + 1]);
+  }
+  if (count % 2 != 0) {  // fits alone
+    exact += x[count - 1] * w[count - 1];
+    saturated += x[count - 1] * w[count - 1];
   }
   const auto signal = static_cast<double>(exact - weight_sum_times_zero);
   const auto noise = static_cast<double>(exact - saturated);

@@ -1,6 +1,8 @@
 // Engines without VNNI multiply u8 by s8 with vpmaddubsw, which adds two products in 16 bits and
 // saturates: 255·127·2 does not fit. pare's own kernels don't, but the file shall be right
-// elsewhere, too. This emulates such an engine on calibration data, layer by layer.
+// elsewhere, too. This emulates such an engine on calibration data, layer by layer, each on what
+// the exact layers before it give; model::Context::saturating runs whole networks so. Which
+// products are paired, depthwise ones included, kernels/qsaturating/qsaturating.h says.
 #pragma once
 
 #include <map>
