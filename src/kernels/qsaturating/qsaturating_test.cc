@@ -42,7 +42,13 @@ std::vector<QConvShape> Shapes() {
       shapes.push_back(Square(6, 3 * in_c, 3 * 9, kernel, 3));
     }
   }
-  for (int64_t channels : {5, 16}) shapes.push_back(Square(9, channels, channels, 3, channels));
+  for (int64_t channels : {1, 5, 8, 16, 19, 40}) {
+    for (int64_t kernel : {1, 2, 3, 5}) {
+      shapes.push_back(Square(9, channels, channels, kernel, channels));
+      shapes.push_back(Square(7, channels, channels, kernel, channels, 2));
+      shapes.back().batch = 2;
+    }
+  }
   return shapes;
 }
 
