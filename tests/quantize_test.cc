@@ -116,6 +116,27 @@ TEST_F(QuantizeTest, KeepFloatAndOverflowSafeAreHeld) {
   EXPECT_GT(seven, 10);
 }
 
+TEST_F(QuantizeTest, SevenBitWeightsAnswerAlikeWhereProductsSaturate) {
+  const model::Context exact = model::Context::Make(2);
+  model::Context saturating = exact;
+  saturating.saturating = true;
+  compress::QuantizeOptions options = Options();
+  options.split.calibration = options.split.verification = 20;
+  options.calibrator = compress::Calibrator::kMinMax;
+  options.overflow_safe = compress::OverflowSafe::kAlways;
+  const auto seven = Quantize(options);
+  ASSERT_TRUE(seven) << seven.error().message();
+  EXPECT_EQ(Answers(seven->graph, saturating, 1), Answers(seven->graph, exact, 1));
+
+  options.overflow_safe = compress::OverflowSafe::kNever;
+  const auto eight = Quantize(options);
+  ASSERT_TRUE(eight) << eight.error().message();
+  const std::vector<float> answers = Answers(eight->graph, saturating, 1);
+  EXPECT_NE(answers, Answers(eight->graph, exact, 1));
+  saturating.cpu = LimitTo(exact.cpu, Isa::kScalar);
+  EXPECT_EQ(answers, Answers(eight->graph, saturating, 4));
+}
+
 TEST_F(QuantizeTest, AnUnreachableMaxDropIsUnmet) {
   compress::QuantizeOptions options = Options();
   options.keep_float = {"*"};
