@@ -138,11 +138,10 @@ Status Bench(const BenchOptions& options, Console& console) {
   std::vector<runtime::Session*> sessions;
   for (const Side& side : report.sides) sessions.push_back(side.sample.session.get());
   console.Stage("timing", 0);
-  PARE_TRY(console.Check());
   PARE_ASSIGN(report.timed,
-              compress::TimeInterleaved(sessions, inputs,
-                                        {.seconds = options.sample.seconds, .max_rounds = 100000}));
-  PARE_TRY(console.Check());
+              compress::TimeInterleaved(
+                  sessions, inputs,
+                  {.seconds = options.sample.seconds, .max_rounds = 100000, .progress = &console}));
   return console.Show(report);
 }
 

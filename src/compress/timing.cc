@@ -27,14 +27,19 @@ Result<Timed> Measure(std::span<runtime::Session* const> sessions, std::span<con
   std::vector<std::vector<Tensor>> outputs;
   std::vector<std::vector<double>> ms(sessions.size());
   std::vector<runtime::Profile> profiles(layers ? sessions.size() : 0);
+  const auto check = [&] { return options.progress ? options.progress->Check() : Status(); };
   for (runtime::Session* session : sessions) {
     outputs.emplace_back(session->graph().outputs().size());
-    for (int warm_up = 0; warm_up < 2; ++warm_up) PARE_TRY(session->Run(inputs, outputs.back()));
+    for (int warm_up = 0; warm_up < 2; ++warm_up) {
+      PARE_TRY(check());
+      PARE_TRY(session->Run(inputs, outputs.back()));
+    }
   }
   std::vector<double> ratios;
   const Stopwatch budget;
   for (int round = 0; round < options.max_rounds; ++round) {
     if (round >= options.min_rounds && budget.seconds() > options.seconds) break;
+    PARE_TRY(check());
     for (size_t side = 0; side < sessions.size(); ++side) {
       const Stopwatch watch;
       PARE_TRY(sessions[side]->Run(inputs, outputs[side],

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "base/progress.h"
 #include "runtime/session.h"
 
 namespace pare::compress {
@@ -20,6 +21,7 @@ struct TimingOptions {
   double seconds = 1.5;  // for all sides together, warm-up not counted
   int min_rounds = 7;
   int max_rounds = 1000;
+  const Progress* progress = nullptr;  // asked between rounds whether to stop; null: never
 };
 
 struct SideTimes {
