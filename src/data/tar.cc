@@ -98,9 +98,16 @@ Result<std::vector<TarEntry>> ListTar(std::span<const std::byte> bytes) {
   std::vector<TarEntry> entries;
   Overrides next;
   ByteCursor cursor(bytes);
-  while (const auto raw = cursor.Take(kBlock)) {
+  while (true) {
+    const auto raw = cursor.Take(kBlock);
+    if (!raw) {  // blocks of zeros close an archive: without them there was more
+      return Invalid(entries.empty()
+                         ? std::string("is no tar archive")
+                         : Text("the tar archive is cut off after ", entries.back().name),
+                     std::string(kAdvice));
+    }
     const Block block(*raw);
-    if (block.empty()) break;
+    if (block.empty()) return entries;
     if (!block.checksum_holds()) {
       return Invalid(entries.empty()
                          ? std::string("is no tar archive")
@@ -138,7 +145,6 @@ Result<std::vector<TarEntry>> ListTar(std::span<const std::byte> bytes) {
     }
     next = {};
   }
-  return entries;
 }
 
 }  // namespace pare::data

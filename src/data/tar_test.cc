@@ -65,7 +65,9 @@ TEST(Tar, DamageIsAnError) {
   for (const char* record : {"99 path=x\n", "0 \n", "6 path\n", "x", "10 size=a\n", "-5 a=b\n"}) {
     EXPECT_FALSE(List(TarMember("x", record, 'x') + good)) << record;
   }
-  EXPECT_TRUE(List(good));  // the closing blocks may be missing
+  EXPECT_NE(List(good).error().message().find("cut off after two"), std::string::npos);
+  EXPECT_FALSE(List(good + std::string(100, '\0')));
+  EXPECT_TRUE(List(good + TarEnd()));
   EXPECT_TRUE(List(TarEnd())->empty());
 }
 
