@@ -12,6 +12,7 @@ namespace {
 struct Kind {
   bool (*fits)(const std::string& path);
   Result<DatasetPtr> (*open)(const std::string& path, const DatasetOptions& options);
+  enum class Labels : uint8_t { kWithin, kFile, kColumn } labels = Labels::kWithin;
 };
 
 bool EndsIn(const std::string& path, std::string_view extension) {
@@ -35,12 +36,26 @@ constexpr Kind kKinds[] = {
        return EndsIn(p, ".txt") || EndsIn(p, ".lst") || EndsIn(p, ".list");
      },
      OpenPictureList},
-    {[](const std::string& p) { return EndsIn(p, ".npy"); }, OpenNpy},
-    {[](const std::string& p) { return EndsIn(p, ".npz"); }, OpenNpz},
-    {[](const std::string& p) { return EndsIn(p, ".csv") || EndsIn(p, ".tsv"); }, OpenCsv},
+    {[](const std::string& p) { return EndsIn(p, ".npy"); }, OpenNpy, Kind::Labels::kFile},
+    {[](const std::string& p) { return EndsIn(p, ".npz"); }, OpenNpz, Kind::Labels::kFile},
+    {[](const std::string& p) { return EndsIn(p, ".csv") || EndsIn(p, ".tsv"); }, OpenCsv,
+     Kind::Labels::kColumn},
     {[](const std::string& p) { return EndsIn(p, ".bin"); }, OpenCifar},
-    {IsIdxFile, OpenIdx},
+    {IsIdxFile, OpenIdx, Kind::Labels::kFile},
 };
+
+// What would be left out without a word.
+Status CheckUsed(const Kind& kind, const DatasetOptions& options) {
+  if (!options.labels_path.empty() && kind.labels != Kind::Labels::kFile) {
+    return Fail(ErrorKind::kUsage, "data of this kind takes no file of labels",
+                "--labels is for .npy, .npz and IDX; pictures have a folder a class or a list "
+                "file, and a .csv has --label COLUMN");
+  }
+  if (!options.label_column.empty() && kind.labels != Kind::Labels::kColumn) {
+    return Fail(ErrorKind::kUsage, "data of this kind has no columns", "--label is for .csv");
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -52,7 +67,9 @@ Result<std::shared_ptr<const Dataset>> OpenDataset(const std::string& path,
                     .at(path));
   }
   for (const Kind& kind : kKinds) {
-    if (kind.fits(path)) return kind.open(path, options);
+    if (!kind.fits(path)) continue;
+    if (Status status = CheckUsed(kind, options); !status) return Fail(status.error().at(path));
+    return kind.open(path, options);
   }
   const bool packed = EndsIn(path, ".gz") || EndsIn(path, ".tgz") || EndsIn(path, ".xz") ||
                       EndsIn(path, ".zip") || EndsIn(path, ".bz2");
