@@ -18,6 +18,12 @@ using ops::Role;
 // Clamps that a preceding integer operator absorbs into its own clamp.
 bool IsClamp(const Node& node) { return node.op == "Relu" || node.op == "Clip"; }
 
+bool Matches(const Graph& graph, const Node& node, const std::string& pattern) {
+  return MatchesGlob(pattern, node.name) || MatchesGlob(pattern, node.op) ||
+         (node.outputs[0] != ValueId::kNone &&
+          MatchesGlob(pattern, graph.value(node.outputs[0]).name));
+}
+
 class SchemeMaker {
  public:
   SchemeMaker(const Graph& graph, const SchemeOptions& options)
@@ -100,16 +106,18 @@ class SchemeMaker {
     Layer layer{
         .node = id, .name = graph_.value(node.outputs[0]).name, .op = node.op, .reason = {}};
     layer.reason = op ? Obstacle(node, *op) : "pare has no such operator";
+    const bool able = layer.reason.empty();
+    // What reports call the layer.
+    const std::string& result = graph_.value(able ? PointOf(id) : node.outputs[0]).name;
     for (const std::string& pattern : options_.keep_float) {
-      if (MatchesGlob(pattern, layer.name) || MatchesGlob(pattern, node.name) ||
-          MatchesGlob(pattern, node.op)) {
+      if (Matches(graph_, node, pattern) || MatchesGlob(pattern, result)) {
         layer.reason = Text("kept float by the pattern \"", pattern, "\"");
       }
     }
     layer.integer = layer.reason.empty();
     integer_[static_cast<size_t>(id)] = layer.integer;
     if (layer.integer) {
-      layer.name = graph_.value(PointOf(id)).name;
+      layer.name = result;
       for (size_t i = 0; i < node.inputs.size(); ++i)
         layer.weighted |= RoleOf(*op, i) == Role::kWeight;
     }
@@ -238,6 +246,13 @@ const Layer* Scheme::find(NodeId node) const {
 
 Scheme MakeScheme(const Graph& graph, const SchemeOptions& options) {
   return SchemeMaker(graph, options).Run();
+}
+
+bool MatchesAnything(const Graph& graph, const std::string& pattern) {
+  for (graph::NodeId id : graph.Order()) {
+    if (Matches(graph, graph.node(id), pattern)) return true;
+  }
+  return false;
 }
 
 bool MatchesGlob(std::string_view pattern, std::string_view text) {
