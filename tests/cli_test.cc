@@ -42,6 +42,7 @@ bool Has(const std::string& text, std::string_view part) {
 
 const std::string kModel = SourcePath("examples/demo/resnet20_cifar10_fp32.onnx");
 const std::string kPictures = SourcePath("examples/demo/cifar10_test_2000.bin");
+const std::string kOther = SourcePath("tests/models/attention_block.onnx");
 const Arguments kData = {"--data", kPictures};
 const Arguments kPreprocessing = {"--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225"};
 
@@ -96,6 +97,20 @@ TEST(CommandLine, ErrorsHaveAReasonAWayOutAndACode) {
       {{"quantize", kModel, "--data", kPictures, "-o", out, "--keep-float", "*"},
        5,
        "no layer of the model"},
+      {{"quantize", kModel, "--data", kPictures, "-o", folder / "none/out.onnx"},
+       3,
+       "can't create"},
+      {{"quantize", kModel, "--data", kPictures, "-o", "/dev/null"}, 2, "a pipe or device"},
+      {{"quantize", kModel, "--data", kPictures, "-o", out, "--max-drop", "-1"}, 2, "0 and 100"},
+      {{"quantize", kModel, "--data", kPictures, "-o", out, "--max-drop", "1", "--metric", "mse"},
+       2,
+       "leave it out"},
+      {{"evaluate", kModel, "--data", kPictures, "--label-offset", "1"},
+       2,
+       "none of the model's 10 classes"},
+      {{"evaluate", kModel, "--data", kPictures, "--labels", garbage}, 2, "no file of labels"},
+      {{"evaluate", kModel, "--data", kPictures, "--label", "y"}, 2, "no columns"},
+      {{"compare", kModel, kOther, "--data", kPictures}, 2, "their inputs are \"input\""},
       {{"run", kModel}, 2, "nothing is given for the input \"input\""},
       {{"bench", kModel, "--shape", "input=1x3x31x31"}, 2, "does not fit"},
   };

@@ -1,11 +1,24 @@
 #include "cli/options.h"
 
+#include <filesystem>
+
+#include "compress/score.h"
 #include "platform/file.h"
 
 namespace pare::cli {
 namespace {
 
 constexpr const char* kClassesKey = "pare.classes";
+
+// Whether writing `output` would destroy `input`, or a file in it where it is a folder.
+bool Destroys(const std::string& output, const std::string& input) {
+  if (input.empty() || !FileExists(output)) return false;
+  if (!IsDirectory(input)) return SameFile(output, input);
+  std::error_code error;
+  const auto file = std::filesystem::canonical(output, error).string();
+  const auto folder = std::filesystem::canonical(input, error).string();
+  return !error && file.starts_with(folder + '/');
+}
 
 }  // namespace
 
@@ -122,10 +135,28 @@ Status CheckOutput(const std::string& output, const std::vector<std::string>& in
                     .at(output));
   }
   for (const std::string& input : inputs) {
-    if (input.empty() || !SameFile(output, input)) continue;
+    if (!Destroys(output, input)) continue;
     return Fail(Error(ErrorKind::kUsage, "it is an input of this command and would be overwritten",
                       "give another name")
                     .at(output));
+  }
+  if (FileExists(output) && !IsRegularFile(output)) return {};
+  PARE_TRY(AtomicFile::Create(output));  // leaves nothing behind
+  return {};
+}
+
+Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int64_t offset) {
+  const auto classes = compress::ClassCount(graph);
+  if (!classes || !dataset.has_labels()) return {};
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    const int64_t label = dataset.label(i), moved = label + offset;
+    if (label == data::kNoLabel || (moved >= 0 && moved < *classes)) continue;
+    const std::string number = offset == 0 ? Text(label) : Text(label, " + ", offset);
+    return Fail(Error(ErrorKind::kUsage,
+                      Text("its label ", number, " is none of the model's ", *classes,
+                           " classes (0…", *classes - 1, ")"),
+                      "check the labels and --label-offset")
+                    .at(dataset.SampleName(i)));
   }
   return {};
 }

@@ -51,8 +51,13 @@ struct DataOptions {
 Status StoreData(const DataOptions& options, const model::Model& model,
                  std::map<std::string, std::string>& metadata);
 
-// Fails with kUsage where writing `output` would destroy one of `inputs`, or can't work.
+// Fails where writing `output` would destroy one of `inputs` (a file in it, where it is a folder),
+// or can't work: to be asked before long work.
 Status CheckOutput(const std::string& output, const std::vector<std::string>& inputs);
+
+// Fails with kUsage where a label + `offset` is no class of the graph's first output. Without a
+// word such labels would count as wrong answers.
+Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int64_t offset);
 
 // What running a model tells of begins with its node; this puts the file before it. Errors that
 // name a file of their own stay as they are.

@@ -7,8 +7,10 @@
 #include "cli/report.h"
 #include "cli/text.h"
 #include "cli/version.h"
+#include "compress/quantize/scheme.h"
 #include "onnx/export.h"
 #include "platform/clock.h"
+#include "platform/file.h"
 #include "platform/memory.h"
 
 namespace pare::cli {
@@ -50,9 +52,15 @@ struct QuantizeOptions {
           return {};
         },
         "auto (default), top, cosine, mse or psnr");
-    parser.Option("--max-drop", "POINTS", quantize.max_drop,
-                  "give layers back to float, worst first, until top-1 (without labels: agreement) "
-                  "drops by no more");
+    parser.Option(
+        "--max-drop", "POINTS",
+        [this](std::string_view text) -> Status {
+          PARE_TRY(ParseNumber(text, quantize.max_drop));
+          if (*quantize.max_drop >= 0 && *quantize.max_drop <= 100) return {};
+          return Fail(ErrorKind::kUsage, Text(text, " is not between 0 and 100"));
+        },
+        "give layers back to float, worst first, until top-1 (without labels: agreement) "
+        "drops by no more");
   }
 
   void DeclareMethod(Parser& parser) {
@@ -217,14 +225,43 @@ Status CheckDrop(const QuantizeOptions& options, const compress::Quality& qualit
           .at(options.output));
 }
 
-Status Quantize(const QuantizeOptions& options, Console& console) {
+// What can be known to fail before the long work.
+Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
+                  const data::Dataset& dataset, Console& console) {
+  const graph::Graph& graph = model.graph();
+  if (compress::ChooseMetric(options.quantize.metric, graph) == compress::Metric::kTop) {
+    PARE_TRY(CheckLabels(dataset, graph, model.preprocess().label_offset));
+  } else if (options.quantize.max_drop) {
+    return Fail(ErrorKind::kUsage,
+                "--max-drop counts points of top-1 or of agreement, and this model's output is "
+                "measured otherwise",
+                "leave it out; --metric top takes the first output for classes");
+  }
+  for (const std::string& pattern : options.quantize.keep_float) {
+    if (compress::MatchesAnything(graph, pattern)) continue;
+    console.Note(Text("--keep-float ", pattern, " matches no layer, node or operator"));
+  }
+  return {};
+}
+
+Status CheckFile(const QuantizeOptions& options) {
   const DataOptions& data = options.data;
   PARE_TRY(CheckOutput(options.output, {options.model, data.path, data.dataset.labels_path,
                                         data.dataset.classes_path}));
+  if (!FileExists(options.output) || IsRegularFile(options.output)) return {};
+  return Fail(Error(ErrorKind::kUsage, "it is a pipe or device, and what is written is read again",
+                    "name a file")
+                  .at(options.output));
+}
+
+Status Quantize(const QuantizeOptions& options, Console& console) {
+  const DataOptions& data = options.data;
+  PARE_TRY(CheckFile(options));
   PARE_ASSIGN(model::Model model, model::Model::Load(options.model));
   PARE_TRY(data.ApplyTo(model));
   NoteFixedBatch(model, options.machine.batch, console);
   PARE_ASSIGN(const auto dataset, data.Open(model, console));
+  PARE_TRY(CheckAhead(options, model, *dataset, console));
 
   compress::QuantizeOptions how = options.quantize;
   how.bias_correction = !options.no_bias_correction;

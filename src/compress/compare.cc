@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "graph/text.h"
 #include "ops/op_def.h"
 #include "platform/clock.h"
 
@@ -34,6 +35,43 @@ std::string ResultName(const Graph& graph, const Node& node) {
   if (value.uses.size() != 1 || graph.is_output(node.outputs[0])) return value.name;
   const Node& next = graph.node(value.uses[0].node);
   return next.op == "Relu" || next.op == "Clip" ? graph.value(next.outputs[0]).name : value.name;
+}
+
+// Of one element type, and of one shape as far as it is known.
+bool SameType(const graph::TensorType& a, const graph::TensorType& b) {
+  if (a.dtype != b.dtype) return false;
+  if (!a.has_rank() || !b.has_rank()) return true;
+  return std::equal(
+      a.shape->begin(), a.shape->end(), b.shape->begin(), b.shape->end(),
+      [](graph::Dim x, graph::Dim y) { return !x.known() || !y.known() || x.size() == y.size(); });
+}
+
+Status CheckSameTypes(const Graph& a, const std::vector<ValueId>& of_a, const Graph& b,
+                      const std::vector<ValueId>& of_b, std::string_view what) {
+  if (of_a.size() != of_b.size()) {
+    return Fail(ErrorKind::kUsage, Text("the models have ", of_a.size(), " and ", of_b.size(), ' ',
+                                        what, "s and can't be compared"));
+  }
+  for (size_t i = 0; i < of_a.size(); ++i) {
+    const graph::Value &x = a.value(of_a[i]), &y = b.value(of_b[i]);
+    if (SameType(x.type, y.type)) continue;
+    return Fail(ErrorKind::kUsage,
+                Text("the models can't be compared: their ", what, "s are \"", x.name, "\" (",
+                     graph::TypeText(x.type, a.symbols()), ") and \"", y.name, "\" (",
+                     graph::TypeText(y.type, b.symbols()), ')'));
+  }
+  return {};
+}
+
+std::vector<ValueId> OutputsOf(const Graph& graph) {
+  std::vector<ValueId> outputs;
+  for (const graph::Output& output : graph.outputs()) outputs.push_back(output.value);
+  return outputs;
+}
+
+Status CheckComparable(const Graph& a, const Graph& b) {
+  PARE_TRY(CheckSameTypes(a, a.inputs(), b, b.inputs(), "input"));
+  return CheckSameTypes(a, OutputsOf(a), b, OutputsOf(b), "output");
 }
 
 }  // namespace
@@ -79,10 +117,7 @@ Result<Quality> CompareQuality(runtime::Session& a, runtime::Session& b, data::L
                                Metric metric, Progress& progress) {
   Quality quality;
   quality.metric = ChooseMetric(metric, a.graph());
-  if (a.graph().outputs().size() != b.graph().outputs().size()) {
-    return Fail(ErrorKind::kUsage,
-                "the models have different numbers of outputs and can't be compared");
-  }
+  PARE_TRY(CheckComparable(a.graph(), b.graph()));
   LabelScore score_a, score_b;
   PairScore pair;
   std::vector<Tensor> out_a(a.graph().outputs().size()), out_b(out_a.size());
@@ -94,6 +129,8 @@ Result<Quality> CompareQuality(runtime::Session& a, runtime::Session& b, data::L
     if (!batch) break;
     PARE_TRY(a.Run(batch->inputs, out_a));
     PARE_TRY(b.Run(batch->inputs, out_b));
+    PARE_TRY(ToF32(out_a));
+    PARE_TRY(ToF32(out_b));
     pair.Add(out_a, out_b, batch->count());
     if (quality.metric == Metric::kTop) {
       score_a.Add(out_a[0], batch->labels, batch->count());
@@ -157,8 +194,10 @@ Result<Comparison> Compare(const Side& a, const Side& b,
   PARE_ASSIGN(const auto batch, loader.Next());
   if (!batch) return Fail(ErrorKind::kUsage, "there are no samples to compare on");
   runtime::Session* const sessions[] = {session_a.get(), session_b.get()};
-  PARE_ASSIGN(comparison.time, TimeInterleaved(sessions, batch->inputs, options.timing));
-  PARE_ASSIGN(const Timed profile, ProfileInterleaved(sessions, batch->inputs, options.timing));
+  TimingOptions timing = options.timing;
+  timing.progress = &progress;
+  PARE_ASSIGN(comparison.time, TimeInterleaved(sessions, batch->inputs, timing));
+  PARE_ASSIGN(const Timed profile, ProfileInterleaved(sessions, batch->inputs, timing));
   const auto times_a = TimesByLayer(a.graph, profile.sides[0].layers);
   const auto times_b = TimesByLayer(b.graph, profile.sides[1].layers);
   for (LayerReport& layer : comparison.layers) {

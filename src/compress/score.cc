@@ -22,6 +22,13 @@ int64_t ArgMax(std::span<const float> row) {
   return std::max_element(row.begin(), row.end()) - row.begin();
 }
 
+// [batch, classes], maybe with dimensions of 1 between or behind.
+bool ScoresClasses(const Tensor& tensor) {
+  if (tensor.dtype() != DType::kF32 || tensor.rank() < 2) return false;
+  const auto larger = [](int64_t size) { return size > 1; };
+  return std::count_if(tensor.shape().begin() + 1, tensor.shape().end(), larger) == 1;
+}
+
 double Percent(int64_t part, int64_t whole) {
   return whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
@@ -38,21 +45,32 @@ Result<Metric> ParseMetric(std::string_view name) {
 
 std::string_view MetricName(Metric metric) { return kNames[static_cast<int>(metric)]; }
 
-Metric ChooseMetric(Metric metric, const graph::Graph& graph) {
-  if (metric != Metric::kAuto) return metric;
-  if (graph.outputs().empty()) return Metric::kCosine;
+std::optional<int64_t> ClassCount(const graph::Graph& graph) {
+  if (graph.outputs().empty()) return std::nullopt;
   const graph::TensorType& type = graph.value(graph.outputs()[0].value).type;
-  if (graph.outputs().size() != 1 || type.dtype != DType::kF32 || !type.has_rank() ||
-      type.rank() < 2) {
-    return Metric::kCosine;
-  }
+  if (!IsFloat(type.dtype) || !type.has_rank() || type.rank() < 2) return std::nullopt;
   const graph::Shape& shape = *type.shape;
   const bool flat = std::all_of(shape.begin() + 2, shape.end(),
                                 [](graph::Dim dim) { return dim == graph::Dim(1); });
-  if (!flat || !shape[1].known() || shape[1].size() < 2) return Metric::kCosine;
+  if (!flat || !shape[1].known() || shape[1].size() < 2) return std::nullopt;
+  return shape[1].size();
+}
+
+Metric ChooseMetric(Metric metric, const graph::Graph& graph) {
+  if (metric != Metric::kAuto) return metric;
+  if (graph.outputs().size() != 1 || !ClassCount(graph)) return Metric::kCosine;
   // An autoencoder's output has the shape of its input, and no classes.
   const graph::TensorType& input = graph.value(graph.inputs()[0]).type;
-  return input.shape == type.shape ? Metric::kCosine : Metric::kTop;
+  const graph::TensorType& output = graph.value(graph.outputs()[0].value).type;
+  return input.shape == output.shape ? Metric::kCosine : Metric::kTop;
+}
+
+Status ToF32(std::span<Tensor> outputs) {
+  for (Tensor& output : outputs) {
+    if (!IsFloat(output.dtype()) || output.dtype() == DType::kF32) continue;
+    PARE_ASSIGN(output, Cast(output, DType::kF32));
+  }
+  return {};
 }
 
 void LabelScore::Add(const Tensor& scores, std::span<const int64_t> labels, int64_t rows) {
@@ -130,9 +148,11 @@ Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Pro
     PARE_ASSIGN(const auto batch, loader.Next());
     if (!batch) break;
     PARE_TRY(session.Run(batch->inputs, outputs));
-    if (outputs.empty() || outputs[0].dtype() != DType::kF32) {
+    PARE_TRY(ToF32(outputs));
+    if (outputs.empty() || !ScoresClasses(outputs[0])) {
       return Unsupported(
-          "the model's first output is no float32 tensor: there are no classes to score");
+          "the model is no classifier: its first output holds no score for each class",
+          "`pare compare` measures other models by --metric cosine, mse or psnr");
     }
     score.Add(outputs[0], batch->labels, batch->count());
     evaluation.count += batch->count();

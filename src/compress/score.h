@@ -20,8 +20,13 @@ enum class Metric : uint8_t {
 };
 Result<Metric> ParseMetric(std::string_view name);
 std::string_view MetricName(Metric metric);
+// How many classes the graph's first output scores, where it is [batch, classes ≥ 2, 1…].
+std::optional<int64_t> ClassCount(const graph::Graph& graph);
 // What kAuto stands for with this graph.
 Metric ChooseMetric(Metric metric, const graph::Graph& graph);
+
+// Turns outputs of other float types into float32, which is what scores are made from.
+Status ToF32(std::span<Tensor> outputs);
 
 // Counts right answers of a classifier, row by row. A row with a NaN is never right.
 class LabelScore {

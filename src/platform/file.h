@@ -89,6 +89,7 @@ struct DirectoryEntry {
 Result<std::vector<DirectoryEntry>> ListDirectory(const std::string& path);
 
 bool FileExists(const std::string& path);  // of any kind
+bool IsRegularFile(const std::string& path);
 bool IsDirectory(const std::string& path);
 Status MakeDirectories(const std::string& path);
 
