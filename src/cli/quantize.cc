@@ -228,6 +228,7 @@ Status CheckDrop(const QuantizeOptions& options, const compress::Quality& qualit
 // What can be known to fail before the long work.
 Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
                   const data::Dataset& dataset, Console& console) {
+  PARE_TRY(CheckOutput(options.output, model.data_files()));
   const graph::Graph& graph = model.graph();
   if (compress::ChooseMetric(options.quantize.metric, graph) == compress::Metric::kTop) {
     PARE_TRY(CheckLabels(dataset, graph, model.preprocess().label_offset));

@@ -16,11 +16,13 @@ Context Context::Make(int threads) {
 Result<Model> Model::Load(const std::string& path) {
   Model model;
   model.path_ = path;
-  {
-    PARE_ASSIGN(const auto file, MappedFile::Open(path));
-    model.file_bytes_ = static_cast<int64_t>(file->bytes().size());
+  PARE_ASSIGN(model.graph_, onnx::Import(path, &model.data_files_));
+  std::vector<std::string> files = model.data_files_;
+  files.push_back(path);
+  for (const std::string& name : files) {
+    PARE_ASSIGN(const auto file, MappedFile::Open(name));
+    model.file_bytes_ += static_cast<int64_t>(file->bytes().size());
   }
-  PARE_ASSIGN(model.graph_, onnx::Import(path));
   const auto failed = [&](const Error& error) { return Fail(error.at(path)); };
   if (Status status = model.preprocess_.ReadFrom(model.graph_.metadata); !status)
     return failed(status.error());

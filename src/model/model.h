@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "data/loader.h"
 #include "data/preprocess.h"
@@ -33,7 +34,9 @@ class Model {
 
   const std::string& path() const { return path_; }
   const graph::Graph& graph() const { return graph_; }
-  int64_t file_bytes() const { return file_bytes_; }
+  // The files beside it that hold weights.
+  const std::vector<std::string>& data_files() const { return data_files_; }
+  int64_t file_bytes() const { return file_bytes_; }  // of all of them
   // Why the batch stayed fixed; empty where it is free.
   const std::string& batch_note() const { return batch_note_; }
   // What the file's metadata says; defaults where it says nothing.
@@ -43,6 +46,7 @@ class Model {
  private:
   std::string path_;
   graph::Graph graph_;
+  std::vector<std::string> data_files_;
   int64_t file_bytes_ = 0;
   std::string batch_note_;
   data::Preprocess preprocess_;

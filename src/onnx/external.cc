@@ -43,4 +43,10 @@ Result<SharedBytes> FolderFiles::Open(std::string_view location) {
   return bytes;
 }
 
+std::vector<std::string> FolderFiles::paths() const {
+  std::vector<std::string> paths;
+  for (const auto& [location, bytes] : open_) paths.push_back(JoinPath(folder_, location));
+  return paths;
+}
+
 }  // namespace pare::onnx

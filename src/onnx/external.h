@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "onnx/wire.h"
@@ -35,6 +36,8 @@ class FolderFiles final : public ExternalFiles {
  public:
   explicit FolderFiles(std::string folder) : folder_(std::move(folder)) {}
   Result<SharedBytes> Open(std::string_view location) override;
+  // Of the files opened so far.
+  std::vector<std::string> paths() const;
 
  private:
   std::string folder_;

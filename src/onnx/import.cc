@@ -411,12 +411,13 @@ Result<Graph> ImportBytes(Bytes model, std::shared_ptr<const void> owner, Extern
   }
 }
 
-Result<Graph> Import(const std::string& path) {
+Result<Graph> Import(const std::string& path, std::vector<std::string>* data_files) {
   PARE_ASSIGN(std::shared_ptr<const MappedFile> file, MappedFile::Open(path));
   const size_t slash = path.rfind('/');
   FolderFiles files(slash == path.npos ? "." : path.substr(0, slash + 1));
   Result<Graph> graph = ImportBytes(file->bytes(), file, files);
   if (!graph) return Fail(graph.error().at(path));
+  if (data_files) *data_files = files.paths();
   return graph;
 }
 

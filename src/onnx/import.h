@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "graph/graph.h"
 #include "onnx/external.h"
@@ -21,8 +22,10 @@ namespace pare::onnx {
 // The newest version of ai.onnx whose operators this importer knows.
 inline constexpr int64_t kNewestOpset = 24;
 
-// Maps the file; the graph's constants are views of it where they lie aligned.
-Result<graph::Graph> Import(const std::string& path);
+// Maps the file; the graph's constants are views of it where they lie aligned. `data_files`
+// receives the files beside it that hold weights.
+Result<graph::Graph> Import(const std::string& path,
+                            std::vector<std::string>* data_files = nullptr);
 
 // `owner` keeps `model` alive; null: constants are copied.
 Result<graph::Graph> ImportBytes(Bytes model, std::shared_ptr<const void> owner,
