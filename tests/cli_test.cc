@@ -79,6 +79,7 @@ TEST(CommandLine, ErrorsHaveAReasonAWayOutAndACode) {
     std::string_view message;
   } kCases[] = {
       {{"quantise"}, 2, "is quantize meant?"},
+      {{"--quiet", "bench"}, 2, "the command is missing"},
       {{"bench", kModel, "--thread", "1"}, 2, "is --threads meant?"},
       {{"bench"}, 2, "MODEL is missing"},
       {{"inspect", folder / "none.onnx"}, 3, "none.onnx"},

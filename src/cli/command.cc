@@ -53,6 +53,11 @@ Status Dispatch(std::span<const std::string> arguments, Console& console) {
     if (command->name == name) return command->run(*command, rest, console);
     names.push_back(command->name);
   }
+  if (name.starts_with('-')) {
+    return Fail(ErrorKind::kUsage,
+                Text("the command is missing: options like ", Printable(name), " stand behind it"),
+                "`pare` lists the commands");
+  }
   const std::string_view nearest = NearestName(name, names);
   return Fail(ErrorKind::kUsage,
               Text("there is no command \"", Printable(name), '"', nearest.empty() ? "" : "; is ",

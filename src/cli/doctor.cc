@@ -64,7 +64,13 @@ std::vector<std::string> Warnings(const DoctorReport& report) {
                             " processors: more than ", cpu.threads(),
                             " threads would be stopped again and again"));
   }
-  if (!report.limited_to.empty()) {
+  const bool known = std::any_of(report.isas.begin(), report.isas.end(), [&](const IsaState& isa) {
+    return isa.name == report.limited_to;
+  });
+  if (!report.limited_to.empty() && !known) {
+    warnings.push_back(Text("PARE_ISA=", report.limited_to,
+                            " is no instruction set of this machine's kind and has no effect"));
+  } else if (!report.limited_to.empty()) {
     warnings.push_back(
         Text("PARE_ISA=", report.limited_to, " hides instruction sets that this CPU may have"));
   }

@@ -1,6 +1,7 @@
 #include "compress/compare.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "graph/text.h"
 #include "ops/op_def.h"
@@ -137,6 +138,10 @@ Result<Quality> CompareQuality(runtime::Session& a, runtime::Session& b, data::L
       score_b.Add(out_b[0], batch->labels, batch->count());
     }
     progress.Advance(batch->count());
+  }
+  if (!std::isfinite(pair.cosine())) {
+    progress.Note(
+        "outputs of some samples are NaN or infinite, and so are the numbers made from them");
   }
   quality.count = pair.count();
   quality.cosine = pair.cosine();
