@@ -1,5 +1,6 @@
 #include "compress/quantize/quantize.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "cli/command.h"
@@ -225,6 +226,20 @@ Status CheckDrop(const QuantizeOptions& options, const compress::Quality& qualit
           .at(options.output));
 }
 
+// A limit that only the float model holds is not held.
+Status CheckAnyInteger(const QuantizeOptions& options, const compress::Quantized& quantized) {
+  const auto& layers = quantized.layers;
+  const bool any = std::any_of(layers.begin(), layers.end(), [](const auto& layer) {
+    return layer.precision.starts_with("int");
+  });
+  if (any || !options.quantize.max_drop) return {};
+  return Fail(Error(ErrorKind::kUnmet,
+                    Text("--max-drop ", *options.quantize.max_drop,
+                         " can't be held: no layer is left that could be int8"),
+                    "more verification samples (--verification) make the measurement finer")
+                  .at(options.model));
+}
+
 // What can be known to fail before the long work.
 Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
                   const data::Dataset& dataset, Console& console) {
@@ -274,6 +289,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
       compress::Quantized quantized,
       OfModel(compress::Quantize(model.graph(), dataset, model.preprocess(), context, how, console),
               options.model));
+  PARE_TRY(CheckAnyInteger(options, quantized));
   PARE_TRY(StoreData(data, model, quantized.graph.metadata));
   PARE_ASSIGN(quantized.graph.metadata["pare.run"], RunRecord(options, *dataset, quantized));
   const Stopwatch export_watch;
