@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 namespace pare::compress {
 namespace {
@@ -15,14 +14,19 @@ struct Sums {
   double aa = 0, bb = 0, ab = 0, difference = 0;
 };
 
-struct Seen {
+struct View {
+  std::span<const float> values;
+  const Dims& shape;
+  bool channels_last;
+};
+
+struct Kept {
   std::vector<float> values;
   Dims shape;
   bool channels_last = false;
 };
-using Captured = std::map<std::string, Seen>;  // by layer
 
-// A session in which the layers' values are pinned, and what the last run showed of them.
+// A session in which the layers' values are pinned.
 class Viewer {
  public:
   static Result<Viewer> Make(const Graph& graph, const std::vector<std::string>& names,
@@ -43,30 +47,27 @@ class Viewer {
     return viewer;
   }
 
-  Status Run(std::span<const Tensor> inputs) {
-    captured_.clear();
+  // Shows each layer's values while they are there.
+  using Show = FunctionRef<void(const std::string& layer, const View& view)>;
+  Status Run(std::span<const Tensor> inputs, Show show) {
     const auto look = [&](const runtime::PinnedValue& value, const void* data) {
       const auto layer = layer_of_.find(value.name);
       if (layer == layer_of_.end() || value.type.dtype != DType::kF32) return;
-      Seen& seen = captured_[layer->second];
-      seen.shape = value.type.dims();
-      seen.channels_last = value.channels_last;
-      const auto* floats = static_cast<const float*>(data);
-      seen.values.assign(floats, floats + CountOf(seen.shape).value());
+      const Dims shape = value.type.dims();
+      const auto count = static_cast<size_t>(CountOf(shape).value());
+      show(layer->second, {{static_cast<const float*>(data), count}, shape, value.channels_last});
     };
     const runtime::Observer observer(look);
     std::vector<Tensor> outputs(session_->graph().outputs().size());
     return session_->Run(inputs, outputs, {.observer = &observer});
   }
-  const Captured& captured() const { return captured_; }
 
  private:
   std::unique_ptr<runtime::Session> session_;
   std::map<std::string, std::string> layer_of_;  // by pinned value
-  Captured captured_;
 };
 
-void AddSums(Sums& sums, const Seen& a, const Seen& b) {
+void AddSums(Sums& sums, const Kept& a, const View& b) {
   if (a.shape != b.shape || a.channels_last != b.channels_last) return;
   for (size_t i = 0; i < a.values.size(); ++i) {
     const double x = a.values[i], y = b.values[i];
@@ -129,12 +130,16 @@ Result<std::map<std::string, LayerFidelity>> CompareLayers(const Graph& a, const
     PARE_TRY(progress.Check());
     PARE_ASSIGN(const auto batch, loader.Next());
     if (!batch) break;
-    PARE_TRY(left.Run(batch->inputs));
-    PARE_TRY(right.Run(batch->inputs));
-    for (const auto& [name, seen] : left.captured()) {
-      const auto other = right.captured().find(name);
-      if (other != right.captured().end()) AddSums(sums[name], seen, other->second);
-    }
+    std::map<std::string, Kept> kept;  // of the left side; gone when the right has shown the same
+    PARE_TRY(left.Run(batch->inputs, [&](const std::string& name, const View& view) {
+      kept[name] = {{view.values.begin(), view.values.end()}, view.shape, view.channels_last};
+    }));
+    PARE_TRY(right.Run(batch->inputs, [&](const std::string& name, const View& view) {
+      const auto other = kept.find(name);
+      if (other == kept.end()) return;
+      AddSums(sums[name], other->second, view);
+      kept.erase(other);
+    }));
     progress.Advance(batch->count());
   }
   std::map<std::string, LayerFidelity> fidelity;

@@ -123,6 +123,17 @@ void PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor> o
   }
 }
 
+void PairScore::Merge(const PairScore& other) {
+  count_ += other.count_;
+  agreeing_ += other.agreeing_;
+  values_ += other.values_;
+  cosine_sum_ += other.cosine_sum_;
+  squared_difference_ += other.squared_difference_;
+  squared_reference_ += other.squared_reference_;
+  low_ = std::min(low_, other.low_);
+  high_ = std::max(high_, other.high_);
+}
+
 double PairScore::agreement() const { return Percent(agreeing_, count_); }
 double PairScore::cosine() const { return count_ ? cosine_sum_ / static_cast<double>(count_) : 0; }
 double PairScore::mse() const {

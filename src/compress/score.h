@@ -46,6 +46,7 @@ class LabelScore {
 class PairScore {
  public:
   void Add(std::span<const Tensor> reference, std::span<const Tensor> other, int64_t rows);
+  void Merge(const PairScore& other);
   int64_t count() const { return count_; }
   double agreement() const;  // percent of rows whose largest first output is at the same place
   double cosine() const;     // mean over samples

@@ -38,6 +38,12 @@ template <typename T>
 void MoveToS8(Weights& weights, const Tensor& integers) {
   const auto w = integers.as<T>();
   const size_t channels = weights.zero.size(), inner = channels ? w.size() / channels : 0;
+  const bool symmetric =
+      std::all_of(weights.zero.begin(), weights.zero.end(), [](int64_t zero) { return zero == 0; });
+  if (std::is_same_v<T, int8_t> && symmetric) {
+    weights.s8 = integers;
+    return;
+  }
   bool fits = true;
   for (size_t c = 0; c < channels && fits; ++c) {
     const auto [lo, hi] = std::minmax_element(w.begin() + c * inner, w.begin() + (c + 1) * inner);
@@ -45,17 +51,11 @@ void MoveToS8(Weights& weights, const Tensor& integers) {
   }
   const int64_t shift = std::is_same_v<T, uint8_t> ? 128 : 0;
   const auto moves = [&](size_t c) { return fits ? weights.zero[c] : shift; };
-  bool any = false;
-  for (size_t c = 0; c < channels; ++c) any = any || moves(c) != 0;
-  if (std::is_same_v<T, int8_t> && !any) {
-    weights.s8 = integers;
-  } else {
-    weights.s8 = Tensor::Make(DType::kI8, integers.shape()).value();
-    const auto s8 = weights.s8.mutable_as<int8_t>();
-    for (size_t c = 0; c < channels; ++c) {
-      const int64_t by = moves(c);
-      for (size_t i = c * inner; i < (c + 1) * inner; ++i) s8[i] = static_cast<int8_t>(w[i] - by);
-    }
+  weights.s8 = Tensor::Make(DType::kI8, integers.shape()).value();
+  const auto s8 = weights.s8.mutable_as<int8_t>();
+  for (size_t c = 0; c < channels; ++c) {
+    const int64_t by = moves(c);
+    for (size_t i = c * inner; i < (c + 1) * inner; ++i) s8[i] = static_cast<int8_t>(w[i] - by);
   }
   for (int64_t& zero : weights.zero) zero = fits ? 0 : zero - shift;
 }

@@ -21,8 +21,8 @@ Range RangeOfConstant(const Tensor& data) {
   return range;
 }
 
-Result<Range> RangeOf(const Graph& graph, const Statistics& statistics, ValueId id,
-                      Calibrator calibrator) {
+Result<Range> FindRange(const Calibration& calibration, ValueId id, Calibrator calibrator) {
+  const Graph& graph = calibration.graph;
   const graph::Value& value = graph.value(id);
   if (value.data) return RangeOfConstant(value.data);
   if (const Node* producer = graph.producer_of(id)) {
@@ -30,8 +30,8 @@ Result<Range> RangeOf(const Graph& graph, const Statistics& statistics, ValueId 
     if (op && op->quant.fixed_lo < op->quant.fixed_hi)
       return Range{op->quant.fixed_lo, op->quant.fixed_hi};
   }
-  const auto at = statistics.find(value.name);
-  if (at == statistics.end()) {
+  const auto at = calibration.statistics.find(value.name);
+  if (at == calibration.statistics.end()) {
     return Fail(ErrorKind::kInternal, Text("the value ", value.name, " was not observed"));
   }
   const Histogram& histogram = at->second.histogram;
@@ -39,18 +39,47 @@ Result<Range> RangeOf(const Graph& graph, const Statistics& statistics, ValueId 
                                          : Calibrate(histogram, calibrator);
 }
 
+Result<Range> RangeOf(Calibration& calibration, ValueId id, Calibrator calibrator) {
+  const auto known = calibration.ranges.find({id, calibrator});
+  if (known != calibration.ranges.end()) return known->second;
+  PARE_ASSIGN(const Range range, FindRange(calibration, id, calibrator));
+  return calibration.ranges[{id, calibrator}] = range;
+}
+
 // The union of the members' ranges: moves share one scale.
-Result<std::vector<QuantParams>> ParamsOf(const Calibration& calibration, const Scheme& scheme,
-                                          Calibrator calibrator) {
+Result<std::vector<QuantParams>> ParamsOf(Calibration& calibration, const Scheme& scheme,
+                                          const Variant& variant) {
   std::vector<Range> ranges(scheme.groups);
+  std::vector<float> factors(scheme.groups, 1.0f);
   for (const auto& [value, group] : scheme.group_of) {
-    PARE_ASSIGN(const Range range,
-                RangeOf(calibration.graph, calibration.statistics, value, calibrator));
+    PARE_ASSIGN(const Range range, RangeOf(calibration, value, variant.calibrator));
     ranges[group] = {std::min(ranges[group].lo, range.lo), std::max(ranges[group].hi, range.hi)};
+    const auto factor = variant.range_factors.find(calibration.graph.value(value).name);
+    if (factor != variant.range_factors.end()) factors[group] = factor->second;
   }
   std::vector<QuantParams> params;
-  for (const Range& range : ranges) params.push_back(ToParams(range));
+  for (size_t i = 0; i < ranges.size(); ++i)
+    params.push_back(ToParams({ranges[i].lo * factors[i], ranges[i].hi * factors[i]}));
   return params;
+}
+
+LayerWeights RoundWeights(Calibration& calibration, const Scheme& scheme, const Variant& variant) {
+  LayerWeights weights;
+  for (const Layer& layer : scheme.layers) {
+    if (!layer.integer || !layer.weighted) continue;
+    const auto narrow = variant.weight_bits.find(layer.name);
+    const int bits = narrow == variant.weight_bits.end() ? 8 : narrow->second;
+    auto& rounded = calibration.rounded[{layer.node, bits}];
+    if (!rounded) {
+      const Node& node = calibration.graph.node(layer.node);
+      const Tensor& data = calibration.graph.value(node.inputs[WeightInput(node)]).data;
+      QuantizedWeights quantized = QuantizeWeights(data, WeightAxis(node, data.rank()), bits);
+      quantized.mean_shift = MeanShift(calibration.graph, node, calibration.statistics, quantized);
+      rounded = std::make_shared<const QuantizedWeights>(std::move(quantized));
+    }
+    weights[layer.node] = rounded;
+  }
+  return weights;
 }
 
 }  // namespace
@@ -63,20 +92,19 @@ std::vector<ValueId> ValuesToObserve(const Graph& graph, const Scheme& scheme) {
   return values;
 }
 
-Result<Built> Build(const Calibration& calibration, const Variant& variant) {
-  Built built{calibration.graph, {}};
+Result<Built> Build(Calibration& calibration, const Variant& variant) {
+  Built built{calibration.graph, {}, {}};
   built.scheme = MakeScheme(
       built.graph, {.keep_float = calibration.keep_float, .given_back = variant.given_back});
-  WeightOptions weights;
+  const LayerWeights weights = RoundWeights(calibration, built.scheme, variant);
+  PARE_ASSIGN(built.params, ParamsOf(calibration, built.scheme, variant));
+  if (variant.bias_correction) CorrectBiases(built.graph, built.scheme, weights);
   for (const Layer& layer : built.scheme.layers) {
-    const auto bits = variant.weight_bits.find(layer.name);
-    if (bits != variant.weight_bits.end()) weights.bits[layer.node] = bits->second;
+    const auto shift = variant.output_shift.find(layer.name);
+    if (layer.integer && shift != variant.output_shift.end())
+      ShiftBias(built.graph, layer, shift->second);
   }
-  PARE_ASSIGN(const auto params, ParamsOf(calibration, built.scheme, variant.calibrator));
-  if (variant.bias_correction) {
-    PARE_TRY(CorrectBiases(built.graph, built.scheme, calibration.statistics, weights));
-  }
-  PARE_TRY(WriteQdq(built.graph, built.scheme, params, weights));
+  PARE_TRY(WriteQdq(built.graph, built.scheme, built.params, weights));
   return built;
 }
 

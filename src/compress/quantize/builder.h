@@ -18,11 +18,15 @@ struct Variant {
   bool bias_correction = true;
   std::map<std::string, std::string> given_back;  // layer → why it is float
   std::map<std::string, int> weight_bits;         // layer → bits, where not 8
+  std::map<std::string, float> range_factors;     // value → of its calibrated range, where not 1
+  // Layer → what its output has too much on average, by channel; its bias takes it back.
+  std::map<std::string, std::vector<double>> output_shift;
 };
 
 struct Built {
   graph::Graph graph;
-  Scheme scheme;  // ids are those of the float graph, and of `graph`
+  Scheme scheme;                    // ids are those of the float graph, and of `graph`
+  std::vector<QuantParams> params;  // by group of the scheme
 };
 
 // A float graph with what calibration saw of it. `keep_float` as in QuantizeOptions.
@@ -30,9 +34,12 @@ struct Calibration {
   graph::Graph graph;
   Statistics statistics;
   std::vector<std::string> keep_float;
+  // What was worked out before; variants share it.
+  std::map<std::pair<graph::NodeId, int>, std::shared_ptr<const QuantizedWeights>> rounded;  // bits
+  std::map<std::pair<graph::ValueId, Calibrator>, Range> ranges;
 };
 
-Result<Built> Build(const Calibration& calibration, const Variant& variant);
+Result<Built> Build(Calibration& calibration, const Variant& variant);
 
 // The values whose statistics Build needs.
 std::vector<graph::ValueId> ValuesToObserve(const graph::Graph& graph, const Scheme& scheme);

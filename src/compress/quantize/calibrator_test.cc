@@ -26,6 +26,26 @@ TEST(Histogram, GrowsWithoutLosingValues) {
   EXPECT_EQ(negative, 3);
 }
 
+TEST(Histogram, MergedIsAsIfOneHadSeenAll) {
+  std::mt19937 engine(3);
+  std::normal_distribution<float> normal;
+  std::vector<float> small(500), large(500), zeros(10, 0.0f);
+  for (float& value : small) value = 0.01f * normal(engine);
+  for (float& value : large) value = 40 * normal(engine);
+  Histogram all, first, second, nothing;
+  for (const auto& values : {small, large, zeros}) all.Add(values);
+  first.Add(zeros);
+  first.Add(small);
+  second.Add(large);
+  first.Merge(second);
+  first.Merge(nothing);
+  EXPECT_EQ(first.width(), all.width());
+  EXPECT_EQ(first.count(), all.count());
+  EXPECT_EQ(first.min(), all.min());
+  EXPECT_EQ(first.max(), all.max());
+  EXPECT_TRUE(std::equal(all.bins().begin(), all.bins().end(), first.bins().begin()));
+}
+
 TEST(Histogram, NonFiniteValuesAreCountedApart) {
   Histogram h;
   const float values[] = {NAN, INFINITY, -INFINITY, 2.0f};

@@ -11,8 +11,8 @@ using graph::ValueId;
 
 // Σ over the inputs of (w_q − w) · mean, for each output channel. Of a convolution, weights are
 // [out, in/group, kh, kw]; of a product [k, n], or [n, k] where transposed.
-std::vector<double> MeanShift(const Tensor& weights, const Tensor& rounded, int channel_axis,
-                              const std::vector<double>& means, int64_t groups) {
+std::vector<double> ShiftOf(const Tensor& weights, const Tensor& rounded, int channel_axis,
+                            const std::vector<double>& means, int64_t groups) {
   const Dims& shape = weights.shape();
   const auto w = weights.as<float>();
   const auto q = rounded.as<float>();
@@ -55,25 +55,44 @@ void SubtractFromBias(Graph& graph, graph::NodeId id, int slot, const std::vecto
 
 }  // namespace
 
-Status CorrectBiases(Graph& graph, const Scheme& scheme, const Statistics& statistics,
-                     const WeightOptions& options) {
+std::vector<double> MeanShift(const Graph& graph, const Node& node, const Statistics& statistics,
+                              const QuantizedWeights& rounded) {
+  if (node.op != "Conv" && node.op != "Gemm") return {};
+  const auto input = statistics.find(graph.value(node.inputs[0]).name);
+  if (input == statistics.end()) return {};
+  const Tensor& weights = graph.value(node.inputs[1]).data;
+  const int axis = rounded.channel_axis;
+  const int64_t groups = node.op == "Conv" ? node.attrs.i("group", 1) : 1;
+  const std::vector<double> means = input->second.ChannelMeans();
+  if (static_cast<int64_t>(means.size()) != weights.shape()[1 - axis] * groups) return {};
+  return ShiftOf(weights, DequantizeWeights(rounded), axis, means, groups);
+}
+
+void CorrectBiases(Graph& graph, const Scheme& scheme, const LayerWeights& weights) {
   for (const Layer& layer : scheme.layers) {
     if (!layer.integer || !layer.weighted) continue;
-    const Node& node = graph.node(layer.node);
-    if (node.op != "Conv" && node.op != "Gemm") continue;  // the others have no bias operand
-    const auto input = statistics.find(graph.value(node.inputs[0]).name);
-    if (input == statistics.end()) continue;
-    const Tensor& weights = graph.value(node.inputs[1]).data;
-    const int axis = WeightAxis(node, weights.rank());
-    const int64_t groups = node.op == "Conv" ? node.attrs.i("group", 1) : 1;
-    const std::vector<double> means = input->second.ChannelMeans();
-    if (static_cast<int64_t>(means.size()) != weights.shape()[1 - axis] * groups) continue;
-    const auto bits = options.bits.find(layer.node);
-    const Tensor rounded = DequantizeWeights(
-        QuantizeWeights(weights, axis, bits == options.bits.end() ? 8 : bits->second));
-    SubtractFromBias(graph, layer.node, 2, MeanShift(weights, rounded, axis, means, groups));
+    const std::vector<double>& shift = weights.at(layer.node)->mean_shift;
+    if (!shift.empty()) SubtractFromBias(graph, layer.node, 2, shift);
   }
-  return {};
+}
+
+const Layer* OutputLayer(const Graph& graph, const Scheme& scheme, int index) {
+  ValueId at = graph.outputs()[index].value;
+  while (const Node* node = graph.producer_of(at)) {
+    // These keep [N, C, …] in order; a Transpose or Slice would not.
+    if (node->op != "Flatten" && node->op != "Squeeze" && node->op != "Reshape" &&
+        node->op != "Identity")
+      break;
+    at = node->inputs[0];
+  }
+  const graph::NodeId producer = graph.value(at).producer;
+  const Layer* layer = producer == graph::NodeId::kNone ? nullptr : scheme.find(producer);
+  if (!layer || !layer->integer || (layer->op != "Conv" && layer->op != "Gemm")) return nullptr;
+  return layer;
+}
+
+void ShiftBias(Graph& graph, const Layer& layer, const std::vector<double>& shift) {
+  SubtractFromBias(graph, layer.node, 2, shift);
 }
 
 }  // namespace pare::compress

@@ -12,10 +12,22 @@
 
 namespace pare::compress {
 
-// Changes the float biases of the weighted integer layers of `graph` (adding one where there is
-// none), to be called before WriteQdq with the same options. A layer whose input has no channel
-// means is left.
-Status CorrectBiases(graph::Graph& graph, const Scheme& scheme, const Statistics& statistics,
-                     const WeightOptions& options);
+// What rounding the weights of `node` does to each output channel on average; empty where the input
+// has no channel means, or the operator no bias.
+std::vector<double> MeanShift(const graph::Graph& graph, const graph::Node& node,
+                              const Statistics& statistics, const QuantizedWeights& rounded);
+
+// Takes the shifts back from the float biases of the weighted integer layers of `graph` (adding one
+// where there is none); to be called before WriteQdq with the same weights.
+void CorrectBiases(graph::Graph& graph, const Scheme& scheme, const LayerWeights& weights);
+
+// What is left at the model's outputs, all roundings together, is measured there: the empirical
+// correction of the same paper's appendix D, for the layers whose results are outputs.
+//
+// The layer that computes output `index` of the graph, with nothing but moves of whole channels
+// behind it; null where there is none, or it has no bias operand.
+const Layer* OutputLayer(const graph::Graph& graph, const Scheme& scheme, int index);
+// Takes a shift of `layer`'s output from its bias.
+void ShiftBias(graph::Graph& graph, const Layer& layer, const std::vector<double>& shift);
 
 }  // namespace pare::compress

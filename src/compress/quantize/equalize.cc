@@ -2,6 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <numeric>
+#include <optional>
+
+#include "compress/quantize/write_qdq.h"
 
 namespace pare::compress {
 namespace {
@@ -11,142 +16,322 @@ using graph::Node;
 using graph::NodeId;
 using graph::ValueId;
 
-bool Homogeneous(const Node& node) {
-  return node.op == "Relu" || node.op == "LeakyRelu" || node.op == "MaxPool" ||
-         node.op == "AveragePool" || node.op == "GlobalAveragePool";
-}
+constexpr float kLargestFactor = 64;  // beyond, float rounding of what is scaled begins to count
+constexpr float kMargin = 1.25f;      // what was not seen may be larger by as much
 
-struct Pair {
-  NodeId first;
-  ValueId between;  // what the second layers read
-  std::vector<NodeId> seconds;
-};
+size_t Index(ValueId id) { return static_cast<size_t>(id); }
 
-bool HasPlainWeights(const Graph& graph, const Node& node) {
-  if (node.op != "Conv" || !graph.is_constant(node.inputs[1])) return false;
-  const bool bias = node.inputs.size() > 2 && node.inputs[2] != ValueId::kNone;
-  return graph.value(node.inputs[1]).uses.size() == 1 &&
-         (!bias ||
-          (graph.is_constant(node.inputs[2]) && graph.value(node.inputs[2]).uses.size() == 1));
+bool IsConstant(const Graph& graph, ValueId id) {
+  return graph.is_constant(id) && graph.value(id).uses.size() == 1;
 }
 
 bool IsDepthwise(const Graph& graph, const Node& node) {
-  return node.attrs.i("group", 1) > 1 && graph.value(node.inputs[1]).data.shape()[1] == 1;
+  return node.op == "Conv" && node.attrs.i("group", 1) > 1 &&
+         graph.value(node.inputs[1]).data.shape()[1] == 1;
 }
 
-// Follows the output of `first` to the convolutions that read it; no seconds where something else
-// does.
-Pair FindPair(const Graph& graph, const Scheme& scheme, NodeId first) {
-  ValueId at = graph.node(first).outputs[0];
-  while (graph.value(at).uses.size() == 1 && !graph.is_output(at)) {
-    const Node& next = graph.node(graph.value(at).uses[0].node);
-    if (!Homogeneous(next)) break;
-    at = next.outputs[0];
+// A layer whose weights and bias are constants that nothing else reads, a bias number a channel.
+bool HasPlainWeights(const Graph& graph, const Node& node) {
+  if (node.op != "Conv" && node.op != "Gemm") return false;
+  if (!IsConstant(graph, node.inputs[1])) return false;
+  if (node.attrs.i("transA", 0) || node.attrs.f("alpha", 1) != 1 || node.attrs.f("beta", 1) != 1)
+    return false;
+  if (node.inputs.size() < 3 || node.inputs[2] == ValueId::kNone) return true;
+  const Tensor& weights = graph.value(node.inputs[1]).data;
+  return IsConstant(graph, node.inputs[2]) && graph.value(node.inputs[2]).data.count() ==
+                                                  weights.shape()[WeightAxis(node, weights.rank())];
+}
+
+// Flatten keeps the channels apart where each is one number.
+bool FlattensVectors(const Graph& graph, const Node& node) {
+  if (node.op != "Flatten" || node.attrs.i("axis", 1) != 1) return false;
+  const auto& shape = graph.value(node.inputs[0]).type.shape;
+  if (!shape || shape->size() < 2) return false;
+  return std::all_of(shape->begin() + 2, shape->end(),
+                     [](graph::Dim dim) { return dim.known() && dim.size() == 1; });
+}
+
+bool SameShapes(const Graph& graph, const Node& node) {
+  const auto& first = graph.value(node.inputs[0]).type.shape;
+  return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+    return !graph.is_constant(id) && first && graph.value(id).type.shape == first;
+  });
+}
+
+// The upper limit of a Clip from 0; nothing for another node.
+std::optional<float> LimitOf(const Graph& graph, const Node& node) {
+  if (node.op != "Clip" || node.inputs.size() < 3) return std::nullopt;
+  if (!graph.is_constant(node.inputs[1]) || !graph.is_constant(node.inputs[2])) return std::nullopt;
+  const float low = graph.value(node.inputs[1]).data.as<float>()[0];
+  const float high = graph.value(node.inputs[2]).data.as<float>()[0];
+  return low == 0 && high > 0 ? std::optional(high) : std::nullopt;
+}
+
+// f(s·x) = s·f(x) for s > 0, channel by channel.
+bool Links(const Graph& graph, const Node& node) {
+  return node.op == "Relu" || node.op == "LeakyRelu" || node.op == "MaxPool" ||
+         node.op == "AveragePool" || node.op == "GlobalAveragePool" ||
+         (node.op == "Add" && SameShapes(graph, node)) || FlattensVectors(graph, node) ||
+         LimitOf(graph, node);
+}
+
+class GroupFinder {
+ public:
+  explicit GroupFinder(const Graph& graph) : graph_(graph), parent_(graph.value_count()) {
+    std::iota(parent_.begin(), parent_.end(), size_t{0});
+    open_.assign(graph.value_count(), false);
   }
-  Pair pair{first, at, {}};
-  if (graph.is_output(at)) return pair;
-  for (const graph::Use& use : graph.value(at).uses) {
-    const Node& reader = graph.node(use.node);
-    const Layer* layer = scheme.find(use.node);
-    const bool fits = layer && layer->integer && use.input == 0 && HasPlainWeights(graph, reader) &&
-                      (reader.attrs.i("group", 1) == 1 || IsDepthwise(graph, reader));
-    if (!fits) return {first, at, {}};
-    pair.seconds.push_back(use.node);
+
+  std::vector<ChannelGroup> Run(const Scheme& scheme) {
+    const std::vector<NodeId> order = graph_.Order();
+    for (NodeId id : order) Link(graph_.node(id));
+    for (ValueId input : graph_.inputs()) Open(input);
+    for (const auto& output : graph_.outputs()) Open(output.value);
+    for (NodeId id : order) AddNode(id, scheme);
+    std::vector<ChannelGroup> fitting;
+    for (auto& [root, group] : groups_) {
+      if (!open_[root] && !group.values.empty() && !group.readers.empty())
+        fitting.push_back(std::move(group));
+    }
+    return fitting;
   }
-  return pair;
-}
 
-// The channel of the second layer's input that weight i belongs to.
-int64_t InputChannel(const Tensor& weights, bool depthwise, int64_t channels, int64_t i) {
-  const Dims& shape = weights.shape();
-  const int64_t inner = weights.count() / (shape[0] * shape[1]);
-  if (depthwise) return i / inner / (shape[0] / channels);
-  return i / inner % shape[1];
-}
+ private:
+  size_t Root(size_t i) {
+    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
+    return i;
+  }
+  // Something outside sees the values as they are.
+  void Open(ValueId id) {
+    if (id != ValueId::kNone) open_[Root(Index(id))] = true;
+  }
 
-std::vector<float> Factors(const Graph& graph, const Pair& pair,
-                           const std::vector<float>& magnitudes) {
-  const auto channels = static_cast<int64_t>(magnitudes.size());
-  std::vector<float> weight_max(channels, 0.0f);
-  bool depthwise_only = true;
-  for (NodeId second : pair.seconds) {
-    const Node& node = graph.node(second);
-    const bool depthwise = IsDepthwise(graph, node);
-    depthwise_only &= depthwise;
-    const Tensor& weights = graph.value(node.inputs[1]).data;
-    const auto w = weights.as<float>();
-    for (int64_t i = 0; i < weights.count(); ++i) {
-      float& largest = weight_max[InputChannel(weights, depthwise, channels, i)];
-      largest = std::max(largest, std::fabs(w[i]));
+  void Link(const Node& node) {
+    if (!Links(graph_, node)) return;
+    const size_t output = Root(Index(node.outputs[0]));
+    for (ValueId input : node.inputs) {
+      if (graph_.is_constant(input)) continue;
+      const size_t root = Root(Index(input));
+      open_[output] = open_[output] || open_[root];
+      parent_[root] = output;
+    }
+    for (size_t i = 1; i < node.outputs.size(); ++i) Open(node.outputs[i]);
+  }
+
+  void AddNode(NodeId id, const Scheme& scheme) {
+    const Node& node = graph_.node(id);
+    const bool layer = HasPlainWeights(graph_, node);
+    const bool reads = layer && (node.attrs.i("group", 1) == 1 || IsDepthwise(graph_, node));
+    const bool links = Links(graph_, node);
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] == ValueId::kNone || graph_.is_constant(node.inputs[i])) continue;
+      if (reads && i == 0) {
+        groups_[Root(Index(node.inputs[0]))].readers.push_back(id);
+      } else if (!links) {
+        Open(node.inputs[i]);
+      }
+    }
+    for (ValueId output : node.outputs) {
+      if (output == ValueId::kNone) continue;
+      ChannelGroup& group = groups_[Root(Index(output))];
+      if (scheme.quantized(output)) group.values.push_back(output);
+      if (const auto limit = LimitOf(graph_, node)) group.clipped.emplace_back(output, *limit);
+      if (layer) {
+        const Tensor& weights = graph_.value(node.inputs[1]).data;
+        group.writers.push_back(id);
+        group.channels = weights.shape()[WeightAxis(node, weights.rank())];
+      } else if (!links) {
+        Open(output);
+      }
     }
   }
-  // Depthwise weights have a scale a channel: all of the spread may go there.
-  const float alpha = depthwise_only ? 1.0f : 0.5f;
-  std::vector<float> factors(channels, 1.0f);
-  double log_sum = 0;
-  for (int64_t c = 0; c < channels; ++c) {
-    if (magnitudes[c] <= 0 || weight_max[c] <= 0) continue;
-    factors[c] = std::pow(magnitudes[c], alpha) / std::pow(weight_max[c], 1 - alpha);
-    log_sum += std::log(factors[c]);
+
+  const Graph& graph_;
+  std::vector<size_t> parent_;  // union-find over values
+  std::vector<bool> open_;      // by root
+  std::map<size_t, ChannelGroup> groups_;
+};
+
+// Which channels each weight of a layer belongs to.
+class WeightView {
+ public:
+  // `channels`: how many the layer's input has, where the weights don't tell (depthwise).
+  WeightView(const Graph& graph, NodeId id, int64_t channels) {
+    const Node& node = graph.node(id);
+    const Tensor& weights = graph.value(node.inputs[1]).data;
+    const Dims& shape = weights.shape();
+    const int axis = WeightAxis(node, weights.rank());
+    const int64_t taps = weights.count() / (shape[0] * shape[1]);
+    values_ = weights.as<float>();
+    outputs_ = shape[axis];
+    output_stride_ = axis == 0 ? shape[1] * taps : 1;
+    const bool depthwise = IsDepthwise(graph, node);
+    inputs_ = depthwise ? channels : shape[1 - axis];
+    input_stride_ = depthwise ? taps * (shape[0] / channels) : axis == 0 ? taps : shape[1];
   }
-  const auto mean = static_cast<float>(std::exp(log_sum / static_cast<double>(channels)));
-  for (float& factor : factors) factor = std::clamp(factor / mean, 0.125f, 8.0f);
+  std::span<const float> values() const { return values_; }
+  int64_t outputs() const { return outputs_; }
+  int64_t output(size_t i) const { return static_cast<int64_t>(i) / output_stride_ % outputs_; }
+  int64_t input(size_t i) const { return static_cast<int64_t>(i) / input_stride_ % inputs_; }
+
+ private:
+  std::span<const float> values_;
+  int64_t outputs_, output_stride_, inputs_, input_stride_;
+};
+
+struct Magnitudes {
+  std::vector<float> largest;                // of each channel, over the group's values
+  std::vector<double> power;                 // mean square of each channel, the largest of a value
+  std::vector<std::vector<float>> by_value;  // each channel's part of a value's range
+  std::vector<float> of_limit;               // largest of a Clip's limit that the channel reached
+};
+
+// The noise at the readers' outputs, summed over them: activations are rounded to 1/255 of their
+// range, weights to 1/127 of the largest of an output channel, uniformly.
+double PredictedNoise(const std::vector<WeightView>& readers, const Magnitudes& magnitudes,
+                      const std::vector<float>& factors) {
+  double step_squared = 0;
+  for (const auto& channels : magnitudes.by_value) {
+    double range = 0;
+    for (size_t c = 0; c < factors.size(); ++c)
+      range = std::max(range, static_cast<double>(channels[c] / factors[c]));
+    step_squared += range * range / (255.0 * 255.0);
+  }
+  double activations = 0, weights = 0;
+  for (const WeightView& reader : readers) {
+    std::vector<double> largest(reader.outputs(), 0), read(reader.outputs(), 0);
+    for (size_t i = 0; i < reader.values().size(); ++i) {
+      const int64_t c = reader.input(i), o = reader.output(i);
+      const double w = static_cast<double>(reader.values()[i]) * factors[c];
+      activations += w * w * step_squared;
+      largest[o] = std::max(largest[o], std::fabs(w));
+      read[o] += magnitudes.power[c] / (static_cast<double>(factors[c]) * factors[c]);
+    }
+    for (int64_t o = 0; o < reader.outputs(); ++o)
+      weights += largest[o] * largest[o] / (127.0 * 127.0) * read[o];
+  }
+  return activations + weights;
+}
+
+std::vector<float> Factors(const std::vector<WeightView>& readers, const Magnitudes& magnitudes,
+                           float alpha) {
+  const size_t channels = magnitudes.largest.size();
+  std::vector<float> weight_max(channels, 0.0f);
+  for (const WeightView& reader : readers) {
+    for (size_t i = 0; i < reader.values().size(); ++i) {
+      float& largest = weight_max[reader.input(i)];
+      largest = std::max(largest, std::fabs(reader.values()[i]));
+    }
+  }
+  const auto clips = [&](size_t c) { return magnitudes.of_limit[c] * kMargin >= 1; };
+  const bool fixed = std::any_of(magnitudes.of_limit.begin(), magnitudes.of_limit.end(),
+                                 [](float part) { return part * kMargin >= 1; });
+  std::vector<float> factors(channels, 1.0f);
+  // Channels that a Clip cuts keep their magnitude: the others fit themselves to them.
+  double log_sum = 0;
+  int64_t counted = 0;
+  for (size_t c = 0; c < channels; ++c) {
+    if (!(magnitudes.largest[c] > 0 && weight_max[c] > 0)) continue;
+    factors[c] = std::pow(magnitudes.largest[c], alpha) / std::pow(weight_max[c], 1 - alpha);
+    if (fixed && !clips(c)) continue;
+    log_sum += std::log(factors[c]);
+    ++counted;
+  }
+  const double mean = std::exp(log_sum / static_cast<double>(std::max<int64_t>(counted, 1)));
+  for (size_t c = 0; c < channels; ++c) {
+    const float least = std::max(1 / kLargestFactor, magnitudes.of_limit[c] * kMargin);
+    factors[c] = clips(c) || magnitudes.largest[c] <= 0
+                     ? 1.0f
+                     : std::clamp(factors[c] / static_cast<float>(mean), least, kLargestFactor);
+  }
   return factors;
+}
+
+// Empty where a value of the group was not seen channel by channel.
+Magnitudes MagnitudesOf(const Graph& graph, const ChannelGroup& group,
+                        const Statistics& statistics) {
+  Magnitudes magnitudes;
+  const auto channels = static_cast<size_t>(group.channels);
+  magnitudes.largest.resize(channels, 0.0f);
+  magnitudes.power.resize(channels, 0.0);
+  for (ValueId id : group.values) {
+    const auto at = statistics.find(graph.value(id).name);
+    if (at == statistics.end() || at->second.channel_max.size() != channels) return {};
+    std::vector<float> ranges = at->second.channel_max;
+    if (at->second.histogram.min() < 0) {
+      for (float& range : ranges) range *= 2;
+    }
+    magnitudes.by_value.push_back(std::move(ranges));
+    const std::vector<double> power = at->second.ChannelPower();
+    for (size_t c = 0; c < channels; ++c) {
+      magnitudes.largest[c] = std::max(magnitudes.largest[c], at->second.channel_max[c]);
+      magnitudes.power[c] = std::max(magnitudes.power[c], power[c]);
+    }
+  }
+  magnitudes.of_limit.resize(channels, 0.0f);
+  for (const auto& [id, limit] : group.clipped) {
+    const auto at = statistics.find(graph.value(id).name);
+    if (at == statistics.end() || at->second.channel_max.size() != channels) return {};
+    for (size_t c = 0; c < channels; ++c)
+      magnitudes.of_limit[c] = std::max(magnitudes.of_limit[c], at->second.channel_max[c] / limit);
+  }
+  return magnitudes;
 }
 
 void ScaleConstant(Graph& graph, ValueId id, const auto& factor_of) {
   Tensor scaled = Tensor::Make(DType::kF32, graph.value(id).data.shape()).value();
   const auto in = graph.value(id).data.as<float>();
   const auto out = scaled.mutable_as<float>();
-  for (size_t i = 0; i < in.size(); ++i) out[i] = in[i] * factor_of(static_cast<int64_t>(i));
+  for (size_t i = 0; i < in.size(); ++i) out[i] = in[i] * factor_of(i);
   graph.SetConstant(id, scaled);
 }
 
-void Apply(Graph& graph, const Pair& pair, const std::vector<float>& factors) {
-  const Node& first = graph.node(pair.first);
-  const auto channels = static_cast<int64_t>(factors.size());
-  const int64_t inner = graph.value(first.inputs[1]).data.count() / channels;
-  ScaleConstant(graph, first.inputs[1], [&](int64_t i) { return 1 / factors[i / inner]; });
-  if (first.inputs.size() > 2 && first.inputs[2] != ValueId::kNone) {
-    ScaleConstant(graph, first.inputs[2], [&](int64_t i) { return 1 / factors[i]; });
+void Apply(Graph& graph, const ChannelGroup& group, const std::vector<float>& factors) {
+  for (NodeId id : group.writers) {
+    const Node& node = graph.node(id);
+    const WeightView view(graph, id, group.channels);
+    ScaleConstant(graph, node.inputs[1], [&](size_t i) { return 1 / factors[view.output(i)]; });
+    if (node.inputs.size() > 2 && node.inputs[2] != ValueId::kNone)
+      ScaleConstant(graph, node.inputs[2], [&](size_t i) { return 1 / factors[i]; });
   }
-  for (NodeId second : pair.seconds) {
-    const Node& node = graph.node(second);
-    const Tensor weights = graph.value(node.inputs[1]).data;
-    const bool depthwise = IsDepthwise(graph, node);
-    ScaleConstant(graph, node.inputs[1], [&](int64_t i) {
-      return factors[InputChannel(weights, depthwise, channels, i)];
-    });
+  for (NodeId id : group.readers) {
+    const WeightView view(graph, id, group.channels);
+    ScaleConstant(graph, graph.node(id).inputs[1],
+                  [&](size_t i) { return factors[view.input(i)]; });
   }
-}
-
-double Spread(std::vector<float> magnitudes) {
-  if (magnitudes.empty()) return 1;
-  std::sort(magnitudes.begin(), magnitudes.end());
-  return magnitudes.back() / std::max(magnitudes[magnitudes.size() / 2], 1e-12f);
 }
 
 }  // namespace
 
-std::vector<Equalized> EqualizeLayers(Graph& graph, const Scheme& scheme,
-                                      const Statistics& statistics) {
-  std::vector<Equalized> done;
-  for (const Layer& layer : scheme.layers) {
-    if (!layer.integer || !HasPlainWeights(graph, graph.node(layer.node))) continue;
-    const Pair pair = FindPair(graph, scheme, layer.node);
-    if (pair.seconds.empty()) continue;
-    const auto s = statistics.find(graph.value(pair.between).name);
-    if (s == statistics.end()) continue;
-    std::vector<float> magnitudes = s->second.channel_max;
-    const Tensor& weights = graph.value(graph.node(pair.first).inputs[1]).data;
-    if (static_cast<int64_t>(magnitudes.size()) != weights.shape()[0]) continue;
-    const double before = Spread(magnitudes);
-    const std::vector<float> factors = Factors(graph, pair, magnitudes);
-    Apply(graph, pair, factors);
-    for (size_t c = 0; c < factors.size(); ++c) magnitudes[c] /= factors[c];
-    done.push_back({graph.value(pair.between).name, before, Spread(magnitudes)});
+std::vector<ChannelGroup> FindChannelGroups(const Graph& graph, const Scheme& scheme) {
+  return GroupFinder(graph).Run(scheme);
+}
+
+int EqualizeGroups(Graph& graph, const std::vector<ChannelGroup>& groups,
+                   const Statistics& statistics) {
+  constexpr float kExponents[] = {0.5f, 0.75f, 1.0f};
+  constexpr double kWorthwhile = 0.9;  // predicted noise against what it was
+  int changed = 0;
+  for (const ChannelGroup& group : groups) {
+    const Magnitudes magnitudes = MagnitudesOf(graph, group, statistics);
+    if (magnitudes.largest.empty()) continue;
+    std::vector<WeightView> readers;
+    for (NodeId id : group.readers) readers.emplace_back(graph, id, group.channels);
+    std::vector<float> best(magnitudes.largest.size(), 1.0f);
+    const double before = PredictedNoise(readers, magnitudes, best);
+    double least = before;
+    for (const float alpha : kExponents) {
+      std::vector<float> factors = Factors(readers, magnitudes, alpha);
+      const double noise = PredictedNoise(readers, magnitudes, factors);
+      if (noise >= least) continue;
+      least = noise;
+      best = std::move(factors);
+    }
+    if (least >= before * kWorthwhile) continue;
+    Apply(graph, group, best);
+    ++changed;
   }
-  return done;
+  return changed;
 }
 
 }  // namespace pare::compress

@@ -26,52 +26,72 @@ Extremes FindExtremesOneByOne(std::span<const float> values) {
   return e;
 }
 
-// Eight independent chains of comparisons, which any x86 or ARM does several at a time. What is not
-// finite shows in the result, and is then looked for.
+// Vectors as wide as any x86 and ARM has, and four chains of comparisons, which run side by side.
+// What is not finite shows in the result, and is then looked for.
 Extremes FindExtremes(std::span<const float> values) {
-  typedef float Lanes __attribute__((vector_size(32)));
-  typedef int Mask __attribute__((vector_size(32)));
-  constexpr size_t kLanes = 8;
-  Lanes low{}, high{};
-  low += INFINITY;
-  high -= INFINITY;
+  typedef float Lanes __attribute__((vector_size(16)));
+  typedef int Mask __attribute__((vector_size(16)));
+  constexpr size_t kChains = 4, kLanes = 4, kStep = kChains * kLanes;
+  Lanes low[kChains], high[kChains];
   Mask nan{};
-  const size_t whole = values.size() / kLanes * kLanes;
-  for (size_t i = 0; i < whole; i += kLanes) {
-    Lanes v;
-    std::memcpy(&v, values.data() + i, sizeof v);
-    low = v < low ? v : low;
-    high = v > high ? v : high;
-    nan |= v != v;
+  for (size_t k = 0; k < kChains; ++k) low[k] = Lanes{} + INFINITY, high[k] = Lanes{} - INFINITY;
+  const size_t whole = values.size() / kStep * kStep;
+  for (size_t i = 0; i < whole; i += kStep) {
+#pragma GCC unroll 4
+    for (size_t k = 0; k < kChains; ++k) {
+      Lanes v;
+      std::memcpy(&v, values.data() + i + k * kLanes, sizeof v);
+      low[k] = v < low[k] ? v : low[k];
+      high[k] = v > high[k] ? v : high[k];
+      nan |= v != v;
+    }
   }
   Extremes e = FindExtremesOneByOne(values.subspan(whole));
-  for (size_t lane = 0; lane < kLanes && whole > 0; ++lane) {
-    if (nan[lane] || std::isinf(low[lane]) || std::isinf(high[lane])) {
+  for (size_t i = 0; i < kStep && whole > 0; ++i) {
+    const float least = low[i / kLanes][i % kLanes], most = high[i / kLanes][i % kLanes];
+    if (nan[i % kLanes] || std::isinf(least) || std::isinf(most))
       return FindExtremesOneByOne(values);
-    }
-    e.min = std::min(e.min, low[lane]);
-    e.max = std::max(e.max, high[lane]);
+    e.min = std::min(e.min, least);
+    e.max = std::max(e.max, most);
   }
   return e;
 }
 
 }  // namespace
 
+void Histogram::Double() {
+  constexpr int kHalf = kBins / 2;
+  for (int i = 0; i < kHalf / 2; ++i) {
+    // Pairs are merged outwards from zero; the emptied outer bins take the new range.
+    bins_[kHalf + i] = bins_[kHalf + 2 * i] + bins_[kHalf + 2 * i + 1];
+    bins_[kHalf - 1 - i] = bins_[kHalf - 1 - 2 * i] + bins_[kHalf - 2 - 2 * i];
+  }
+  std::fill(bins_.begin() + kHalf + kHalf / 2, bins_.end(), 0);
+  std::fill(bins_.begin(), bins_.begin() + kHalf / 2, 0);
+  width_ *= 2;
+}
+
 void Histogram::GrowTo(float magnitude) {
   constexpr int kHalf = kBins / 2;
   if (width_ == 0) {  // the first range: a power of two just above
     width_ = std::ldexp(1.0, std::ilogb(magnitude) + 1) / kHalf;
   }
-  while (magnitude >= width_ * kHalf) {
-    for (int i = 0; i < kHalf / 2; ++i) {
-      // Pairs are merged outwards from zero; the emptied outer bins take the new range.
-      bins_[kHalf + i] = bins_[kHalf + 2 * i] + bins_[kHalf + 2 * i + 1];
-      bins_[kHalf - 1 - i] = bins_[kHalf - 1 - 2 * i] + bins_[kHalf - 2 - 2 * i];
-    }
-    std::fill(bins_.begin() + kHalf + kHalf / 2, bins_.end(), 0);
-    std::fill(bins_.begin(), bins_.begin() + kHalf / 2, 0);
-    width_ *= 2;
-  }
+  while (magnitude >= width_ * kHalf) Double();
+}
+
+void Histogram::Merge(const Histogram& other) {
+  non_finite_ += other.non_finite_;
+  if (other.empty()) return;
+  const bool first = empty();
+  min_ = first ? other.min_ : std::min(min_, other.min_);
+  max_ = first ? other.max_ : std::max(max_, other.max_);
+  Histogram grown = other;
+  if (width_ == 0) width_ = grown.width_;  // zeros alone lie in the same bin at any width
+  if (grown.width_ == 0) grown.width_ = width_;
+  while (width_ < grown.width_) Double();
+  while (grown.width_ < width_) grown.Double();
+  for (int i = 0; i < kBins; ++i) bins_[i] += grown.bins_[i];
+  count_ += other.count_;
 }
 
 void Histogram::Add(std::span<const float> values, size_t max_binned) {
@@ -85,11 +105,13 @@ void Histogram::Add(std::span<const float> values, size_t max_binned) {
   if (magnitude > 0) GrowTo(magnitude);
   const double per_unit = width_ > 0 ? 1 / width_ : 0;
   // An odd stride visits all channels of a channels-last tensor.
-  const size_t stride = std::max<size_t>(values.size() / max_binned, 1) | 1;
-  for (size_t i = 0; i < values.size(); i += values.size() <= max_binned ? 1 : stride) {
-    if (!std::isfinite(values[i])) continue;
-    const int bin = static_cast<int>(std::floor(values[i] * per_unit)) + kBins / 2;
-    ++bins_[std::clamp(bin, 0, kBins - 1)];
+  const size_t stride =
+      values.size() <= max_binned ? 1 : std::max<size_t>(values.size() / max_binned, 1) | 1;
+  for (size_t i = 0; i < values.size(); i += stride) {
+    // Shifted before it is cut to an integer: what is not negative is cut downwards.
+    const double place = values[i] * per_unit + kBins / 2;
+    if (!(place >= 0 && place < kBins)) continue;  // not finite
+    ++bins_[static_cast<size_t>(place)];
     ++count_;
   }
 }

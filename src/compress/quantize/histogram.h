@@ -16,7 +16,10 @@ class Histogram {
 
   // Non-finite values are counted apart. Every value goes into the minimum and maximum; of a long
   // span only `max_binned` evenly strided values go into the bins.
-  void Add(std::span<const float> values, size_t max_binned = 1 << 14);
+  void Add(std::span<const float> values, size_t max_binned = 1 << 12);
+
+  // What both have seen: the same as if one had seen all, in any order.
+  void Merge(const Histogram& other);
 
   int64_t count() const { return count_; }  // of binned values
   int64_t non_finite() const { return non_finite_; }
@@ -32,6 +35,7 @@ class Histogram {
 
  private:
   void GrowTo(float magnitude);
+  void Double();
 
   std::vector<int64_t> bins_ = std::vector<int64_t>(kBins, 0);
   double width_ = 0;  // 0: no value but zero was seen

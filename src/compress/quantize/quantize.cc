@@ -3,7 +3,10 @@
 #include <algorithm>
 
 #include "compress/quantize/builder.h"
+#include "compress/quantize/correct_bias.h"
 #include "compress/quantize/equalize.h"
+#include "compress/quantize/probe.h"
+#include "compress/quantize/refine.h"
 #include "ops/op_def.h"
 #include "platform/clock.h"
 
@@ -12,9 +15,22 @@ namespace {
 
 using graph::Graph;
 
-constexpr size_t kSearchSamples = 32;  // that variants are compared on
+constexpr int64_t kProbeSamples = 32;  // that variants are compared on, where memory allows
+constexpr size_t kProbeBytes = size_t{24} << 20;
+constexpr int64_t kRefineSamples = 12;
+// Whose statistics are collected side by side; a constant, so that results don't depend on the
+// threads.
+constexpr size_t kShards = 4;
+constexpr size_t kEqualizationSamples = 24;
 constexpr size_t kSaturationSamples = 4;
+constexpr double kTimingSeconds = 0.25;
 constexpr double kSlower = 1.10;  // int8 must be this much slower to be given up
+
+int64_t ChannelsOf(const Graph& graph, const Layer& layer) {
+  const graph::Node& node = graph.node(layer.node);
+  const Tensor& weights = graph.value(node.inputs[WeightInput(node)]).data;
+  return weights.shape()[WeightAxis(node, weights.rank())];
+}
 
 // One quantization from start to end; what the steps share are its members.
 class Quantizer {
@@ -27,7 +43,7 @@ class Quantizer {
         context_(context),
         options_(options),
         progress_(progress),
-        calibration_{graph, {}, options.keep_float} {}
+        calibration_{graph, {}, options.keep_float, {}, {}} {}
 
   Result<Quantized> Run() {
     const Stopwatch watch;
@@ -35,10 +51,13 @@ class Quantizer {
     PARE_ASSIGN(result_.split, data::SplitDataset(*dataset_, options_.split));
     if (!result_.split.note.empty()) progress_.Note(result_.split.note);
     PARE_ASSIGN(float_session_, model::MakeSession(calibration_.graph, context_));
-    PARE_TRY(CollectStatistics(result_.split.calibration));
+    if (options_.equalization) PARE_TRY(Equalize());
+    PARE_TRY(Calibrate());
     PARE_TRY(SearchVariant());
+    PARE_TRY(RefineRanges());
     PARE_TRY(MakeOverflowSafe());
     if (!options_.keep_slow_layers) PARE_TRY(GiveBackSlowLayers());
+    if (options_.bias_correction) PARE_TRY(CorrectOutputs());
     double verifying = 0;
     if (options_.max_drop) {
       const Stopwatch verify_watch;
@@ -51,21 +70,20 @@ class Quantizer {
   }
 
  private:
-  Status CheckGraph() const {
+  Status CheckGraph() {
     for (graph::NodeId id : calibration_.graph.Order()) {
       if (calibration_.graph.node(id).op == "QuantizeLinear") {
         return Fail(ErrorKind::kUsage, "the model is quantized already",
                     "start from the float model it was made from");
       }
     }
-    const Scheme scheme =
-        MakeScheme(calibration_.graph, {.keep_float = options_.keep_float, .given_back = {}});
-    const bool any = std::any_of(scheme.layers.begin(), scheme.layers.end(),
+    scheme_ = MakeScheme(calibration_.graph, {.keep_float = options_.keep_float, .given_back = {}});
+    const bool any = std::any_of(scheme_.layers.begin(), scheme_.layers.end(),
                                  [](const Layer& l) { return l.integer; });
     if (any) return {};
     std::string reason = "no layer of the model can be int8";
-    if (!scheme.layers.empty())
-      reason += Text("; ", scheme.layers[0].name, ": ", scheme.layers[0].reason);
+    if (!scheme_.layers.empty())
+      reason += Text("; ", scheme_.layers[0].name, ": ", scheme_.layers[0].reason);
     return Unsupported(reason,
                        "`pare inspect` lists the operators; --keep-float patterns may be too wide");
   }
@@ -74,6 +92,17 @@ class Quantizer {
     return data::Loader::Make(
         dataset_, model::InputSpecs(calibration_.graph), std::move(indices),
         {.batch = options_.batch, .preprocess = preprocess_, .prefetch = true});
+  }
+  // The same samples, spread over loaders that can be used side by side.
+  Result<std::vector<data::Loader>> MakeShards(const std::vector<int64_t>& indices) const {
+    std::vector<std::vector<int64_t>> parts(std::min(kShards, indices.size()));
+    for (size_t i = 0; i < indices.size(); ++i) parts[i % parts.size()].push_back(indices[i]);
+    std::vector<data::Loader> shards;
+    for (std::vector<int64_t>& part : parts) {
+      PARE_ASSIGN(data::Loader loader, MakeLoader(std::move(part)));
+      shards.push_back(std::move(loader));
+    }
+    return shards;
   }
   // Evenly drawn from the calibration samples.
   std::vector<int64_t> FewSamples(size_t count) const {
@@ -84,80 +113,83 @@ class Quantizer {
     return few;
   }
 
-  Status CollectStatistics(const std::vector<int64_t>& samples) {
-    const Scheme scheme =
-        MakeScheme(calibration_.graph, {.keep_float = options_.keep_float, .given_back = {}});
-    PARE_ASSIGN(data::Loader loader, MakeLoader(samples));
-    PARE_ASSIGN(calibration_.statistics,
-                Collect(calibration_.graph, ValuesToObserve(calibration_.graph, scheme), loader,
-                        context_, progress_));
+  // Makes channels that share a scale of like magnitude, before their ranges are measured.
+  Status Equalize() {
+    const auto groups = FindChannelGroups(calibration_.graph, scheme_);
+    std::vector<graph::ValueId> values;
+    for (const ChannelGroup& group : groups)
+      values.insert(values.end(), group.values.begin(), group.values.end());
+    if (values.empty()) return {};
+    const std::vector<int64_t> samples = FewSamples(kEqualizationSamples);
+    PARE_ASSIGN(auto loaders, MakeShards(samples));
+    progress_.Stage("equalizing channels", std::ssize(samples));
+    PARE_ASSIGN(const Statistics statistics,
+                Collect(calibration_.graph, values, loaders, context_, kManyPositions, progress_));
+    result_.equalized = EqualizeGroups(calibration_.graph, groups, statistics) > 0;
     return {};
   }
 
-  // How far the int8 form's outputs are from the float model's, on a few samples.
-  Result<double> OutputError(const Graph& quantized) {
-    PARE_ASSIGN(auto session, model::MakeSession(quantized, context_));
-    PARE_ASSIGN(data::Loader loader, MakeLoader(FewSamples(kSearchSamples)));
-    PairScore score;
-    std::vector<Tensor> a(quantized.outputs().size()), b(a.size());
-    while (true) {
-      PARE_TRY(progress_.Check());
-      PARE_ASSIGN(const auto batch, loader.Next());
-      if (!batch) break;
-      PARE_TRY(float_session_->Run(batch->inputs, a));
-      PARE_TRY(session->Run(batch->inputs, b));
-      score.Add(a, b, batch->count());
-    }
-    return score.relative_error();
+  Status Calibrate() {
+    const std::vector<int64_t>& samples = result_.split.calibration;
+    PARE_ASSIGN(auto loaders, MakeShards(samples));
+    progress_.Stage("calibrating", std::ssize(samples));
+    PARE_ASSIGN(calibration_.statistics,
+                Collect(calibration_.graph, ValuesToObserve(calibration_.graph, scheme_), loaders,
+                        context_, kFewPositions, progress_));
+    return {};
   }
 
-  Status TryVariant(const Calibration& calibration, const Variant& variant, bool equalized) {
-    PARE_ASSIGN(Built built, Build(calibration, variant));
+  // How far the int8 form's outputs are from the float model's.
+  Result<double> OutputError(const Graph& quantized, int64_t samples = kProbeSamples) {
+    PARE_ASSIGN(auto session, model::MakeSession(quantized, context_));
+    return probe_.Error(*session, samples, progress_);
+  }
+
+  Status TryVariant(const Variant& variant) {
+    PARE_ASSIGN(Built built, Build(calibration_, variant));
     PARE_ASSIGN(const double error, OutputError(built.graph));
     progress_.Advance(1);
     if (error >= best_error_) return {};
     best_error_ = error;
     best_ = std::move(built);
     variant_ = variant;
-    result_.equalized = equalized;
     return {};
   }
 
   Status SearchVariant() {
-    std::vector<Variant> variants;
-    const bool automatic = options_.calibrator == Calibrator::kAuto;
-    for (const Calibrator calibrator : automatic
-                                           ? std::vector{Calibrator::kAuto, Calibrator::kMinMax,
-                                                         Calibrator::kMse, Calibrator::kPercentile}
-                                           : std::vector{options_.calibrator}) {
-      for (const bool correct :
-           options_.bias_correction ? std::vector{true, false} : std::vector{false}) {
-        variants.push_back({.calibrator = calibrator,
-                            .bias_correction = correct,
-                            .given_back = {},
-                            .weight_bits = {}});
-      }
+    PARE_ASSIGN(data::Loader loader, MakeLoader(FewSamples(kProbeSamples)));
+    PARE_ASSIGN(probe_, Probe::Make(loader, *float_session_, kProbeBytes, progress_));
+    const std::vector<Calibrator> calibrators =
+        options_.calibrator == Calibrator::kAuto
+            ? std::vector{Calibrator::kAuto, Calibrator::kMinMax, Calibrator::kPercentile}
+            : std::vector{options_.calibrator};
+    const int64_t without = options_.bias_correction ? 1 : 0;
+    progress_.Stage("choosing ranges", static_cast<int64_t>(calibrators.size()) + without);
+    for (const Calibrator calibrator : calibrators) {
+      PARE_TRY(TryVariant({.calibrator = calibrator,
+                           .bias_correction = options_.bias_correction,
+                           .given_back = {},
+                           .weight_bits = {},
+                           .range_factors = {},
+                           .output_shift = {}}));
     }
-    progress_.Stage("choosing ranges", static_cast<int64_t>(variants.size()));
-    for (const Variant& variant : variants) PARE_TRY(TryVariant(calibration_, variant, false));
-    if (options_.equalization) PARE_TRY(TryEqualized());
-    return {};
+    if (!options_.bias_correction) return {};
+    Variant uncorrected = variant_;
+    uncorrected.bias_correction = false;
+    return TryVariant(uncorrected);
   }
 
-  // Scaling channels changes the distributions: they are collected again, on fewer samples.
-  Status TryEqualized() {
-    Calibration equalized = calibration_;
-    const Scheme scheme =
-        MakeScheme(equalized.graph, {.keep_float = options_.keep_float, .given_back = {}});
-    if (EqualizeLayers(equalized.graph, scheme, calibration_.statistics).empty()) return {};
-    PARE_ASSIGN(data::Loader loader, MakeLoader(FewSamples(4 * kSearchSamples)));
-    PARE_ASSIGN(equalized.statistics,
-                Collect(equalized.graph, ValuesToObserve(equalized.graph, scheme), loader, context_,
-                        progress_));
-    progress_.Stage("trying equalized layers", 1);
-    PARE_TRY(TryVariant(equalized, variant_, true));
-    if (result_.equalized) calibration_ = std::move(equalized);
-    return {};
+  // What a calibrator chosen by hand gives is left as it is.
+  Status RefineRanges() {
+    if (options_.calibrator != Calibrator::kAuto) return {};
+    const auto error_of = [&](const Variant& variant) -> Result<double> {
+      PARE_ASSIGN(const Built built, Build(calibration_, variant));
+      return OutputError(built.graph, kRefineSamples);
+    };
+    PARE_ASSIGN(double error, OutputError(best_.graph, kRefineSamples));
+    PARE_ASSIGN(variant_,
+                compress::RefineRanges(calibration_, best_, variant_, error_of, error, progress_));
+    return Rebuild();
   }
 
   Status Rebuild() {
@@ -189,7 +221,8 @@ class Quantizer {
     PARE_ASSIGN(const auto batch, loader.Next());
     if (!batch) return std::map<std::string, std::string>();
     runtime::Session* const sessions[] = {float_session_.get(), session.get()};
-    PARE_ASSIGN(const Timed timed, ProfileInterleaved(sessions, batch->inputs, {.seconds = 0.6}));
+    PARE_ASSIGN(const Timed timed,
+                ProfileInterleaved(sessions, batch->inputs, {.seconds = kTimingSeconds}));
     const auto before = TimesByLayer(calibration_.graph, timed.sides[0].layers);
     const auto after = TimesByLayer(best_.graph, timed.sides[1].layers);
     std::map<std::string, std::string> slow;
@@ -217,9 +250,31 @@ class Quantizer {
     PARE_ASSIGN(data::Loader loader, MakeLoader(FewSamples(1)));
     PARE_ASSIGN(const auto batch, loader.Next());
     runtime::Session* const sessions[] = {now.get(), then.get()};
-    PARE_ASSIGN(const Timed timed, TimeInterleaved(sessions, batch->inputs, {.seconds = 0.6}));
+    PARE_ASSIGN(const Timed timed,
+                TimeInterleaved(sessions, batch->inputs, {.seconds = kTimingSeconds}));
     if (timed.speedup.low <= 1) return {};
     variant_ = std::move(mixed);
+    best_ = std::move(built);
+    return {};
+  }
+
+  // What all roundings together shift the outputs by on average, the last layers take back.
+  Status CorrectOutputs() {
+    PARE_ASSIGN(auto session, model::MakeSession(best_.graph, context_));
+    PARE_ASSIGN(const double before, probe_.Error(*session, kProbeSamples, progress_));
+    Variant corrected = variant_;
+    for (int i = 0; i < std::ssize(calibration_.graph.outputs()); ++i) {
+      const Layer* layer = OutputLayer(calibration_.graph, best_.scheme, i);
+      if (!layer) continue;
+      PARE_ASSIGN(auto shift, probe_.MeanDifference(*session, i, progress_));
+      const auto channels = ChannelsOf(calibration_.graph, *layer);
+      if (std::ssize(shift) == channels) corrected.output_shift[layer->name] = std::move(shift);
+    }
+    if (corrected.output_shift.empty()) return {};
+    PARE_ASSIGN(Built built, Build(calibration_, corrected));
+    PARE_ASSIGN(const double after, OutputError(built.graph));
+    if (after >= before) return {};
+    variant_ = std::move(corrected);
     best_ = std::move(built);
     return {};
   }
@@ -322,7 +377,9 @@ class Quantizer {
   const QuantizeOptions& options_;
   Progress& progress_;
   Calibration calibration_;
+  Scheme scheme_;  // without anything given back
   std::unique_ptr<runtime::Session> float_session_;
+  Probe probe_;
   Built best_;
   Variant variant_;
   double best_error_ = 1e300;

@@ -17,7 +17,7 @@ namespace pare::compress {
 struct QuantizeOptions {
   Calibrator calibrator = Calibrator::kAuto;
   bool bias_correction = true;
-  bool equalization = true;  // tried, and kept where the outputs gain by it
+  bool equalization = true;  // where the predicted noise falls by it
   OverflowSafe overflow_safe = OverflowSafe::kAuto;
   std::vector<std::string> keep_float;  // glob patterns over layer names, node names and operators
   std::optional<double> max_drop;  // percentage points of top-1, or of agreement without labels

@@ -2,21 +2,26 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 namespace pare::compress {
 namespace {
 
 using runtime::PinnedValue;
 
-// Adds the channels of `count` rows of `channels` interleaved values. Of many rows only every
-// `stride`th: a mean over thousands of positions doesn't need them all.
+// Adds the channels of rows of `channels` interleaved values, every `stride`th row.
 void AddRows(TensorStatistics& s, const float* data, int64_t rows, int64_t channels,
              int64_t stride) {
+  double* const sum = s.channel_sum.data();
+  double* const square = s.channel_square.data();
+  float* const largest = s.channel_max.data();
   for (int64_t row = 0; row < rows; row += stride) {
     const float* values = data + row * channels;
     for (int64_t c = 0; c < channels; ++c) {
-      s.channel_sum[c] += values[c];
-      s.channel_max[c] = std::max(s.channel_max[c], std::fabs(values[c]));
+      const double value = values[c];
+      sum[c] += value;
+      square[c] += value * value;
+      largest[c] = std::max(largest[c], std::fabs(values[c]));
     }
     ++s.per_channel;
   }
@@ -24,45 +29,121 @@ void AddRows(TensorStatistics& s, const float* data, int64_t rows, int64_t chann
 
 // The same for channels that lie in planes of `inner` values.
 void AddPlanes(TensorStatistics& s, const float* data, int64_t outer, int64_t channels,
-               int64_t inner) {
+               int64_t inner, int64_t stride) {
   for (int64_t o = 0; o < outer; ++o) {
     for (int64_t c = 0; c < channels; ++c) {
       const float* plane = data + (o * channels + c) * inner;
-      for (int64_t i = 0; i < inner; ++i) {
-        s.channel_sum[c] += plane[i];
+      for (int64_t i = 0; i < inner; i += stride) {
+        const double value = plane[i];
+        s.channel_sum[c] += value;
+        s.channel_square[c] += value * value;
         s.channel_max[c] = std::max(s.channel_max[c], std::fabs(plane[i]));
       }
     }
-    s.per_channel += inner;
+    s.per_channel += (inner + stride - 1) / stride;
   }
 }
 
-void AddChannels(TensorStatistics& s, const PinnedValue& value, const float* data, int64_t count) {
+void AddChannels(TensorStatistics& s, const PinnedValue& value, const float* data, int64_t count,
+                 int64_t positions) {
   const Dims dims = value.type.dims();
   if (dims.size() < 2 || count == 0) return;
   const bool planes = dims.size() > 3 && !value.channels_last;
   const int64_t channels = planes ? dims[1] : dims.back();
   s.channel_sum.resize(channels);
+  s.channel_square.resize(channels);
   s.channel_max.resize(channels);
   if (planes) {
-    AddPlanes(s, data, dims[0], channels, count / (dims[0] * channels));
+    const int64_t inner = count / (dims[0] * channels);
+    AddPlanes(s, data, dims[0], channels, inner, std::max<int64_t>(inner / positions, 1));
   } else {
     const int64_t rows = count / channels;
-    AddRows(s, data, rows, channels, std::max<int64_t>(rows / 512, 1));
+    AddRows(s, data, rows, channels, std::max<int64_t>(rows / positions, 1));
   }
+}
+
+std::vector<double> Divided(std::vector<double> sums, int64_t count) {
+  for (double& sum : sums) sum /= static_cast<double>(std::max<int64_t>(count, 1));
+  return sums;
+}
+
+// One loader's samples, each in the caller's thread.
+class Collector {
+ public:
+  Collector(Statistics statistics, int64_t positions)
+      : statistics_(std::move(statistics)), positions_(positions) {}
+
+  Status Run(runtime::Session& session, data::Loader& loader, Progress& progress,
+             std::mutex& progress_mutex) {
+    const auto look = [this](const PinnedValue& value, const void* data) { Look(value, data); };
+    const runtime::Observer observer(look);
+    std::vector<Tensor> outputs(session.graph().outputs().size());
+    loader.Rewind();
+    while (true) {
+      PARE_TRY(progress.Check());
+      PARE_ASSIGN(const auto batch, loader.Next());
+      if (!batch) return {};
+      PARE_TRY(session.Run(batch->inputs, outputs, {.observer = &observer}));
+      const std::lock_guard lock(progress_mutex);
+      progress.Advance(batch->count());
+    }
+  }
+  const Statistics& statistics() const { return statistics_; }
+
+ private:
+  void Look(const PinnedValue& value, const void* data) {
+    const auto at = statistics_.find(value.name);
+    if (at == statistics_.end() || value.type.dtype != DType::kF32) return;
+    const int64_t count = CountOf(value.type.dims()).value();
+    const auto* floats = static_cast<const float*>(data);
+    at->second.histogram.Add({floats, static_cast<size_t>(count)});
+    AddChannels(at->second, value, floats, count, positions_);
+  }
+
+  Statistics statistics_;
+  int64_t positions_;
+};
+
+Status CheckSeen(const Statistics& statistics) {
+  for (const auto& [name, s] : statistics) {
+    if (!s.histogram.empty()) continue;
+    return Fail(ErrorKind::kInvalid,
+                s.histogram.non_finite()
+                    ? Text("the value \"", name, "\" is never a finite number")
+                    : Text("the value \"", name, "\" was not seen while calibrating"),
+                "`pare run` on one sample shows what the float model gives");
+  }
+  return {};
+}
+
+template <typename T>
+void AddTo(std::vector<T>& sums, const std::vector<T>& more) {
+  sums.resize(std::max(sums.size(), more.size()));
+  for (size_t i = 0; i < more.size(); ++i) sums[i] += more[i];
 }
 
 }  // namespace
 
+void TensorStatistics::Merge(const TensorStatistics& other) {
+  histogram.Merge(other.histogram);
+  AddTo(channel_sum, other.channel_sum);
+  AddTo(channel_square, other.channel_square);
+  channel_max.resize(std::max(channel_max.size(), other.channel_max.size()));
+  for (size_t i = 0; i < other.channel_max.size(); ++i)
+    channel_max[i] = std::max(channel_max[i], other.channel_max[i]);
+  per_channel += other.per_channel;
+}
+
 std::vector<double> TensorStatistics::ChannelMeans() const {
-  std::vector<double> means = channel_sum;
-  for (double& mean : means) mean /= static_cast<double>(std::max<int64_t>(per_channel, 1));
-  return means;
+  return Divided(channel_sum, per_channel);
+}
+std::vector<double> TensorStatistics::ChannelPower() const {
+  return Divided(channel_square, per_channel);
 }
 
 Result<Statistics> Collect(const graph::Graph& graph, const std::vector<graph::ValueId>& values,
-                           data::Loader& loader, const model::Context& context,
-                           Progress& progress) {
+                           std::span<data::Loader> loaders, const model::Context& context,
+                           int64_t positions, Progress& progress) {
   graph::Graph pinned = graph;
   Statistics statistics;
   for (graph::ValueId id : values) {
@@ -72,34 +153,19 @@ Result<Statistics> Collect(const graph::Graph& graph, const std::vector<graph::V
   }
   PARE_ASSIGN(auto session, model::MakeSession(pinned, context));
 
-  const auto look = [&](const PinnedValue& value, const void* data) {
-    const auto at = statistics.find(value.name);
-    if (at == statistics.end() || value.type.dtype != DType::kF32) return;
-    const int64_t count = CountOf(value.type.dims()).value();
-    const auto* floats = static_cast<const float*>(data);
-    at->second.histogram.Add({floats, static_cast<size_t>(count)});
-    AddChannels(at->second, value, floats, count);
-  };
-  const runtime::Observer observer(look);
-
-  progress.Stage("calibrating", loader.samples());
-  loader.Rewind();
-  std::vector<Tensor> outputs(graph.outputs().size());
-  while (true) {
-    PARE_TRY(progress.Check());
-    PARE_ASSIGN(const auto batch, loader.Next());
-    if (!batch) break;
-    PARE_TRY(session->Run(batch->inputs, outputs, {.observer = &observer}));
-    progress.Advance(batch->count());
+  // Samples side by side, not each sample on all threads: looking at values is serial work.
+  std::vector<Collector> collectors(loaders.size(), Collector(statistics, positions));
+  std::vector<Status> done(loaders.size());
+  std::mutex progress_mutex;
+  context.pool->Run(std::ssize(loaders), [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i)
+      done[i] = collectors[i].Run(*session, loaders[i], progress, progress_mutex);
+  });
+  for (const Status& status : done) PARE_TRY(status);
+  for (const Collector& collector : collectors) {
+    for (const auto& [name, seen] : collector.statistics()) statistics[name].Merge(seen);
   }
-  for (const auto& [name, s] : statistics) {
-    if (!s.histogram.empty()) continue;
-    return Fail(ErrorKind::kInvalid,
-                s.histogram.non_finite()
-                    ? Text("the value \"", name, "\" is never a finite number")
-                    : Text("the value \"", name, "\" was not seen while calibrating"),
-                "`pare run` on one sample shows what the float model gives");
-  }
+  PARE_TRY(CheckSeen(statistics));
   return statistics;
 }
 

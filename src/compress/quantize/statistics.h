@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,19 +17,28 @@ namespace pare::compress {
 struct TensorStatistics {
   Histogram histogram;
   // By channel (dimension 1 of the source's layout; the last one for matrices): the mean over
-  // samples and positions, and the largest magnitude.
-  std::vector<double> channel_sum;
+  // samples and positions, the mean square, and the largest magnitude.
+  std::vector<double> channel_sum, channel_square;
   std::vector<float> channel_max;
   int64_t per_channel = 0;  // values summed for each channel
 
+  void Merge(const TensorStatistics& other);
   std::vector<double> ChannelMeans() const;
+  std::vector<double> ChannelPower() const;
 };
 
 using Statistics = std::map<std::string, TensorStatistics>;
 
-// Runs `graph` over all samples of the loader and looks at `values`. A value that is never finite,
-// or never computed, is an error that names it.
+// Positions of each sample that are looked at channel by channel: a mean over many samples doesn't
+// need all.
+inline constexpr int64_t kFewPositions = 64, kManyPositions = 1024;
+
+// Runs `graph` over all samples of the loaders and looks at `values`, several loaders at a time;
+// the result depends on how samples are spread over loaders, but not on the threads. A value that
+// is never finite, or never computed, is an error that names it. `progress` advances by the
+// samples.
 Result<Statistics> Collect(const graph::Graph& graph, const std::vector<graph::ValueId>& values,
-                           data::Loader& loader, const model::Context& context, Progress& progress);
+                           std::span<data::Loader> loaders, const model::Context& context,
+                           int64_t positions, Progress& progress);
 
 }  // namespace pare::compress

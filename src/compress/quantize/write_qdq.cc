@@ -66,8 +66,8 @@ float BestScale(std::span<const float> weights, const ChannelView& view, int64_t
 class QdqWriter {
  public:
   QdqWriter(Graph& graph, const Scheme& scheme, const std::vector<QuantParams>& params,
-            const WeightOptions& options)
-      : graph_(graph), scheme_(scheme), params_(params), options_(options) {}
+            const LayerWeights& weights)
+      : graph_(graph), scheme_(scheme), params_(params), weights_(weights) {}
 
   Status Run() {
     for (const Layer& layer : scheme_.layers) {
@@ -112,20 +112,11 @@ class QdqWriter {
   Status WriteWeights(const Layer& layer) {
     const Node node = graph_.node(layer.node);
     const ops::OpDef& op = *ops::FindOp(node.op);
-    // Where the same product has its result transposed, so is the channel axis.
-    std::vector<float> scales;
-    for (size_t i = 0; i < node.inputs.size(); ++i) {
-      if (op.quant.inputs[i].role != Role::kWeight) continue;
-      const Tensor& weights = graph_.value(node.inputs[i]).data;
-      const int axis = WeightAxis(node, weights.rank());
-      const auto bits = options_.bits.find(layer.node);
-      const QuantizedWeights quantized =
-          QuantizeWeights(weights, axis, bits == options_.bits.end() ? 8 : bits->second);
-      const std::string name = graph_.value(node.inputs[i]).name;
-      WriteConstant(layer.node, static_cast<int>(i), name, quantized.values, quantized.scales,
-                    axis);
-      scales = quantized.scales;
-    }
+    const int input = WeightInput(node);
+    const QuantizedWeights& quantized = *weights_.at(layer.node);
+    WriteConstant(layer.node, input, graph_.value(node.inputs[input]).name, quantized.values,
+                  quantized.scales, quantized.channel_axis);
+    std::vector<float> scales = quantized.scales;
     const float input_scale = InputScale(node, op);
     for (float& scale : scales) scale *= input_scale;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -173,10 +164,18 @@ class QdqWriter {
   Graph& graph_;
   const Scheme& scheme_;
   const std::vector<QuantParams>& params_;
-  const WeightOptions& options_;
+  const LayerWeights& weights_;
 };
 
 }  // namespace
+
+int WeightInput(const Node& node) {
+  const ops::OpDef& op = *ops::FindOp(node.op);
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (op.quant.inputs[i].role == Role::kWeight) return static_cast<int>(i);
+  }
+  return 1;
+}
 
 int WeightAxis(const Node& node, int rank) {
   const ops::OpDef* op = ops::FindOp(node.op);
@@ -188,7 +187,8 @@ int WeightAxis(const Node& node, int rank) {
 QuantizedWeights QuantizeWeights(const Tensor& weights, int channel_axis, int bits) {
   const ChannelView view(weights.shape(), channel_axis);
   const int largest = LargestLevel(bits);
-  QuantizedWeights quantized{Tensor::Make(DType::kI8, weights.shape()).value(), {}, channel_axis};
+  QuantizedWeights quantized{
+      Tensor::Make(DType::kI8, weights.shape()).value(), {}, channel_axis, {}};
   const auto in = weights.as<float>();
   const auto out = quantized.values.mutable_as<int8_t>();
   for (int64_t channel = 0; channel < view.channels; ++channel) {
@@ -215,8 +215,8 @@ Tensor DequantizeWeights(const QuantizedWeights& weights) {
 }
 
 Status WriteQdq(Graph& graph, const Scheme& scheme, const std::vector<QuantParams>& params,
-                const WeightOptions& options) {
-  PARE_TRY(QdqWriter(graph, scheme, params, options).Run());
+                const LayerWeights& weights) {
+  PARE_TRY(QdqWriter(graph, scheme, params, weights).Run());
   graph.RemoveDead();
   return ops::InferTypes(graph);
 }

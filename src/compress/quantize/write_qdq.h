@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "compress/quantize/calibrator.h"
@@ -9,30 +10,32 @@
 
 namespace pare::compress {
 
-struct WeightOptions {
-  std::map<graph::NodeId, int> bits;  // of a layer's weights where not 8
-};
-
 // One weighted layer's integers.
 struct QuantizedWeights {
   Tensor values;              // s8, the shape of the weights
   std::vector<float> scales;  // by channel
   int channel_axis = 0;
+  // Of each output channel by the rounding, on average; empty where the input's means are unknown.
+  std::vector<double> mean_shift;
 };
 
 // Symmetric per channel; the range of each channel is the one, of a few cuts below its largest
 // magnitude, with the least squared error. `bits` in [2, 8]: |q| ≤ 2^(bits−1) − 1, and ≤ 64 for 7
 // bits, which is what makes a pair of u8·s8 products fit 16 bits.
 QuantizedWeights QuantizeWeights(const Tensor& weights, int channel_axis, int bits);
+using LayerWeights = std::map<graph::NodeId, std::shared_ptr<const QuantizedWeights>>;
+
 // The weights that the integers stand for.
 Tensor DequantizeWeights(const QuantizedWeights& weights);
 
+// The input of a weighted layer's node that holds its weights.
+int WeightInput(const graph::Node& node);
 // The axis of the output channels in the weights of a Conv, Gemm or MatMul.
 int WeightAxis(const graph::Node& node, int rank);
 
-// `params` by group of the scheme. The graph stays valid for export; layers that are not integer
-// are untouched.
+// `params` by group of the scheme, `weights` of each weighted integer layer. The graph stays valid
+// for export; layers that are not integer are untouched.
 Status WriteQdq(graph::Graph& graph, const Scheme& scheme, const std::vector<QuantParams>& params,
-                const WeightOptions& options);
+                const LayerWeights& weights);
 
 }  // namespace pare::compress

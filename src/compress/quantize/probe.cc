@@ -1,0 +1,85 @@
+#include "compress/quantize/probe.h"
+
+#include <algorithm>
+
+#include "compress/score.h"
+
+namespace pare::compress {
+namespace {
+
+// Adds b − a to `sums`, by channel of [rows, channels, inner].
+void AddDifference(std::vector<double>& sums, const Tensor& a, const Tensor& b, int64_t rows) {
+  const auto channels = std::ssize(sums);
+  const int64_t inner = a.count() / (a.shape()[0] * channels);
+  const auto x = a.as<float>(), y = b.as<float>();
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t c = 0; c < channels; ++c) {
+      const int64_t begin = (row * channels + c) * inner;
+      for (int64_t i = begin; i < begin + inner; ++i) sums[c] += double{y[i]} - x[i];
+    }
+  }
+}
+
+}  // namespace
+
+Result<Probe> Probe::Make(data::Loader& loader, runtime::Session& model, size_t max_bytes,
+                          Progress& progress) {
+  Probe probe;
+  size_t bytes = 0;
+  while (bytes < max_bytes) {
+    PARE_TRY(progress.Check());
+    PARE_ASSIGN(auto batch, loader.Next());
+    if (!batch) break;
+    Known known{std::move(*batch), std::vector<Tensor>(model.graph().outputs().size())};
+    PARE_TRY(model.Run(known.batch.inputs, known.answers));
+    for (const Tensor& input : known.batch.inputs) bytes += input.bytes();
+    for (const Tensor& answer : known.answers) bytes += answer.bytes();
+    probe.known_.push_back(std::move(known));
+  }
+  return probe;
+}
+
+Result<double> Probe::Error(runtime::Session& other, int64_t samples, Progress& progress) const {
+  size_t count = 0;
+  for (int64_t seen = 0; count < known_.size() && seen < samples; ++count)
+    seen += known_[count].batch.count();
+  std::vector<PairScore> scores(count);
+  std::vector<Status> done(count);
+  other.pool().Run(static_cast<int64_t>(count), [&](int64_t begin, int64_t end, int) {
+    std::vector<Tensor> answers(other.graph().outputs().size());
+    for (int64_t i = begin; i < end; ++i) {
+      const Known& known = known_[i];
+      done[i] = progress.Check();
+      if (done[i]) done[i] = other.Run(known.batch.inputs, answers);
+      if (done[i]) scores[i].Add(known.answers, answers, known.batch.count());
+    }
+  });
+  PairScore total;
+  for (size_t i = 0; i < count; ++i) {
+    PARE_TRY(done[i]);
+    total.Merge(scores[i]);
+  }
+  return total.relative_error();
+}
+
+Result<std::vector<double>> Probe::MeanDifference(runtime::Session& other, int index,
+                                                  Progress& progress) const {
+  std::vector<Tensor> answers(other.graph().outputs().size());
+  std::vector<double> sums;
+  int64_t positions = 0;
+  for (const Known& known : known_) {
+    PARE_TRY(progress.Check());
+    PARE_TRY(other.Run(known.batch.inputs, answers));
+    const Tensor &a = known.answers[index], &b = answers[index];
+    if (a.dtype() != DType::kF32 || a.rank() < 2 || a.count() == 0 || a.shape() != b.shape())
+      return std::vector<double>();
+    sums.resize(a.shape()[1]);
+    if (std::ssize(sums) != a.shape()[1]) return std::vector<double>();
+    AddDifference(sums, a, b, known.batch.count());
+    positions += known.batch.count() * a.count() / (a.shape()[0] * a.shape()[1]);
+  }
+  for (double& sum : sums) sum /= static_cast<double>(std::max<int64_t>(positions, 1));
+  return sums;
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,71 @@
+// The descent finds the factor that a known error has its minimum at, and leaves alone what gains
+// nothing.
+#include "compress/quantize/refine.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "graph/text.h"
+#include "passes/pipeline.h"
+
+namespace pare::compress {
+namespace {
+
+class RefineTest : public ::testing::Test {
+ protected:
+  RefineTest() {
+    calibration_.graph = graph::Parse(R"(
+input x: f32[1,2,4,4]
+const w0: f32[2,2,1,1] = random(1, -1, 1)
+const w1: f32[2,2,1,1] = random(2, -1, 1)
+a = Conv(x, w0)
+y = Conv(a, w1)
+output y
+)")
+                             .value();
+    EXPECT_TRUE(passes::Simplify(calibration_.graph));
+    for (const char* name : {"x", "a", "y"}) {
+      TensorStatistics& statistics = calibration_.statistics[name];
+      const float values[] = {-1, 1, 0.5f};
+      statistics.histogram.Add(values);
+      statistics.channel_sum = {0, 0};
+      statistics.channel_square = {1, 1};
+      statistics.channel_max = {1, 1};
+      statistics.per_channel = 3;
+    }
+  }
+  // Descends on an error that is least where the range of `value` has the factor `best`.
+  float FactorFor(const std::string& value, float best) {
+    const Built built = Build(calibration_, {}).value();
+    const auto error_of = [&](const Variant& variant) -> Result<double> {
+      ++calls_;
+      const auto at = variant.range_factors.find(value);
+      const float factor = at == variant.range_factors.end() ? 1.0f : at->second;
+      return 1 + std::fabs(std::log(factor / best));
+    };
+    double error = error_of({}).value();
+    const Variant refined =
+        RefineRanges(calibration_, built, {}, error_of, error, progress_).value();
+    EXPECT_EQ(error, error_of(refined).value());
+    const auto at = refined.range_factors.find(value);
+    return at == refined.range_factors.end() ? 1.0f : at->second;
+  }
+
+  Calibration calibration_;
+  SilentProgress progress_;
+  int calls_ = 0;
+};
+
+TEST_F(RefineTest, FindsANarrowerAndAWiderRange) {
+  EXPECT_NEAR(FactorFor("a", 0.5f), 0.49f, 0.02);
+  EXPECT_NEAR(FactorFor("a", 1.4f), 1 / 0.7f, 0.02);
+}
+
+TEST_F(RefineTest, LeavesWhatIsBestAsItIsWithFewTrials) {
+  EXPECT_EQ(FactorFor("a", 1.0f), 1.0f);
+  EXPECT_LE(calls_, 2 + 3 * 2 * 2);  // three values, each narrower and wider, in two passes
+}
+
+}  // namespace
+}  // namespace pare::compress
