@@ -102,7 +102,7 @@ TEST(CommandLine, ErrorsHaveAReasonAWayOutAndACode) {
        3,
        "can't create"},
       {{"quantize", kModel, "--data", kPictures, "-o", "/dev/null"}, 2, "a pipe or device"},
-      {{"quantize", kModel, "--data", kPictures, "-o", out, "--max-drop", "-1"}, 2, "0 and 100"},
+      {{"quantize", kModel, "--data", kPictures, "-o", out, "--max-drop", "101"}, 2, "not between"},
       {{"quantize", kModel, "--data", kPictures, "-o", out, "--max-drop", "1", "--metric", "mse"},
        2,
        "leave it out"},

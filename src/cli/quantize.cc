@@ -57,8 +57,8 @@ struct QuantizeOptions {
         "--max-drop", "POINTS",
         [this](std::string_view text) -> Status {
           PARE_TRY(ParseNumber(text, quantize.max_drop));
-          if (*quantize.max_drop >= 0 && *quantize.max_drop <= 100) return {};
-          return Fail(ErrorKind::kUsage, Text(text, " is not between 0 and 100"));
+          if (*quantize.max_drop >= -100 && *quantize.max_drop <= 100) return {};
+          return Fail(ErrorKind::kUsage, Text(text, " is not between -100 (a gain) and 100"));
         },
         "give layers back to float, worst first, until top-1 (without labels: agreement) "
         "drops by no more");
