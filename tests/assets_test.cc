@@ -112,6 +112,7 @@ struct Accuracy {
   const char* preprocess;  // "field=text;…"
   double top1;
   double within;
+  const char* switches = "";  // of passes
 };
 void PrintTo(const Accuracy& accuracy, std::ostream* out) { *out << accuracy.model; }
 
@@ -120,9 +121,11 @@ constexpr const char* kCifar = "datasets/cifar10_test_first1000.bin";
 constexpr const char* kTorch = "size=0;mean=0.485,0.456,0.406;std=0.229,0.224,0.225";
 constexpr const char* kTensorFlow = "size=0;mean=1;scale=1/127.5;label_offset=1";
 
-// What the MANIFEST of the assets measured for the same pictures. The quantized MobileNets round at
-// ties all over: other engines on other machines differ from it, and from each other, by more than
-// the float models do.
+// What the MANIFEST of the assets measured for the same pictures. It ran the quantized models as
+// they are written, in floats between Q and DQ: so do the rows with kAsWritten. In integers sums
+// are rounded once where floats round several times; on the two MobileNets that moves as many
+// answers as it does in other engines that compute so.
+constexpr const char* kAsWritten = "-QdqToInteger";
 const Accuracy kAccuracies[] = {
     {"cifar10/resnet20_cifar10_fp32.onnx", kCifar, kTorch, 91.5, 0.2},
     {"cifar10/resnet32_cifar10_fp32.onnx", kCifar, kTorch, 92.8, 0.2},
@@ -130,13 +133,19 @@ const Accuracy kAccuracies[] = {
     {"cifar10/resnet56_cifar10_fp32.onnx", kCifar, kTorch, 92.6, 0.2},
     {"mlperf_tiny/ic_resnet8_cifar10_fp32.onnx", kCifar, "scale=1", 88.1, 0.2},
     {"mlperf_tiny/ic_resnet8_cifar10_int8_qdq.onnx", kCifar, "scale=1", 87.7, 0.3},
+    {"mlperf_tiny/ic_resnet8_cifar10_int8_qdq.onnx", kCifar, "scale=1", 87.7, 0.2, kAsWritten},
     {"imagenet/mobilenetv2_1.0_torchvision_fcrecon_fp32.onnx", kImageNet, kTorch, 82.4, 0.2},
     {"imagenet/squeezenet1.1_fp32.onnx", kImageNet, kTorch, 60.7, 0.2},
     {"imagenet/mobilenet_v1_0.25_224_fp32.onnx", kImageNet, kTensorFlow, 54.8, 0.2},
     {"imagenet/mobilenet_v2_1.0_224_qat_uint8_pertensor_qdq.onnx", kImageNet, kTensorFlow, 87.4,
      0.4},
+    {"imagenet/mobilenet_v2_1.0_224_qat_uint8_pertensor_qdq.onnx", kImageNet, kTensorFlow, 87.4,
+     0.2, kAsWritten},
     {"imagenet/tf2_mobilenet_v2_1.0_224_ptq_int8_perchannel_qdq.onnx", kImageNet, kTensorFlow, 86.7,
      0.8},
+    // The MANIFEST's 86.7 is not what ONNX Runtime 1.32 gives without rewrites: 86.0.
+    {"imagenet/tf2_mobilenet_v2_1.0_224_ptq_int8_perchannel_qdq.onnx", kImageNet, kTensorFlow, 86.0,
+     0.2, kAsWritten},
 };
 
 class AssetAccuracy : public ::testing::TestWithParam<Accuracy> {};
@@ -153,7 +162,8 @@ TEST_P(AssetAccuracy, IsTheManifests) {
     const size_t equals = field.find('=');
     ASSERT_TRUE(preprocess.Set(field.substr(0, equals), field.substr(equals + 1)));
   }
-  auto session = model::MakeSession(model->graph(), model::Context::Make(0));
+  auto session =
+      model::MakeSession(model->graph(), model::Context::Make(0), {.switches = expected.switches});
   ASSERT_TRUE(session) << session.error().message();
   auto loader = data::Loader::Make(*dataset, model::InputSpecs(model->graph()),
                                    {.batch = 4, .preprocess = preprocess, .prefetch = true});
@@ -170,7 +180,7 @@ INSTANTIATE_TEST_SUITE_P(Labelled, AssetAccuracy, ::testing::ValuesIn(kAccuracie
                            std::string name = info.param.model;
                            for (char& c : name)
                              c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-                           return name;
+                           return name + (*info.param.switches ? "_as_written" : "");
                          });
 
 }  // namespace

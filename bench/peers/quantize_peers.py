@@ -2,11 +2,12 @@
 """Static int8 of MobileNetV2 by pare and by ONNX Runtime, side by side: whole processes, then top-1 of what they wrote.
 
     quantize_peers.py [--model M] [--data sample1000.tar] [--rounds 3] [--quantizers pare,ort] [--pare build/pare] [--threads N]
-                      [--pare-arguments '...']
+                      [--pare-arguments '...'] [--preset imagenet] [--label-offset 0]
 
-Both calibrate on 300 pictures: ONNX Runtime on the first three of each ten in order, pare on the 300 it draws. The int8 files
-run in ONNX Runtime and in OpenVINO, on all 1,000 pictures and on the 700 left out by the rule "first three of each ten" (for
-pare's file some of those 700 may be among the ones it drew; give it a list of the same 300 by --pare-arguments to exclude that).
+Both calibrate on 300 pictures: ONNX Runtime on the first three of each ten in order, pare on the 300 it draws. The rounds time
+calibrating and writing: pare is told to verify on a single picture, ONNX Runtime does not verify. Then pare runs once more as a
+user would, and says what float and int8 reach on the 700 pictures that it did not calibrate on. The int8 files run in ONNX Runtime
+and in OpenVINO on all 1,000; pare's own also in pare, exactly and as an engine whose 8-bit products saturate.
 """
 
 import argparse
@@ -42,25 +43,44 @@ def whole_process(command, threads):
 
 def command(quantizer, out, options):
     if quantizer == 'pare':
-        return [options.pare, 'quantize', options.model, '--data', options.data, '-o', out, *shlex.split(options.pare_arguments)]
+        return [options.pare, 'quantize', options.model, '--data', options.data, '-o', out, '--verification', '1', '--seconds', '0.05',
+                *shlex.split(options.pare_arguments)]
     return [sys.executable, HERE / 'ort_quantize.py', options.model, out, '--data', options.data, '--take-every', RULE]
 
 
-def top1(model, engine, options, rest):
-    arguments = ['--skip-every', RULE] if rest else []
+def top1(model, engine, options):
     done = subprocess.run([sys.executable, ROOT / 'tools' / 'oracle' / 'evaluate_onnx.py', model, '--data', options.data,
-                           '--engine', engine, '--json', *arguments], capture_output=True, text=True)
+                           '--preset', options.preset, '--label-offset', str(options.label_offset), '--engine', engine, '--json'],
+                          capture_output=True, text=True)
     return f'{json.loads(done.stdout)["top1"]:.2f}' if done.returncode == 0 else 'fails'
+
+
+def pare_json(options, *arguments):
+    done = subprocess.run([options.pare, *arguments, '--data', options.data, '--json'], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f'pare {shlex.join(map(str, arguments))} failed ({done.returncode}):\n{done.stderr[-2000:]}')
+    return json.loads(done.stdout)
+
+
+def as_user(out, options):
+    """What `pare quantize` itself reports, and its file in pare, exactly and with saturating products, on all pictures."""
+    report = pare_json(options, 'quantize', options.model, '-o', out, *shlex.split(options.pare_arguments))
+    quality, size = report['quality'], report['bytes']
+    exact = pare_json(options, 'evaluate', out)['top1']
+    saturating = pare_json(options, 'evaluate', out, '--saturating')['top1']
+    return (f'pare, {quality["count"]} pictures that it did not calibrate on: float {quality["top1_a"]:.2f} %, int8 '
+            f'{quality["top1_b"]:.2f} %; {100 * size["b"] / size["a"]:.1f} % of the size; peak with verification '
+            f'{report["peak_memory_bytes"] / 1e6:.0f} MB. All pictures in pare: {exact:.2f} %, saturating {saturating:.2f} %.')
 
 
 def row(name, model, measured, options):
     cells = [name, f'{Path(model).stat().st_size:,}']
     if measured:
         seconds, megabytes = zip(*measured)
-        cells += [f'{statistics.median(seconds):.1f}', f'{max(megabytes):.0f}']
+        cells += [f'{statistics.median(seconds):.1f}', f'{max(megabytes) * 1.048576:.0f}']
     else:
         cells += ['–', '–']
-    cells += [top1(model, engine, options, rest) for engine in ('ort', 'openvino') for rest in (True, False)]
+    cells += [top1(model, engine, options) for engine in ('ort', 'openvino')]
     return '| ' + ' | '.join(cells) + ' |'
 
 
@@ -73,6 +93,8 @@ def main():
     parser.add_argument('--quantizers', type=lambda s: s.split(','), default='pare,ort')
     parser.add_argument('--pare', default=str(ROOT / 'build' / 'pare'))
     parser.add_argument('--pare-arguments', default=PREPROCESSING)
+    parser.add_argument('--preset', default='imagenet')
+    parser.add_argument('--label-offset', type=int, default=0)
     options = parser.parse_args()
     folder = ROOT / 'build' / 'peers'
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,11 +105,16 @@ def main():
             Path(files[name]).unlink(missing_ok=True)
             measured[name].append(whole_process(command(name, files[name], options), options.threads))
             print(f'round {i + 1}: {name}: {measured[name][-1][0]:.1f} s, {measured[name][-1][1]:.0f} MB', file=sys.stderr)
-    print('| model | bytes | seconds | peak MB | top-1 ORT, other 700 | ORT, all | top-1 OpenVINO, other 700 | OpenVINO, all |')
-    print('|---|---|---|---|---|---|---|---|')
+    text = as_user(files['pare'], options) if 'pare' in files else ''
+    print('| model | bytes | seconds | peak MB | top-1 in ONNX Runtime | in OpenVINO |')
+    print('|---|---|---|---|---|---|')
     print(row('float', options.model, None, options))
     for name in options.quantizers:
         print(row(name, files[name], measured[name], options), flush=True)
+    if {'pare', 'ort'} <= files.keys():
+        ratios = [p[0] / o[0] for p, o in zip(measured['pare'], measured['ort'])]
+        text += f' Time of pare / ONNX Runtime: {statistics.median(ratios):.2f} [{min(ratios):.2f}–{max(ratios):.2f}].'
+    print('\n' + text.strip())
 
 
 if __name__ == '__main__':
