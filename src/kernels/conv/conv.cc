@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "kernels/activation.h"
+#include "kernels/conv/reference.h"
 #include "kernels/table.h"
 
 namespace pare::kernels {
@@ -48,20 +48,6 @@ float Sum(const ConvArgs& args, int64_t image, int64_t oy, int64_t ox, int64_t o
   return sum;
 }
 
-void Run(const ConvArgs& args, int64_t task_begin, int64_t task_end, void*) noexcept {
-  const ConvShape& s = args.shape;
-  for (int64_t task = task_begin; task < task_end; ++task) {
-    for (int64_t ox = 0; ox < s.out_w; ++ox) {
-      const int64_t pixel = task * s.out_w + ox;
-      for (int64_t oc = 0; oc < s.out_c; ++oc) {
-        float sum = Sum(args, task / s.out_h, task % s.out_h, ox, oc);
-        if (args.residual) sum += args.residual[pixel * s.residual_stride + oc];
-        args.y[pixel * s.out_stride + oc] = Activate(args.activation, sum);
-      }
-    }
-  }
-}
-
 }  // namespace
 
 extern constexpr ConvKernel conv_f32_scalar{.supports = Supports,
@@ -70,7 +56,7 @@ extern constexpr ConvKernel conv_f32_scalar{.supports = Supports,
                                             .pack = Pack,
                                             .tasks = Tasks,
                                             .scratch_bytes = ScratchBytes,
-                                            .run = Run};
+                                            .run = RunReference<Sum>};
 
 #define PARE_KERNEL(isa, symbol) PARE_DECLARE_ROW(ConvKernel, isa, symbol)
 #include "kernels/conv/conv.inc"
