@@ -28,6 +28,15 @@ struct ConvGeometry {
   bool depthwise() const { return groups == x.channels && groups == y.channels; }
 };
 Result<ConvGeometry> ReadConvolution(const NodeView& view, int w);
+// As kernels::ConvShape or kernels::QConvShape.
+template <typename Shape>
+Shape ConvImageShape(const ConvGeometry& conv) {
+  auto shape = WindowShapeOf<Shape>(conv.x, conv.y, conv.window);
+  shape.in_c = conv.x.channels;
+  shape.out_c = conv.y.channels;
+  shape.groups = conv.groups;
+  return shape;
+}
 // The geometry as the plain loop takes it.
 kernels::WindowShape PlainShape(const Image& x, const Image& y, const Window& window);
 // Fills the shape and the weights' strides; pointers are set when it runs.

@@ -6,27 +6,10 @@
 namespace pare::ops {
 
 kernels::ConvShape ImageShape(const ConvGeometry& conv) {
-  const Image &x = conv.x, &y = conv.y;
-  const Window& window = conv.window;
-  return {.batch = x.batch,
-          .in_h = x.size[1],
-          .in_w = x.size[2],
-          .in_c = x.channels,
-          .out_h = y.size[1],
-          .out_w = y.size[2],
-          .out_c = y.channels,
-          .kernel_h = window.kernel[1],
-          .kernel_w = window.kernel[2],
-          .stride_h = window.stride[1],
-          .stride_w = window.stride[2],
-          .dilation_h = window.dilation[1],
-          .dilation_w = window.dilation[2],
-          .pad_top = window.pad_begin[1],
-          .pad_left = window.pad_begin[2],
-          .groups = conv.groups,
-          .in_stride = x.channels,
-          .out_stride = y.channels,
-          .residual_stride = y.channels};
+  auto shape = ConvImageShape<kernels::ConvShape>(conv);
+  shape.in_stride = conv.x.channels;
+  shape.out_stride = shape.residual_stride = conv.y.channels;
+  return shape;
 }
 
 namespace {

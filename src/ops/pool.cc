@@ -127,28 +127,12 @@ bool IsImage(const PrepareContext& context) {
 
 Status PrepareImage(PrepareContext& context, bool global, bool max) {
   PARE_ASSIGN(const PoolGeometry pool, ReadPool(context, global));
-  const Image &x = pool.x, &y = pool.y;
-  const Window& window = pool.window;
-  const kernels::PoolShape shape{.batch = x.batch,
-                                 .channels = x.channels,
-                                 .in_h = x.size[1],
-                                 .in_w = x.size[2],
-                                 .out_h = y.size[1],
-                                 .out_w = y.size[2],
-                                 .kernel_h = window.kernel[1],
-                                 .kernel_w = window.kernel[2],
-                                 .stride_h = window.stride[1],
-                                 .stride_w = window.stride[2],
-                                 .dilation_h = window.dilation[1],
-                                 .dilation_w = window.dilation[2],
-                                 .pad_top = window.pad_begin[1],
-                                 .pad_left = window.pad_begin[2],
-                                 .pad_bottom = window.pad_end[1],
-                                 .pad_right = window.pad_end[2],
-                                 .in_stride = x.channels,
-                                 .out_stride = x.channels,
-                                 .max = max,
-                                 .count_padding = context.attrs().i("count_include_pad", 0) != 0};
+  auto shape = PoolImageShape<kernels::PoolShape>(pool);
+  shape.pad_bottom = pool.window.pad_end[1];
+  shape.pad_right = pool.window.pad_end[2];
+  shape.in_stride = shape.out_stride = pool.x.channels;
+  shape.max = max;
+  shape.count_padding = context.attrs().i("count_include_pad", 0) != 0;
   if (shape.tasks() * shape.out_w * shape.channels == 0) return {};
   const auto* row = kernels::FindPool(context.cpu(), shape);
   context.AddStep({.run = RunImage,

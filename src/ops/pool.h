@@ -18,6 +18,13 @@ struct PoolGeometry {
 };
 // The window of a global pool is the whole input.
 Result<PoolGeometry> ReadPool(const NodeView& view, bool global);
+// As kernels::PoolShape or kernels::QPoolShape.
+template <typename Shape>
+Shape PoolImageShape(const PoolGeometry& pool) {
+  auto shape = WindowShapeOf<Shape>(pool.x, pool.y, pool.window);
+  shape.channels = pool.x.channels;
+  return shape;
+}
 
 // Pooling of u8 with channels last. Max takes no attributes but the window's.
 enum class BytePool : uint8_t { kMax, kAverage };

@@ -168,24 +168,7 @@ Status PrepareQConv(PrepareContext& context) {
   PARE_ASSIGN(const ConvGeometry conv, ReadConvolution(context, kW));
   if (conv.spatial > 2)
     return Unsupported("pare's integer convolutions have one or two dimensions");
-  const Image &x = conv.x, &y = conv.y;
-  const Window& window = conv.window;
-  return PrepareQ(context, {.batch = x.batch,
-                            .in_h = x.size[1],
-                            .in_w = x.size[2],
-                            .in_c = x.channels,
-                            .out_h = y.size[1],
-                            .out_w = y.size[2],
-                            .out_c = y.channels,
-                            .kernel_h = window.kernel[1],
-                            .kernel_w = window.kernel[2],
-                            .stride_h = window.stride[1],
-                            .stride_w = window.stride[2],
-                            .dilation_h = window.dilation[1],
-                            .dilation_w = window.dilation[2],
-                            .pad_top = window.pad_begin[1],
-                            .pad_left = window.pad_begin[2],
-                            .groups = conv.groups});
+  return PrepareQ(context, ConvImageShape<QConvShape>(conv));
 }
 
 Status PrepareQGemm(PrepareContext& context) {

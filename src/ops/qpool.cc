@@ -52,22 +52,7 @@ Status PrepareBytePool(PrepareContext& context, const PoolGeometry& pool, BytePo
         "pare's integer pooling is of one or two dimensions, and counts no padding "
         "beyond that of the node");
   }
-  const Image &x = pool.x, &y = pool.y;
-  const Window& window = pool.window;
-  const kernels::QPoolShape shape{.batch = x.batch,
-                                  .channels = x.channels,
-                                  .in_h = x.size[1],
-                                  .in_w = x.size[2],
-                                  .out_h = y.size[1],
-                                  .out_w = y.size[2],
-                                  .kernel_h = window.kernel[1],
-                                  .kernel_w = window.kernel[2],
-                                  .stride_h = window.stride[1],
-                                  .stride_w = window.stride[2],
-                                  .dilation_h = window.dilation[1],
-                                  .dilation_w = window.dilation[2],
-                                  .pad_top = window.pad_begin[1],
-                                  .pad_left = window.pad_begin[2]};
+  const auto shape = PoolImageShape<kernels::QPoolShape>(pool);
   if (shape.tasks() * shape.out_w * shape.channels == 0) return {};
   const graph::Attrs& attrs = context.attrs();
   const auto* row = kernels::FindQPool(context.cpu());

@@ -58,6 +58,25 @@ struct Window {
 };
 Window ResolveWindow(const WindowAttrs& attrs, const Image& x);
 
+// What the shapes of all kernel families for images of one or two dimensions say alike; what else a
+// shape has stays as it is by default.
+template <typename Shape>
+Shape WindowShapeOf(const Image& x, const Image& y, const Window& window) {
+  return {.batch = x.batch,
+          .in_h = x.size[1],
+          .in_w = x.size[2],
+          .out_h = y.size[1],
+          .out_w = y.size[2],
+          .kernel_h = window.kernel[1],
+          .kernel_w = window.kernel[2],
+          .stride_h = window.stride[1],
+          .stride_w = window.stride[2],
+          .dilation_h = window.dilation[1],
+          .dilation_w = window.dilation[2],
+          .pad_top = window.pad_begin[1],
+          .pad_left = window.pad_begin[2]};
+}
+
 // What every operator with one window over input 0 infers: the input's batch, `channels`, and the
 // extents of the window. The rank must be known.
 Status InferWindowed(InferContext& context, const WindowAttrs& window, graph::Dim channels);
