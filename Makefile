@@ -3,7 +3,7 @@ JOBS ?= $(shell nproc)
 BUILD := build
 PRESET ?= dev
 
-.PHONY: all setup build demo test check test-assets bench fmt clean
+.PHONY: all setup build demo test replay check test-assets bench fmt clean
 all: build
 
 setup:
@@ -21,6 +21,12 @@ demo: setup
 test: setup
 	@tools/build.sh $(PRESET) all
 	@ctest --test-dir $(BUILD)/$(PRESET) --output-on-failure -j $(JOBS) -LE 'assets|emulated'
+
+# Writes tests/replay anew: the optimized graphs, memory plans and kernel choices that a change is meant to alter.
+replay: setup
+	@tools/build.sh $(PRESET) pare_tests
+	@PARE_UPDATE_REPLAY=1 $(BUILD)/$(PRESET)/pare_tests --gtest_brief=1 --gtest_filter='*Replay*'
+	@git status --short tests/replay
 
 # Format, layers, ISA leaks, sizes, warnings of both compilers, emulated rows, sanitizers.
 check: setup

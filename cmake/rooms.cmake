@@ -47,7 +47,10 @@ endfunction()
 # kernels/<family>/<isa>.cc is compiled for that ISA and for nothing else.
 set(PARE_FLAGS_avx2 -mavx2 -mfma -mf16c)
 set(PARE_FLAGS_avxvnni ${PARE_FLAGS_avx2} -mavxvnni)
-set(PARE_FLAGS_avx512 ${PARE_FLAGS_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
+# g++ would put arithmetic about shapes into AVX-512's registers (min and max of 64 bits); plans for CPUs that this
+# machine is not need its results, too.
+set(PARE_FLAGS_avx512 ${PARE_FLAGS_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl
+    $<$<CXX_COMPILER_ID:GNU>:-mno-stv>)
 set(PARE_FLAGS_avx512vnni ${PARE_FLAGS_avx512} -mavx512vnni)
 set(PARE_FLAGS_avx512bf16 ${PARE_FLAGS_avx512} -mavx512bf16)
 set(PARE_FLAGS_neon "")

@@ -34,7 +34,7 @@ Result<std::shared_ptr<const std::byte>> PackCache::Get(
   std::weak_ptr<const std::byte>& slot = entries_[key];
   if (auto held = slot.lock()) return held;
   PARE_ASSIGN(Tensor memory, Tensor::Make(DType::kU8, {static_cast<int64_t>(bytes)}));
-  fill(memory.mutable_data());
+  if (filling_ == Filling::kNow) fill(memory.mutable_data());
   *bytes_ += bytes;
   // Made in place: a temporary's end would be counted, too.
   const std::shared_ptr<const Packed> packed(new Packed{memory, std::move(sources), bytes_});

@@ -62,6 +62,12 @@ struct Step {
 class PackCache {
  public:
   using Fill = FunctionRef<void(std::byte*)>;
+  // kNever leaves the bytes unset: plans that are looked at and never run may be for a CPU that
+  // this machine is not, and packing would run instructions that it lacks.
+  enum class Filling : uint8_t { kNow, kNever };
+
+  explicit PackCache(Filling filling = Filling::kNow) : filling_(filling) {}
+
   // The bytes under `key`, made by `fill` where nobody holds them yet. Aligned to 64. `sources` are
   // the owners of the constants that the key names by address: the entry keeps them alive, so that
   // no other constant can take the address.
@@ -71,6 +77,7 @@ class PackCache {
   size_t bytes() const;  // held now
 
  private:
+  Filling filling_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, std::weak_ptr<const std::byte>> entries_;
   std::shared_ptr<std::atomic<size_t>> bytes_ = std::make_shared<std::atomic<size_t>>(0);
