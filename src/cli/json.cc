@@ -3,32 +3,12 @@
 #include <charconv>
 #include <cmath>
 
-#include "cli/text.h"
+#include "base/json_quote.h"
 
 namespace pare::cli {
 namespace {
 
 constexpr size_t kShort = 96;  // columns
-
-void PrintString(std::string& out, std::string_view text) {
-  constexpr char kHex[] = "0123456789abcdef";
-  out += '"';
-  for (const Utf8Piece piece : Utf8Pieces(text)) {
-    const auto byte = static_cast<unsigned char>(piece.bytes[0]);
-    if (!piece.valid) {
-      out += {'\\', '\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
-    } else if (byte == '"' || byte == '\\') {
-      out += {'\\', static_cast<char>(byte)};
-    } else if (byte == '\n') {
-      out += "\\n";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      out += {'\\', 'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]};
-    } else {
-      out += piece.bytes;
-    }
-  }
-  out += '"';
-}
 
 // Shortest that reads back as the same number, and never in scientific notation for common sizes.
 void PrintNumber(std::string& out, double value) {
@@ -91,7 +71,7 @@ void Json::Print(std::string& out, int indent) const {
   } else if (const double* number = std::get_if<double>(&value_)) {
     std::isfinite(*number) ? PrintNumber(out, *number) : void(out += "null");
   } else if (const std::string* text = std::get_if<std::string>(&value_)) {
-    PrintString(out, *text);
+    out += JsonQuoted(*text);
   } else if (const auto* elements = std::get_if<std::vector<Json>>(&value_)) {
     out += '[';
     for (size_t i = 0; i < elements->size(); ++i) {
@@ -104,8 +84,7 @@ void Json::Print(std::string& out, int indent) const {
     out += '{';
     for (size_t i = 0; i < members.size(); ++i) {
       separate(i == 0);
-      PrintString(out, members[i].first);
-      out += ": ";
+      out += JsonQuoted(members[i].first) + ": ";
       print(members[i].second);
     }
     close('}', members.empty());

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/utf8.h"
+
 namespace pare::cli {
 namespace {
 
@@ -27,27 +29,6 @@ bool In(const Span (&spans)[count], uint32_t code) {
                      [&](Span span) { return code >= span.first && code <= span.last; });
 }
 
-// The length of the well-formed character at the beginning of `text` (Unicode, table 3-7), and its
-// code; length 0 where there is none.
-size_t Decode(std::string_view text, uint32_t& code) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) {
-    code = first;
-    return 1;
-  }
-  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  code = first & (0xff >> (length + 1));
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-    code = code << 6 | (byte(i) & 0x3f);
-  }
-  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-  return code < kLeast[length] || code > 0x10ffff || surrogate ? 0 : length;
-}
-
 // Three digits that count, and a unit of powers of 1000.
 std::string Scaled(double value, const char* const* units) {
   while (std::abs(value) >= 999.5 && units[1]) {
@@ -64,7 +45,7 @@ std::vector<Utf8Piece> Utf8Pieces(std::string_view text) {
   std::vector<Utf8Piece> pieces;
   while (!text.empty()) {
     uint32_t code = 0;
-    const size_t length = Decode(text, code);
+    const size_t length = DecodeUtf8(text, code);
     const int columns = length == 0 ? 1 : In(kCombining, code) ? 0 : In(kWide, code) ? 2 : 1;
     pieces.push_back({text.substr(0, std::max<size_t>(length, 1)), length > 0, columns});
     text.remove_prefix(std::max<size_t>(length, 1));

@@ -1,7 +1,8 @@
 #include "runtime/profile.h"
 
 #include <algorithm>
-#include <cstdio>
+
+#include "base/json_quote.h"
 
 namespace pare::runtime {
 namespace {
@@ -13,23 +14,6 @@ std::string KernelOf(const PlanNode& node) {
     text += Text(text.empty() ? "" : "+", step.kernel);
   }
   return text;
-}
-
-// Names may hold any bytes; JSON strings may not.
-std::string Quoted(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') quoted += '\\';
-    if (byte < 0x20 || byte >= 0x7f) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", byte);
-      quoted += escape;
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + '"';
 }
 
 }  // namespace
@@ -67,9 +51,9 @@ std::string Profile::ChromeTrace() const {
     if (node.ns.empty()) continue;
     const double us = static_cast<double>(node.ns.back()) * 1e-3;
     trace += Text(now_us > 0 ? ",\n" : "\n",
-                  "{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"name\":", Quoted(node.name),
-                  ",\"cat\":", Quoted(node.op), ",\"ts\":", now_us, ",\"dur\":", us,
-                  ",\"args\":{\"kernel\":", Quoted(node.kernel), "}}");
+                  "{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"name\":", JsonQuoted(node.name),
+                  ",\"cat\":", JsonQuoted(node.op), ",\"ts\":", now_us, ",\"dur\":", us,
+                  ",\"args\":{\"kernel\":", JsonQuoted(node.kernel), "}}");
     now_us += us;
   }
   return trace + "\n]}\n";

@@ -106,5 +106,18 @@ TEST(Session, PinnedValuesAreSeen) {
   EXPECT_EQ(seen, (std::vector<std::string>{"x", "y"}));
 }
 
+TEST(Profile, TraceIsJsonWhateverBytesNamesHold) {
+  Plan plan;
+  plan.nodes.resize(1);
+  plan.nodes[0].name = "größe \xff \"x\"";
+  plan.nodes[0].op = "Relu";
+  Profile profile;
+  const int64_t ns[] = {1500};
+  profile.Add(plan, ns);
+  EXPECT_NE(profile.ChromeTrace().find(R"("name":"größe \\xff \"x\"","cat":"Relu","ts":0,)"),
+            std::string::npos)
+      << profile.ChromeTrace();
+}
+
 }  // namespace
 }  // namespace pare::runtime
