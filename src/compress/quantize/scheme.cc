@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compress/quantize/write_qdq.h"
 #include "ops/op_def.h"
 
 namespace pare::compress {
@@ -79,6 +80,14 @@ class SchemeMaker {
            PointOf(producer) == node.outputs[0];
   }
 
+  // Integers of a bias have the scales of the weights' channels: it must be [N] or [1, N].
+  bool IsBiasOfChannels(const Node& node, size_t input) const {
+    const Dims& weights = graph_.value(node.inputs[1]).data.shape();
+    const Tensor& bias = graph_.value(node.inputs[input]).data;
+    const int64_t channels = weights[WeightAxis(node, static_cast<int>(weights.size()))];
+    return bias.rank() > 0 && bias.count() == channels && bias.shape().back() == channels;
+  }
+
   // Why the node can't be integer by its own nature; empty where it can.
   std::string Obstacle(const Node& node, const OpDef& op) const {
     if (!op.quant.integer) return std::string(op.quant.keep_float);
@@ -92,6 +101,8 @@ class SchemeMaker {
       if (role == Role::kWeight && !constant)
         return "both operands are computed: there are no weights";
       if (role == Role::kBias && !constant) return "its bias is computed while the model runs";
+      if (role == Role::kBias && !IsBiasOfChannels(node, i))
+        return "its bias is not one number for each output channel";
       activation |= role == Role::kActivation && !constant;
     }
     return activation ? "" : "all of its operands are constants";

@@ -1,0 +1,76 @@
+#include "compress/quantize/scheme.h"
+
+#include <gtest/gtest.h>
+
+#include "compress/quantize/write_qdq.h"
+#include "graph/text.h"
+#include "ops/node_view.h"
+
+namespace pare::compress {
+namespace {
+
+// y = Gemm(x[2,4], w[4,3], bias); a second Gemm, so that the first has an integer consumer.
+graph::Graph GemmWithBias(const char* bias) {
+  auto graph = graph::Parse(Text(R"(
+input x: f32[2,4]
+const w: f32[4,3] = random(1, -1, 1)
+const b: )",
+                                 bias, R"( = random(2, -1, 1)
+const v: f32[3,3] = random(3, -1, 1)
+h: f32[2,3] = Gemm(x, w, b)
+y: f32[2,3] = Gemm(h, v)
+output y
+)"));
+  EXPECT_TRUE(graph) << graph.error().message();
+  return *graph;
+}
+
+TEST(Scheme, KeepsALayerFloatWhoseBiasIsNotOfChannels) {
+  const struct {
+    const char* bias;
+    bool integer;
+  } kCases[] = {{"f32[3]", true},  {"f32[1,3]", true},  {"f32[]", false},
+                {"f32[1]", false}, {"f32[2,3]", false}, {"f32[2,1]", false}};
+  for (const auto& c : kCases) {
+    SCOPED_TRACE(c.bias);
+    graph::Graph graph = GemmWithBias(c.bias);
+    const Scheme scheme = MakeScheme(graph, {});
+    ASSERT_EQ(scheme.layers.size(), 2u);
+    EXPECT_EQ(scheme.layers[0].integer, c.integer);
+    EXPECT_EQ(scheme.layers[0].reason,
+              c.integer ? "" : "its bias is not one number for each output channel");
+    EXPECT_TRUE(scheme.layers[1].integer);
+    const std::vector<QuantParams> params(static_cast<size_t>(scheme.groups),
+                                          {.scale = 0.02f, .zero_point = 128});
+    LayerWeights weights;
+    for (const Layer& layer : scheme.layers) {
+      const Tensor& w = graph.value(graph.node(layer.node).inputs[1]).data;
+      weights[layer.node] = std::make_shared<QuantizedWeights>(
+          QuantizedWeights{.values = Tensor::Zeros(DType::kI8, w.shape()).value(),
+                           .scales = {0.1f, 0.2f, 0.3f},
+                           .channel_axis = 1,
+                           .mean_shift = {}});
+    }
+    const Status written = WriteQdq(graph, scheme, params, weights);
+    ASSERT_TRUE(written) << written.error().message();
+    const Status typed = ops::InferTypes(graph);
+    ASSERT_TRUE(typed) << typed.error().message();
+    EXPECT_EQ(graph.FindValue("b_quantized") != graph::ValueId::kNone, c.integer);
+  }
+}
+
+// [M, 1] is a number for each row, also where there are as many rows as channels.
+TEST(Scheme, DoesNotTakeABiasOfRowsForOneOfChannels) {
+  const auto graph = graph::Parse(R"(
+input x: f32[3,4]
+const w: f32[4,3] = random(1, -1, 1)
+const b: f32[3,1] = random(2, -1, 1)
+y: f32[3,3] = Gemm(x, w, b)
+output y
+)");
+  ASSERT_TRUE(graph) << graph.error().message();
+  EXPECT_FALSE(MakeScheme(*graph, {}).layers.at(0).integer);
+}
+
+}  // namespace
+}  // namespace pare::compress
