@@ -57,6 +57,16 @@ TEST(CommandLine, ListsItsCommands) {
   }
 }
 
+TEST(CommandLine, RefusesAnInstructionSetThatIsNone) {
+  ASSERT_EQ(setenv("PARE_ISA", "avx3", 1), 0);
+  const Ran ran = Pare({"inspect", kModel});
+  unsetenv("PARE_ISA");
+  EXPECT_EQ(ran.code, 2);
+  for (const char* part : {"PARE_ISA", "'avx3'", "scalar, avx2,", "neondot"}) {
+    EXPECT_TRUE(Has(ran.err, part)) << ran.err;
+  }
+}
+
 TEST(CommandLine, HelpOfEachCommandHasAnExample) {
   for (const cli::Command* command : cli::AllCommands()) {
     const std::string name(command->name);

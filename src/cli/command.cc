@@ -7,6 +7,7 @@
 #include "cli/exit_code.h"
 #include "cli/text.h"
 #include "cli/version.h"
+#include "platform/cpu.h"
 
 namespace pare::cli {
 
@@ -48,6 +49,7 @@ Status Dispatch(std::span<const std::string> arguments, Console& console) {
     rest = kHelp;
   }
   if (name == "--version" || name == "-V") name = "version";
+  PARE_TRY(IsaLimit());
   std::vector<std::string_view> names;
   for (const Command* command : kCommands) {
     if (command->name == name) return command->run(*command, rest, console);

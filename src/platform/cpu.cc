@@ -160,6 +160,14 @@ Result<Isa> ParseIsa(std::string_view name) {
               Text("it is one of ", all));
 }
 
+Result<std::optional<Isa>> IsaLimit() {
+  const char* name = std::getenv("PARE_ISA");
+  if (!name || !*name) return std::nullopt;
+  const Result<Isa> isa = ParseIsa(name);
+  if (!isa) return Fail(isa.error().at("the environment variable PARE_ISA"));
+  return *isa;
+}
+
 uint32_t ImpliedIsas(Isa isa) {
   switch (isa) {
     case Isa::kScalar:
@@ -202,9 +210,7 @@ Cpu DetectCpu() {
   KeepKnown(cpu.l3_bytes, sysfs.l3, asked.l3);
   cpu.cores = AffinityCount();
   cpu.quota = CgroupQuota("");
-  if (const char* name = std::getenv("PARE_ISA"); name && *name) {
-    if (const auto isa = ParseIsa(name)) cpu = LimitTo(std::move(cpu), *isa);
-  }
+  if (const auto limit = IsaLimit(); limit && *limit) cpu = LimitTo(std::move(cpu), **limit);
   return cpu;
 }
 

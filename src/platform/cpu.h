@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,8 +39,12 @@ struct Cpu {
 // The set of `isa` and of all that it implies, as in Cpu::isas; for a Cpu that this machine is not.
 uint32_t ImpliedIsas(Isa isa);
 
-// The machine as it is. The environment variable PARE_ISA=<name> hides all that `name` does not
-// imply (avx512vnni implies avx512, avx2 and scalar; avxvnni implies avx2).
+// What the environment variable PARE_ISA names; nothing where it is unset or empty. An unknown name
+// is an error (kUsage) that lists the names.
+Result<std::optional<Isa>> IsaLimit();
+
+// The machine as it is. IsaLimit() hides all that it does not imply (avx512vnni implies avx512,
+// avx2 and scalar; avxvnni implies avx2); an unknown name hides nothing: programs ask for it first.
 Cpu DetectCpu();
 
 // `cpu` as a machine whose best instruction set is `isa` would be.

@@ -72,7 +72,11 @@ TEST(Cpu, DetectionIsConsistent) {
   EXPECT_EQ(DetectCpu().isas, 1u);
   ASSERT_EQ(setenv("PARE_ISA", "nonsense", 1), 0);
   EXPECT_EQ(DetectCpu().isas, cpu.isas);
+  EXPECT_EQ(IsaLimit().error().kind(), ErrorKind::kUsage);
+  ASSERT_EQ(setenv("PARE_ISA", "avx2", 1), 0);
+  EXPECT_EQ(IsaLimit().value(), Isa::kAvx2);
   unsetenv("PARE_ISA");
+  EXPECT_EQ(IsaLimit().value(), std::nullopt);
 }
 
 TEST(Cgroup, V2TakesTheTightestOnTheWayUp) {
