@@ -20,7 +20,8 @@ ValueId Graph::AddValue(std::string name, ValueKind kind, TensorType type) {
                      .type = std::move(type),
                      .data = {},
                      .uses = {},
-                     .foreign_type = {}});
+                     .foreign_type = {},
+                     .notes = {}});
   return id;
 }
 
@@ -45,7 +46,7 @@ NodeId Graph::AddNode(std::string op, std::vector<ValueId> inputs,
             .outputs = {},
             .attrs = std::move(attrs),
             .origin = {},
-            .doc = {}};
+            .notes = {}};
   for (size_t i = 0; i < output_names.size(); ++i) {
     std::string& output_name = output_names[i];
     const ValueId output = AddValue(
@@ -59,8 +60,8 @@ NodeId Graph::AddNode(std::string op, std::vector<ValueId> inputs,
   return id;
 }
 
-void Graph::AddOutput(ValueId value, std::string name) {
-  outputs_.push_back({value, std::move(name)});
+void Graph::AddOutput(ValueId value, std::string name, Notes notes) {
+  outputs_.push_back({value, std::move(name), std::move(notes)});
 }
 
 const Node* Graph::producer_of(ValueId id) const {

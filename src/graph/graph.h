@@ -35,6 +35,13 @@ struct Use {
   friend bool operator==(Use, Use) = default;
 };
 
+// What a file tells people and tools about a part of a model; it means nothing to pare, and is
+// kept.
+struct Notes {
+  std::string doc;
+  std::map<std::string, std::string> metadata;  // metadata_props
+};
+
 struct Value {
   std::string name;  // unique in the graph; what reports and comparisons call the layer
   ValueKind kind = ValueKind::kResult;
@@ -52,6 +59,7 @@ struct Value {
   // The type in the source file where that is no tensor of pare's (a sequence, a map, strings), as
   // its bytes.
   std::string foreign_type;
+  Notes notes;  // of an output of the graph: Output::notes
 };
 
 struct Node {
@@ -64,7 +72,7 @@ struct Node {
   std::vector<ValueId> outputs;
   Attrs attrs;
   std::string origin;  // which nodes of the source, and which rules, this one comes from
-  std::string doc;
+  Notes notes;
   bool live = true;
 };
 
@@ -73,14 +81,15 @@ inline constexpr std::string_view kCaptures = "pare.captures";
 struct Output {
   ValueId value;
   std::string name;  // the name outside; the value's own may differ after rewrites
+  Notes notes = {};
 };
 
 class Graph {
  public:
   std::string name;
-  std::string doc;
-  std::string model_doc;  // of the file around the graph
-  std::string producer;   // "pytorch"
+  Notes notes;  // of the graph itself; model_doc and metadata are of the file around it
+  std::string model_doc;
+  std::string producer;  // "pytorch"
   std::string producer_version;
   std::string domain;  // of the model: "org.example"
   int64_t model_version = 0;
@@ -95,7 +104,7 @@ class Graph {
   // Outputs are made with the given names; an empty name is made up ("<op>_<n>").
   NodeId AddNode(std::string op, std::vector<ValueId> inputs, std::vector<std::string> output_names,
                  Attrs attrs = {}, std::string name = "");
-  void AddOutput(ValueId value, std::string name);
+  void AddOutput(ValueId value, std::string name, Notes notes = {});
 
   // --- reading
   const Node& node(NodeId id) const { return nodes_[Index(id)]; }
@@ -131,6 +140,7 @@ class Graph {
   void SetForeignType(ValueId id, std::string type) {
     values_[Index(id)].foreign_type = std::move(type);
   }
+  void SetNotes(ValueId id, Notes notes) { values_[Index(id)].notes = std::move(notes); }
   // Every use of `from`, by nodes and by the graph's outputs, becomes a use of `to`.
   void ReplaceUses(ValueId from, ValueId to);
   void SetOutputValue(int output, ValueId value) { outputs_[output].value = value; }

@@ -114,6 +114,16 @@ Result<Versioned> ChooseVersion(const Graph& g) {
   return Fail(status.error());
 }
 
+void WriteEntries(uint32_t field, const std::map<std::string, std::string>& entries,
+                  WireWriter& out) {
+  for (const auto& [key, value] : entries) {
+    WireWriter entry;
+    entry.Text(1, key);
+    entry.Text(2, value);
+    out.Message(field, std::move(entry));
+  }
+}
+
 class Writer {
  public:
   Writer(const Graph& graph, int64_t opset) : g_(graph), opset_(opset) {}
@@ -135,7 +145,8 @@ class Writer {
   Status WriteCaptureNames(const Node& node, WireWriter& out);
   void WriteIdentity(const std::string& from, const std::string& to, WireWriter& out);
   void WriteInitializers(DataFile* data, WireWriter& out);
-  void WriteValueInfo(uint32_t field, ValueId id, const std::string& name, WireWriter& out) const;
+  void WriteValueInfo(uint32_t field, ValueId id, const std::string& name,
+                      const graph::Notes& notes, WireWriter& out) const;
   void WriteInputs(WireWriter& out) const;
   void WriteHeader(WireWriter& out) const;
   std::string FreshName(std::string_view stem);
@@ -200,30 +211,36 @@ std::vector<ValueId> Writer::Initializers() const {
   return ids;
 }
 
-void Writer::WriteValueInfo(uint32_t field, ValueId id, const std::string& name,
-                            WireWriter& out) const {
-  const graph::Value& value = g_.value(id);
-  WireWriter info;
-  info.Text(1, name);
-  if (value.type.dtype == DType::kNone) {
-    if (!value.foreign_type.empty()) info.Text(2, value.foreign_type);
-    return out.Message(field, std::move(info));
-  }
+WireWriter WriteType(const Graph& g, const graph::TensorType& type) {
   WireWriter tensor;
-  tensor.Int(1, DTypeToOnnx(value.type.dtype));
-  if (value.type.has_rank()) {
+  tensor.Int(1, DTypeToOnnx(type.dtype));
+  if (type.has_rank()) {
     WireWriter shape;
-    for (graph::Dim dim : *value.type.shape) {
+    for (graph::Dim dim : *type.shape) {
       WireWriter item;
       if (dim.known()) item.Int(1, dim.size());
-      if (dim.is_symbol()) item.Text(2, g_.symbols()[dim.symbol()]);
+      if (dim.is_symbol()) item.Text(2, g.symbols()[dim.symbol()]);
       shape.Message(1, std::move(item));
     }
     tensor.Message(2, std::move(shape));
   }
-  WireWriter type;
-  type.Message(1, std::move(tensor));
-  info.Message(2, std::move(type));
+  WireWriter out;
+  out.Message(1, std::move(tensor));
+  return out;
+}
+
+void Writer::WriteValueInfo(uint32_t field, ValueId id, const std::string& name,
+                            const graph::Notes& notes, WireWriter& out) const {
+  const graph::Value& value = g_.value(id);
+  WireWriter info;
+  info.Text(1, name);
+  if (value.type.dtype != DType::kNone) {
+    info.Message(2, WriteType(g_, value.type));
+  } else if (!value.foreign_type.empty()) {
+    info.Text(2, value.foreign_type);
+  }
+  if (!notes.doc.empty()) info.Text(3, notes.doc);
+  WriteEntries(4, notes.metadata, info);
   out.Message(field, std::move(info));
 }
 
@@ -272,8 +289,9 @@ Status Writer::WriteNode(NodeId id, WireWriter& out) {
   for (const auto& [name, value] : source.attrs) {
     if (!name.starts_with("pare.")) node.Message(5, WriteAttribute(name, value));
   }
-  if (!source.doc.empty()) node.Text(6, source.doc);
+  if (!source.notes.doc.empty()) node.Text(6, source.notes.doc);
   if (!domain.empty()) node.Text(7, domain);
+  WriteEntries(9, source.notes.metadata, node);
   out.Message(1, std::move(node));
   return {};
 }
@@ -303,9 +321,9 @@ void Writer::WriteInitializers(DataFile* data, WireWriter& out) {
 }
 
 void Writer::WriteInputs(WireWriter& out) const {
-  for (ValueId id : g_.inputs()) WriteValueInfo(11, id, NameOf(id), out);
+  for (ValueId id : g_.inputs()) WriteValueInfo(11, id, NameOf(id), g_.value(id).notes, out);
   if (ir_version() >= kFirstFreeInitializers) return;
-  for (ValueId id : Initializers()) WriteValueInfo(11, id, NameOf(id), out);
+  for (ValueId id : Initializers()) WriteValueInfo(11, id, NameOf(id), g_.value(id).notes, out);
 }
 
 void Writer::WriteHeader(WireWriter& out) const {
@@ -324,12 +342,7 @@ void Writer::WriteHeader(WireWriter& out) const {
     opset.Int(2, version);
     out.Message(8, std::move(opset));
   }
-  for (const auto& [key, value] : g_.metadata) {
-    WireWriter entry;
-    entry.Text(1, key);
-    entry.Text(2, value);
-    out.Message(14, std::move(entry));
-  }
+  WriteEntries(14, g_.metadata, out);
 }
 
 Result<WireWriter> Writer::Write(DataFile* data) {
@@ -340,19 +353,20 @@ Result<WireWriter> Writer::Write(DataFile* data) {
   PARE_TRY(WriteNodes(graph));
   graph.Text(2, g_.name.empty() ? "graph" : g_.name);
   WriteInitializers(data, graph);
-  if (!g_.doc.empty()) graph.Text(10, g_.doc);
+  if (!g_.notes.doc.empty()) graph.Text(10, g_.notes.doc);
   WriteInputs(graph);
   for (const graph::Output& output : g_.outputs()) {
-    WriteValueInfo(12, output.value, output.name, graph);
+    WriteValueInfo(12, output.value, output.name, output.notes, graph);
   }
   for (NodeId id : order_) {
     for (ValueId output : g_.node(id).outputs) {
       if (output == ValueId::kNone || g_.is_output(output)) continue;
       const graph::Value& value = g_.value(output);
       const bool known = value.type.dtype != DType::kNone && value.type.has_rank();
-      if (known) WriteValueInfo(13, output, NameOf(output), graph);
+      if (known) WriteValueInfo(13, output, NameOf(output), value.notes, graph);
     }
   }
+  WriteEntries(16, g_.notes.metadata, graph);
   WireWriter model;
   WriteHeader(model);
   model.Message(7, std::move(graph));

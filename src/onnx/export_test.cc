@@ -96,6 +96,47 @@ TEST(Export, KeepsHeaderNamesDocsAndEdges) {
   EXPECT_EQ(Write(Load(out.bytes)), out.bytes);  // the second time nothing changes
 }
 
+std::string Entry(const std::string& key, const std::string& value) {
+  std::string out;
+  protozero::pbf_writer w(out);
+  w.add_string(1, key);
+  w.add_string(2, value);
+  return out;
+}
+
+TEST(Export, KeepsDocsAndMetadataOfGraphNodesAndValues) {
+  Model model{.ir = 10, .opset = 21};
+  model.nodes = {Node("Relu", {"x"}, {"r"}), Node("Abs", {"r"}, {"y"})};
+  protozero::pbf_writer(model.nodes[1]).add_message(9, Entry("scope", "layer1/abs"));
+  model.inputs = {Value("x", 1, {"2"})};
+  model.values = {Value("r", 1, {"2"})};
+  model.outputs = {Value("y", 1, {"2"})};
+  for (std::string* info : {&model.inputs[0], &model.values[0], &model.outputs[0]}) {
+    protozero::pbf_writer w(*info);
+    w.add_string(3, "doc of " + std::to_string(info->size()));
+    w.add_message(4, Entry("unit", "metres"));
+    w.add_message(4, Entry("axis", "left"));
+  }
+  model.graph_extra = [] {
+    std::string extra;
+    protozero::pbf_writer w(extra);
+    w.add_string(10, "graph doc");
+    w.add_message(16, Entry("key", "of the graph"));
+    return extra;
+  }();
+  const Written out(Write(Load(model.Bytes())));
+  EXPECT_EQ(out.nodes[0].metadata, Entries());
+  EXPECT_EQ(out.nodes[1].metadata, (Entries{{"scope", "layer1/abs"}}));
+  EXPECT_EQ(out.graph.doc, "graph doc");
+  EXPECT_EQ(out.graph.metadata, (Entries{{"key", "of the graph"}}));
+  for (const auto* infos : {&out.graph.inputs, &out.graph.outputs, &out.graph.value_infos}) {
+    ASSERT_EQ(infos->size(), 1u);
+    EXPECT_TRUE(infos->front().doc.starts_with("doc of "));
+    EXPECT_EQ(infos->front().metadata, (Entries{{"axis", "left"}, {"unit", "metres"}}));
+  }
+  EXPECT_EQ(Write(Load(out.bytes)), out.bytes);
+}
+
 TEST(Export, ListsInitializersAsInputsForOldFiles) {
   for (int64_t ir : {3, 4}) {
     Model model = OneNode(8, Node("Add", {"x", "w"}, {"y"}), {Floats("w", {1}, {1})});

@@ -86,6 +86,7 @@ Status Expander::ExpandNode(Bytes bytes, const Scope& scope, std::vector<SourceN
                   .domain = message.domain,
                   .doc = message.doc,
                   .attributes = {},
+                  .metadata = std::move(message.metadata),
                   .opset = scope.opset};
   const auto in_context = [&](const Error& error) { return Fail(error.at(node.path())); };
   for (Bytes attribute_bytes : message.attributes) {

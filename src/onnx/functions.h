@@ -22,6 +22,7 @@ struct SourceNode {
     Bytes bytes;  // AttributeProto; its own name counts for nothing
   };
   std::vector<Attribute> attributes;
+  Entries metadata;
   int64_t opset = 0;  // which version of ai.onnx the node is meant for
 
   std::string path() const;  // "node /a/b (Conv)"

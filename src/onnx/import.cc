@@ -59,6 +59,12 @@ Result<std::string> OpName(const SourceNode& node) {
   return Text(node.domain, '.', node.op_type);
 }
 
+graph::Notes NotesOf(std::string_view doc, const Entries& metadata) {
+  graph::Notes notes{.doc = std::string(doc), .metadata = {}};
+  for (const auto& [key, value] : metadata) notes.metadata[std::string(key)] = value;
+  return notes;
+}
+
 class Importer {
  public:
   Importer(Bytes bytes, std::shared_ptr<const void> owner, ExternalFiles& files)
@@ -105,7 +111,7 @@ Result<Graph> Importer::Run() {
   PARE_TRY(ReadHeader(model));
   PARE_ASSIGN(const GraphMessage message, ReadGraph(*model.graph));
   graph_.name = message.name;
-  graph_.doc = message.doc;
+  graph_.notes = NotesOf(message.doc, message.metadata);
   PARE_ASSIGN(Expander expander, Expander::Make(model, opset_, bytes_.size()));
   PARE_ASSIGN(sources_, expander.Expand(message.nodes));
   PARE_TRY(AddInputs(message));
@@ -126,7 +132,7 @@ Status Importer::ReadHeader(const ModelMessage& model) {
   graph_.domain = model.domain;
   graph_.model_version = model.model_version;
   graph_.model_doc = model.doc;
-  for (const auto& [key, value] : model.metadata) graph_.metadata[std::string(key)] = value;
+  graph_.metadata = NotesOf({}, model.metadata).metadata;
   for (const OpsetMessage& opset : model.opsets) {
     graph_.opsets[std::string(opset.domain)] = opset.version;
   }
@@ -172,6 +178,7 @@ Status Importer::AddInputs(const GraphMessage& message) {
     if (!tensor_type) return in_context(tensor_type.error());
     const ValueId id = graph_.AddInput(std::string(info.name), std::move(*tensor_type));
     if (type->foreign) graph_.SetForeignType(id, std::string(TextOf(info.type)));
+    graph_.SetNotes(id, NotesOf(info.doc, info.metadata));
     PARE_TRY(Define(info.name, id));
   }
   return {};
@@ -280,7 +287,7 @@ Status Importer::AddNode(const SourceNode& source) {
   }
   const NodeId node = graph_.AddNode(std::move(op), {}, std::move(output_names), std::move(attrs),
                                      std::string(source.name));
-  graph_.mutable_node(node).doc = source.doc;
+  graph_.mutable_node(node).notes = NotesOf(source.doc, source.metadata);
   nodes_.back() = node;
   versions_.resize(graph_.node_count(), source.opset);
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -349,7 +356,7 @@ Status Importer::AddOutputs(const GraphMessage& message) {
     if (!seen.insert(info.name).second) {
       return Invalid(Text("two outputs of the graph are called ", Printable(info.name)));
     }
-    graph_.AddOutput(at->second, std::string(info.name));
+    graph_.AddOutput(at->second, std::string(info.name), NotesOf(info.doc, info.metadata));
   }
   return {};
 }
@@ -367,6 +374,7 @@ Status Importer::SetTypes(const std::vector<ValueInfoMessage>& infos) {
     if (!tensor_type) return in_context(tensor_type.error());
     graph_.SetType(at->second, std::move(*tensor_type));
     if (type->foreign) graph_.SetForeignType(at->second, std::string(TextOf(info.type)));
+    graph_.SetNotes(at->second, NotesOf(info.doc, info.metadata));
   }
   return {};
 }

@@ -37,26 +37,28 @@ Result<OpsetMessage> ReadOpset(Bytes bytes) {
   return opset;
 }
 
+Status AddEntry(Bytes bytes, Entries& entries) {
+  auto& [key, value] = entries.emplace_back();
+  WireReader in(bytes);
+  while (in.Next()) {
+    if (in.tag() == BytesTag(1)) key = in.text();
+    if (in.tag() == BytesTag(2)) value = in.text();
+  }
+  if (!in.ok()) return Malformed("StringStringEntryProto");
+  return {};
+}
+
 Result<ValueInfoMessage> ReadValueInfo(Bytes bytes) {
   ValueInfoMessage info;
   WireReader in(bytes);
   while (in.Next()) {
     if (in.tag() == BytesTag(1)) info.name = in.text();
     if (in.tag() == BytesTag(2)) info.type = in.bytes();
+    if (in.tag() == BytesTag(3)) info.doc = in.text();
+    if (in.tag() == BytesTag(4)) PARE_TRY(AddEntry(in.bytes(), info.metadata));
   }
   if (!in.ok()) return Malformed("ValueInfoProto");
   return info;
-}
-
-Result<std::pair<std::string_view, std::string_view>> ReadEntry(Bytes bytes) {
-  std::pair<std::string_view, std::string_view> entry;
-  WireReader in(bytes);
-  while (in.Next()) {
-    if (in.tag() == BytesTag(1)) entry.first = in.text();
-    if (in.tag() == BytesTag(2)) entry.second = in.text();
-  }
-  if (!in.ok()) return Malformed("StringStringEntryProto");
-  return entry;
 }
 
 // Files before IR 3 may not tell an attribute's type: it is the type of the field that is there.
@@ -196,6 +198,9 @@ Result<NodeMessage> ReadNode(Bytes bytes) {
       case BytesTag(8):
         node.overload = in.text();
         break;
+      case BytesTag(9):
+        PARE_TRY(AddEntry(in.bytes(), node.metadata));
+        break;
     }
   }
   if (!in.ok()) return Malformed("NodeProto");
@@ -232,6 +237,9 @@ Result<GraphMessage> ReadGraph(Bytes bytes) {
         break;
       case BytesTag(15):
         graph.sparse_initializers.push_back(in.bytes());
+        break;
+      case BytesTag(16):
+        PARE_TRY(AddEntry(in.bytes(), graph.metadata));
         break;
     }
     if (!infos) continue;
@@ -309,10 +317,9 @@ Result<ModelMessage> ReadModel(Bytes bytes) {
         PARE_ASSIGN(model.opsets.emplace_back(), ReadOpset(in.bytes()));
         break;
       }
-      case BytesTag(14): {
-        PARE_ASSIGN(model.metadata.emplace_back(), ReadEntry(in.bytes()));
+      case BytesTag(14):
+        PARE_TRY(AddEntry(in.bytes(), model.metadata));
         break;
-      }
       case BytesTag(25):
         model.functions.push_back(in.bytes());
         break;

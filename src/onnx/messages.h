@@ -15,6 +15,8 @@
 namespace pare::onnx {
 
 using Names = std::vector<std::string_view>;
+// metadata_props
+using Entries = std::vector<std::pair<std::string_view, std::string_view>>;
 
 // AttributeProto.type
 enum class AttrType : int {
@@ -54,17 +56,21 @@ struct NodeMessage {
   Names inputs, outputs;
   std::string_view name, op_type, domain, overload, doc;
   std::vector<Bytes> attributes;
+  Entries metadata;
 };
 
 struct ValueInfoMessage {
   std::string_view name;
   Bytes type;  // TypeProto
+  std::string_view doc;
+  Entries metadata;
 };
 
 struct GraphMessage {
   std::string_view name, doc;
   std::vector<Bytes> nodes, initializers, sparse_initializers;
   std::vector<ValueInfoMessage> inputs, outputs, value_infos;
+  Entries metadata;
 };
 
 struct OpsetMessage {
@@ -87,7 +93,7 @@ struct ModelMessage {
   int64_t model_version = 0;
   std::optional<Bytes> graph;
   std::vector<OpsetMessage> opsets;
-  std::vector<std::pair<std::string_view, std::string_view>> metadata;
+  Entries metadata;
   std::vector<Bytes> functions;
 };
 

@@ -111,8 +111,9 @@ struct Model {
   int64_t ir = 8;
   int64_t opset = 13;
   Words nodes = {}, initializers = {}, inputs = {}, outputs = {}, values = {};
-  std::string domain = {};  // of the opset
-  std::string extra = {};   // further fields of ModelProto
+  std::string domain = {};       // of the opset
+  std::string extra = {};        // further fields of ModelProto
+  std::string graph_extra = {};  // and of GraphProto
 
   std::string Graph() const {
     std::string graph;
@@ -123,7 +124,7 @@ struct Model {
     for (const auto& input : inputs) g.add_message(11, input);
     for (const auto& output : outputs) g.add_message(12, output);
     for (const auto& value : values) g.add_message(13, value);
-    return graph;
+    return graph + graph_extra;
   }
   std::string Bytes() const {
     std::string out;
