@@ -5,6 +5,7 @@
 #include "cli/text.h"
 #include "data/preprocess.h"
 #include "model/model.h"
+#include "onnx/denormals.h"
 #include "onnx/import.h"
 #include "ops/op_def.h"
 #include "ops/prepare.h"
@@ -58,7 +59,7 @@ struct InspectReport {
   std::optional<int64_t> macs;
   std::vector<Missing> missing;
   std::optional<Memory> memory;
-  std::string batch_note;
+  std::string batch_note, weights_note;
   bool list_nodes = false;
 };
 
@@ -224,6 +225,7 @@ Json ToJson(const InspectReport& report) {
   }
   json.Set("memory", std::move(memory));
   json.Set("batch_note", report.batch_note.empty() ? Json() : Json(report.batch_note));
+  json.Set("weights_note", report.weights_note.empty() ? Json() : Json(report.weights_note));
   Json metadata = Json::Object();
   for (const auto& [key, value] : graph.metadata) metadata.Set(key, value);
   json.Set("metadata", std::move(metadata));
@@ -277,6 +279,7 @@ std::string HeadText(const InspectReport& report) {
               ByteText(static_cast<int64_t>(report.memory->scratch_bytes)), " scratch a thread")});
   }
   if (!report.batch_note.empty()) table.Add({"batch", report.batch_note});
+  if (!report.weights_note.empty()) table.Add({"weights", report.weights_note});
   if (data::Preprocess::In(graph.metadata)) {
     for (const auto& [key, value] : graph.metadata) {
       if (key.starts_with("pare.preprocess.")) table.Add({key.substr(5), value});
@@ -325,6 +328,7 @@ std::string ToText(const InspectReport& report) {
 Status Inspect(const InspectOptions& options, Console& console) {
   PARE_ASSIGN(InspectReport report, Open(options.model));
   report.list_nodes = options.nodes;
+  report.weights_note = onnx::DenormalNote(report.graph);
   CountParameters(report);
   FindUnknownOperators(report);
   report.sized = report.graph;

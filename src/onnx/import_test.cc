@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 
+#include "onnx/denormals.h"
 #include "onnx/tensor_proto.h"
 #include "onnx/test_model.h"
 
@@ -27,6 +29,19 @@ std::string ErrorOf(const std::string& bytes) {
 std::vector<float> FloatsOf(const Graph& g, std::string_view name) {
   const auto values = g.value(g.FindValue(name)).data.as<float>();
   return {values.begin(), values.end()};
+}
+
+TEST(Import, TellsOfDenormalWeights) {
+  const auto note_of = [](const std::vector<float>& weights) {
+    const std::string bytes =
+        OneNode(13, Node("Add", {"x", "w"}, {"y"}), {Floats("w", {4}, weights)}).Bytes();
+    return DenormalNote(Load(bytes).value());
+  };
+  EXPECT_EQ(note_of({0.0f, -0.0f, 1.2e-38f, INFINITY}), "");
+  EXPECT_EQ(note_of({0, 1e-39f, 1, NAN}),
+            "1 weight is denormal, first in \"w\": pare computes with zero there");
+  EXPECT_EQ(note_of({-1e-40f, 1e-39f, 1, 2}),
+            "2 weights are denormal, first in \"w\": pare computes with zero there");
 }
 
 TEST(Import, ReadsNodesTypesAndConstants) {
