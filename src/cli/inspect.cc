@@ -119,7 +119,7 @@ Missing MissingOf(const Error& error) { return {"", "", error.message()}; }
 // All nodes that can't be prepared, where compiling only names the first.
 void FindUnpreparable(const Graph& simplified, const std::vector<Dims>& shapes, const Cpu& cpu,
                       InspectReport& report) {
-  const size_t before = report.missing.size();
+  [[maybe_unused]] const size_t before = report.missing.size();
   auto bound = passes::BindShapes(simplified, shapes);
   if (!bound) return report.missing.push_back(MissingOf(bound.error()));
   if (Status status = passes::Optimize(*bound); !status)
