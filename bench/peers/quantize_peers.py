@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Static int8 of MobileNetV2 by pare and by ONNX Runtime, side by side: whole processes, then top-1 of what they wrote.
+"""Static int8 of MobileNetV2 by pare and by ONNX Runtime, side by side: from start to the written file, then top-1 of it.
 
     quantize_peers.py [--model M] [--data sample1000.tar] [--rounds 3] [--quantizers pare,ort] [--pare build/pare] [--threads N]
                       [--pare-arguments '...'] [--preset imagenet] [--label-offset 0]
 
 Both calibrate on 300 pictures: ONNX Runtime on the first three of each ten in order, pare on the 300 it draws. The rounds time
-calibrating and writing: pare is told to verify on a single picture, ONNX Runtime does not verify. Then pare runs once more as a
-user would, and says what float and int8 reach on the 700 pictures that it did not calibrate on. The int8 files run in ONNX Runtime
+both from the start of the process until the file is written; what pare does after that (it is told to verify on a single picture)
+counts for its memory alone. Then pare runs once more as a user would, and says what float and int8 reach on the 700 pictures that it did not calibrate on. The int8 files run in ONNX Runtime
 and in OpenVINO on all 1,000; pare's own also in pare, exactly and as an engine whose 8-bit products saturate.
 """
 
@@ -27,18 +27,17 @@ RULE = '3/10'
 PREPROCESSING = '--size 256 --crop 224 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --calibration 300'
 
 
-def whole_process(command, threads):
-    """Seconds and peak resident megabytes of a command, from start to exit; `threads` 0 leaves the choice to it."""
+def until_written(command, out, threads):
+    """Seconds from a command's start until `out` was written, and its peak resident megabytes; `threads` 0: its own choice."""
     pin = (lambda: os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])) if threads else None
-    start = time.perf_counter()
+    start = time.time()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=pin)
     errors = child.stderr.read().decode(errors='replace')
     _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - start
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         raise SystemExit(f'{shlex.join(map(str, command))} failed ({child.returncode}):\n{errors[-2000:]}')
-    return seconds, usage.ru_maxrss / 1024
+    return Path(out).stat().st_mtime - start, usage.ru_maxrss / 1024
 
 
 def command(quantizer, out, options):
@@ -103,7 +102,7 @@ def main():
     for i in range(options.rounds):
         for name in options.quantizers:
             Path(files[name]).unlink(missing_ok=True)
-            measured[name].append(whole_process(command(name, files[name], options), options.threads))
+            measured[name].append(until_written(command(name, files[name], options), files[name], options.threads))
             print(f'round {i + 1}: {name}: {measured[name][-1][0]:.1f} s, {measured[name][-1][1]:.0f} MB', file=sys.stderr)
     text = as_user(files['pare'], options) if 'pare' in files else ''
     print('| model | bytes | seconds | peak MB | top-1 in ONNX Runtime | in OpenVINO |')

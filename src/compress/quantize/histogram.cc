@@ -107,13 +107,15 @@ void Histogram::Add(std::span<const float> values, size_t max_binned) {
   // An odd stride visits all channels of a channels-last tensor.
   const size_t stride =
       values.size() <= max_binned ? 1 : std::max<size_t>(values.size() / max_binned, 1) | 1;
+  int64_t counted = 0;
   for (size_t i = 0; i < values.size(); i += stride) {
     // Shifted before it is cut to an integer: what is not negative is cut downwards.
     const double place = values[i] * per_unit + kBins / 2;
     if (!(place >= 0 && place < kBins)) continue;  // not finite
     ++bins_[static_cast<size_t>(place)];
-    ++count_;
+    ++counted;
   }
+  count_ += counted;
 }
 
 }  // namespace pare::compress

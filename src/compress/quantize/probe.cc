@@ -22,11 +22,10 @@ void AddDifference(std::vector<double>& sums, const Tensor& a, const Tensor& b, 
 
 }  // namespace
 
-Result<Probe> Probe::Make(data::Loader& loader, runtime::Session& model, size_t max_bytes,
-                          Progress& progress) {
-  Probe probe;
-  size_t bytes = 0;
-  while (bytes < max_bytes) {
+Result<std::vector<Probe::Known>> Probe::Take(data::Loader& loader, runtime::Session& model,
+                                              size_t max_bytes, Progress& progress) {
+  std::vector<Known> taken;
+  for (size_t bytes = 0; bytes < max_bytes;) {
     PARE_TRY(progress.Check());
     PARE_ASSIGN(auto batch, loader.Next());
     if (!batch) break;
@@ -34,7 +33,29 @@ Result<Probe> Probe::Make(data::Loader& loader, runtime::Session& model, size_t 
     PARE_TRY(model.Run(known.batch.inputs, known.answers));
     for (const Tensor& input : known.batch.inputs) bytes += input.bytes();
     for (const Tensor& answer : known.answers) bytes += answer.bytes();
-    probe.known_.push_back(std::move(known));
+    taken.push_back(std::move(known));
+  }
+  return taken;
+}
+
+Result<Probe> Probe::Make(std::span<data::Loader> loaders, runtime::Session& model,
+                          size_t max_bytes, Progress& progress) {
+  std::vector<Result<std::vector<Known>>> taken(loaders.size());
+  model.pool().Run(std::ssize(loaders), [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i)
+      taken[i] = Take(loaders[i], model, max_bytes / loaders.size(), progress);
+  });
+  Probe probe;
+  // In turns, so that the first ones are drawn from all over the samples.
+  size_t longest = 0;
+  for (const auto& part : taken) {
+    if (!part) return Fail(part.error());
+    longest = std::max(longest, part->size());
+  }
+  for (size_t i = 0; i < longest; ++i) {
+    for (auto& part : taken) {
+      if (i < part->size()) probe.known_.push_back(std::move((*part)[i]));
+    }
   }
   return probe;
 }

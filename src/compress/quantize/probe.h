@@ -2,6 +2,7 @@
 // the choice between quantizations goes by.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "base/progress.h"
@@ -12,10 +13,10 @@ namespace pare::compress {
 
 class Probe {
  public:
-  // Takes batches from the loader until it ends or `max_bytes` of inputs and outputs are kept, at
-  // least one.
-  static Result<Probe> Make(data::Loader& loader, runtime::Session& model, size_t max_bytes,
-                            Progress& progress);
+  // Takes batches from the loaders, side by side, until they end or `max_bytes` of inputs and
+  // outputs are kept, at least one of each.
+  static Result<Probe> Make(std::span<data::Loader> loaders, runtime::Session& model,
+                            size_t max_bytes, Progress& progress);
 
   // Σ (other − model)² / Σ model² over all outputs of the first samples, at most so many. They run
   // side by side on the session's threads.
@@ -31,6 +32,8 @@ class Probe {
     data::Batch batch;
     std::vector<Tensor> answers;
   };
+  static Result<std::vector<Known>> Take(data::Loader& loader, runtime::Session& model,
+                                         size_t max_bytes, Progress& progress);
   std::vector<Known> known_;
 };
 

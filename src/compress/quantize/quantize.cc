@@ -23,7 +23,7 @@ constexpr int64_t kRefineSamples = 12;
 constexpr size_t kShards = 4;
 constexpr size_t kEqualizationSamples = 24;
 constexpr size_t kSaturationSamples = 4;
-constexpr double kTimingSeconds = 0.25;
+constexpr double kTimingSeconds = 0.12;
 constexpr double kSlower = 1.10;  // int8 must be this much slower to be given up
 
 int64_t ChannelsOf(const Graph& graph, const Layer& layer) {
@@ -144,51 +144,59 @@ class Quantizer {
     PARE_ASSIGN(auto session, model::MakeSession(quantized, context_));
     return probe_.Error(*session, samples, progress_);
   }
-
-  Status TryVariant(const Variant& variant) {
-    PARE_ASSIGN(Built built, Build(calibration_, variant));
-    PARE_ASSIGN(const double error, OutputError(built.graph));
-    progress_.Advance(1);
-    if (error >= best_error_) return {};
-    best_error_ = error;
-    best_ = std::move(built);
-    variant_ = variant;
-    return {};
+  // Of several forms, side by side: making a session is serial work.
+  Result<std::vector<double>> OutputErrors(std::span<const Built> forms, int64_t samples) {
+    std::vector<Result<double>> results(forms.size());
+    context_.pool->Run(std::ssize(forms), [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) results[i] = OutputError(forms[i].graph, samples);
+    });
+    std::vector<double> errors;
+    for (const Result<double>& result : results) {
+      PARE_ASSIGN(const double error, result);
+      errors.push_back(error);
+    }
+    return errors;
+  }
+  Result<std::vector<Built>> BuildAll(std::span<const Variant> variants) {
+    std::vector<Built> forms;
+    for (const Variant& variant : variants) {
+      PARE_ASSIGN(Built form, Build(calibration_, variant));
+      forms.push_back(std::move(form));
+    }
+    return forms;
   }
 
   Status SearchVariant() {
-    PARE_ASSIGN(data::Loader loader, MakeLoader(FewSamples(kProbeSamples)));
-    PARE_ASSIGN(probe_, Probe::Make(loader, *float_session_, kProbeBytes, progress_));
+    PARE_ASSIGN(auto loaders, MakeShards(FewSamples(kProbeSamples)));
+    PARE_ASSIGN(probe_, Probe::Make(loaders, *float_session_, kProbeBytes, progress_));
     const std::vector<Calibrator> calibrators =
         options_.calibrator == Calibrator::kAuto
             ? std::vector{Calibrator::kAuto, Calibrator::kMinMax, Calibrator::kPercentile}
             : std::vector{options_.calibrator};
-    const int64_t without = options_.bias_correction ? 1 : 0;
-    progress_.Stage("choosing ranges", static_cast<int64_t>(calibrators.size()) + without);
+    progress_.Stage("choosing ranges", std::ssize(calibrators));
+    std::vector<Variant> variants;
     for (const Calibrator calibrator : calibrators) {
-      PARE_TRY(TryVariant({.calibrator = calibrator,
-                           .bias_correction = options_.bias_correction,
-                           .given_back = {},
-                           .weight_bits = {},
-                           .range_factors = {},
-                           .output_shift = {}}));
+      variants.emplace_back();
+      variants.back().calibrator = calibrator;
+      variants.back().bias_correction = options_.bias_correction;
     }
-    if (!options_.bias_correction) return {};
-    Variant uncorrected = variant_;
-    uncorrected.bias_correction = false;
-    return TryVariant(uncorrected);
+    PARE_ASSIGN(auto forms, BuildAll(variants));
+    PARE_ASSIGN(const auto errors, OutputErrors(forms, kProbeSamples));
+    const auto best = std::min_element(errors.begin(), errors.end()) - errors.begin();
+    best_ = std::move(forms[best]);
+    variant_ = std::move(variants[best]);
+    return {};
   }
 
   // What a calibrator chosen by hand gives is left as it is.
   Status RefineRanges() {
     if (options_.calibrator != Calibrator::kAuto) return {};
-    const auto error_of = [&](const Variant& variant) -> Result<double> {
-      PARE_ASSIGN(const Built built, Build(calibration_, variant));
-      return OutputError(built.graph, kRefineSamples);
+    const auto errors_of = [&](std::span<const Variant> variants) -> Result<std::vector<double>> {
+      PARE_ASSIGN(const auto forms, BuildAll(variants));
+      return OutputErrors(forms, kRefineSamples);
     };
-    PARE_ASSIGN(double error, OutputError(best_.graph, kRefineSamples));
     PARE_ASSIGN(variant_,
-                compress::RefineRanges(calibration_, best_, variant_, error_of, error, progress_));
+                compress::RefineRanges(calibration_, best_, variant_, errors_of, progress_));
     return Rebuild();
   }
 
@@ -382,7 +390,6 @@ class Quantizer {
   Probe probe_;
   Built best_;
   Variant variant_;
-  double best_error_ = 1e300;
   Quantized result_;
 };
 

@@ -1,6 +1,7 @@
 #include "compress/quantize/refine.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 namespace pare::compress {
@@ -11,7 +12,6 @@ struct Pass {
   size_t groups;  // that are looked at
 };
 constexpr Pass kPasses[] = {{0.7f, 8}, {0.85f, 4}};
-constexpr int kMostSteps = 3;      // of a group in a pass
 constexpr double kEnough = 0.995;  // an error that falls by less has not fallen
 
 struct Candidate {
@@ -48,27 +48,30 @@ std::vector<Candidate> Coarsest(const Calibration& calibration, const Built& bui
 }  // namespace
 
 Result<Variant> RefineRanges(const Calibration& calibration, const Built& built, Variant start,
-                             FunctionRef<Result<double>(const Variant&)> error_of, double& error,
-                             Progress& progress) {
+                             ErrorsOf errors_of, Progress& progress) {
   const std::vector<Candidate> candidates = Coarsest(calibration, built);
   progress.Stage("refining ranges", 0);
-  // Scales the range again and again while the error falls; returns how often it did.
-  const auto descend = [&](const Candidate& candidate, float step, int most) -> Result<int> {
-    for (int done = 0; done < most; ++done) {
-      Variant tried = start;
+  PARE_ASSIGN(const auto first, errors_of(std::span(&start, 1)));
+  double error = first[0];
+  // Takes the scaled range with the least error if that has fallen; returns its factor, or 1.
+  const auto scale = [&](const Candidate& candidate,
+                         std::array<float, 2> factors) -> Result<float> {
+    std::array<Variant, 2> tried = {start, start};
+    for (size_t i = 0; i < factors.size(); ++i) {
       for (const std::string& value : candidate.values)
-        tried.range_factors.try_emplace(value, 1.0f).first->second *= step;
-      PARE_ASSIGN(const double now, error_of(tried));
-      if (now > error * kEnough) return done;
-      error = now;
-      start = std::move(tried);
+        tried[i].range_factors.try_emplace(value, 1.0f).first->second *= factors[i];
     }
-    return most;
+    PARE_ASSIGN(const auto errors, errors_of(tried));
+    const size_t best = errors[1] < errors[0];
+    if (errors[best] > error * kEnough) return 1.0f;
+    error = errors[best];
+    start = std::move(tried[best]);
+    return factors[best];
   };
-  for (const Pass& pass : kPasses) {
-    for (size_t i = 0; i < std::min(candidates.size(), pass.groups); ++i) {
-      PARE_ASSIGN(const int narrowed, descend(candidates[i], pass.step, kMostSteps));
-      if (narrowed == 0) PARE_TRY(descend(candidates[i], 1 / pass.step, 1));
+  for (const auto& [step, groups] : kPasses) {
+    for (size_t i = 0; i < std::min(candidates.size(), groups); ++i) {
+      PARE_ASSIGN(const float first_factor, scale(candidates[i], {step, 1 / step}));
+      if (first_factor < 1) PARE_TRY(scale(candidates[i], {step, step * step}));
     }
   }
   return start;

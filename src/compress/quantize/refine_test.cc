@@ -38,23 +38,26 @@ output y
   // Descends on an error that is least where the range of `value` has the factor `best`.
   float FactorFor(const std::string& value, float best) {
     const Built built = Build(calibration_, {}).value();
-    const auto error_of = [&](const Variant& variant) -> Result<double> {
-      ++calls_;
+    const auto error_of = [&](const Variant& variant) {
       const auto at = variant.range_factors.find(value);
       const float factor = at == variant.range_factors.end() ? 1.0f : at->second;
-      return 1 + std::fabs(std::log(factor / best));
+      return 1.0 + std::fabs(std::log(factor / best));
     };
-    double error = error_of({}).value();
-    const Variant refined =
-        RefineRanges(calibration_, built, {}, error_of, error, progress_).value();
-    EXPECT_EQ(error, error_of(refined).value());
+    const auto errors_of = [&](std::span<const Variant> variants) -> Result<std::vector<double>> {
+      std::vector<double> errors;
+      for (const Variant& variant : variants) errors.push_back(error_of(variant));
+      calls_ += std::ssize(variants);
+      return errors;
+    };
+    const Variant refined = RefineRanges(calibration_, built, {}, errors_of, progress_).value();
+    EXPECT_LE(error_of(refined), error_of({}));
     const auto at = refined.range_factors.find(value);
     return at == refined.range_factors.end() ? 1.0f : at->second;
   }
 
   Calibration calibration_;
   SilentProgress progress_;
-  int calls_ = 0;
+  int64_t calls_ = 0;
 };
 
 TEST_F(RefineTest, FindsANarrowerAndAWiderRange) {
@@ -64,7 +67,7 @@ TEST_F(RefineTest, FindsANarrowerAndAWiderRange) {
 
 TEST_F(RefineTest, LeavesWhatIsBestAsItIsWithFewTrials) {
   EXPECT_EQ(FactorFor("a", 1.0f), 1.0f);
-  EXPECT_LE(calls_, 2 + 3 * 2 * 2);  // three values, each narrower and wider, in two passes
+  EXPECT_LE(calls_, 1 + 3 * 2 * 2);  // three values, each narrower and wider, in two passes
 }
 
 }  // namespace

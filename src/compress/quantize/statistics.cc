@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <mutex>
 
 namespace pare::compress {
@@ -9,22 +10,38 @@ namespace {
 
 using runtime::PinnedValue;
 
-// Adds the channels of rows of `channels` interleaved values, every `stride`th row.
+// Adds the channels of rows of `channels` interleaved values, every `stride`th row. A cache line of
+// channels at a time is summed in floats over the rows of this one call.
 void AddRows(TensorStatistics& s, const float* data, int64_t rows, int64_t channels,
              int64_t stride) {
-  double* const sum = s.channel_sum.data();
-  double* const square = s.channel_square.data();
-  float* const largest = s.channel_max.data();
-  for (int64_t row = 0; row < rows; row += stride) {
-    const float* values = data + row * channels;
-    for (int64_t c = 0; c < channels; ++c) {
-      const double value = values[c];
-      sum[c] += value;
-      square[c] += value * value;
-      largest[c] = std::max(largest[c], std::fabs(values[c]));
+  typedef float Lanes __attribute__((vector_size(16)));
+  constexpr int64_t kVectors = 4, kLanes = 4, kBlock = kVectors * kLanes;
+  for (int64_t c = 0; c < channels; c += kBlock) {
+    const int64_t count = std::min(kBlock, channels - c);
+    Lanes sum[kVectors] = {}, square[kVectors] = {}, high[kVectors] = {}, low[kVectors] = {};
+    for (int64_t row = 0; row < rows; row += stride) {
+      Lanes value[kVectors] = {};
+      if (count == kBlock) {
+        std::memcpy(value, data + row * channels + c, sizeof value);
+      } else {
+        std::memcpy(value, data + row * channels + c, static_cast<size_t>(count) * sizeof(float));
+      }
+#pragma GCC unroll 4
+      for (int64_t k = 0; k < kVectors; ++k) {
+        sum[k] += value[k];
+        square[k] += value[k] * value[k];
+        high[k] = value[k] > high[k] ? value[k] : high[k];
+        low[k] = value[k] < low[k] ? value[k] : low[k];
+      }
     }
-    ++s.per_channel;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t k = i / kLanes, lane = i % kLanes;
+      s.channel_sum[c + i] += sum[k][lane];
+      s.channel_square[c + i] += square[k][lane];
+      s.channel_max[c + i] = std::max({s.channel_max[c + i], high[k][lane], -low[k][lane]});
+    }
   }
+  s.per_channel += (rows + stride - 1) / stride;
 }
 
 // The same for channels that lie in planes of `inner` values.

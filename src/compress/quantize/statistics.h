@@ -31,7 +31,7 @@ using Statistics = std::map<std::string, TensorStatistics>;
 
 // Positions of each sample that are looked at channel by channel: a mean over many samples doesn't
 // need all.
-inline constexpr int64_t kFewPositions = 64, kManyPositions = 1024;
+inline constexpr int64_t kFewPositions = 64, kManyPositions = 512;
 
 // Runs `graph` over all samples of the loaders and looks at `values`, several loaders at a time;
 // the result depends on how samples are spread over loaders, but not on the threads. A value that
