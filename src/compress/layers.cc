@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <sstream>
 
 namespace pare::compress {
 namespace {
@@ -10,9 +12,14 @@ using graph::Graph;
 using graph::Node;
 using graph::ValueId;
 
+// Names in the metadata, a line each.
+constexpr char kScaledLayers[] = "pare.equalized";
+
 struct Sums {
-  double aa = 0, bb = 0, ab = 0, difference = 0;
+  double aa = 0, bb = 0, ab = 0;
 };
+// Of a layer: one for all its values, or where channels were scaled one for each channel.
+using LayerSums = std::vector<Sums>;
 
 struct View {
   std::span<const float> values;
@@ -67,30 +74,72 @@ class Viewer {
   std::map<std::string, std::string> layer_of_;  // by pinned value
 };
 
-void AddSums(Sums& sums, const Kept& a, const View& b) {
+void AddSums(LayerSums& sums, const Kept& a, const View& b, bool by_channel) {
   if (a.shape != b.shape || a.channels_last != b.channels_last) return;
+  const size_t rank = a.shape.size();
+  size_t channels = 1, inner = a.values.size();
+  if (by_channel && rank >= 2) {
+    const bool last = a.channels_last || rank == 2;
+    channels = static_cast<size_t>(a.shape[last ? rank - 1 : 1]);
+    inner = 1;
+    for (size_t i = 2; i < rank && !last; ++i) inner *= static_cast<size_t>(a.shape[i]);
+  }
+  sums.resize(channels);
   for (size_t i = 0; i < a.values.size(); ++i) {
     const double x = a.values[i], y = b.values[i];
-    sums.aa += x * x;
-    sums.bb += y * y;
-    sums.ab += x * y;
-    sums.difference += (x - y) * (x - y);
+    Sums& sum = sums[i / inner % channels];
+    sum.aa += x * x;
+    sum.bb += y * y;
+    sum.ab += x * y;
   }
 }
 
-LayerFidelity FidelityOf(const Sums& sums) {
+// A channel that was scaled is compared after the factor that fits it best is taken out:
+// min over f of Σ (x − f·y)² is Σx² − (Σxy)² / Σy².
+LayerFidelity FidelityOf(const LayerSums& sums) {
   constexpr double kHighest = 200;  // dB; equal to the last bit
+  const bool scaled = sums.size() > 1;
+  double aa = 0, bb = 0, ab = 0, difference = 0;
+  for (const Sums& s : sums) {
+    const double factor = scaled && s.bb > 0 ? s.ab / s.bb : 1;
+    aa += s.aa;
+    bb += s.bb * factor * factor;
+    ab += s.ab * factor;
+    difference += std::max(s.aa - 2 * factor * s.ab + factor * factor * s.bb, 0.0);
+  }
   LayerFidelity fidelity;
-  fidelity.snr_db =
-      sums.difference > 0
-          ? std::min(kHighest, 10 * std::log10(std::max(sums.aa, 1e-30) / sums.difference))
-          : kHighest;
-  fidelity.cosine =
-      sums.aa == 0 && sums.bb == 0 ? 1 : sums.ab / std::max(std::sqrt(sums.aa * sums.bb), 1e-30);
+  fidelity.snr_db = difference > 0
+                        ? std::min(kHighest, 10 * std::log10(std::max(aa, 1e-30) / difference))
+                        : kHighest;
+  fidelity.cosine = aa == 0 && bb == 0 ? 1 : ab / std::max(std::sqrt(aa * bb), 1e-30);
   return fidelity;
 }
 
+bool Seen(const LayerSums& sums) {
+  return std::any_of(sums.begin(), sums.end(),
+                     [](const Sums& sum) { return sum.aa > 0 || sum.bb > 0; });
+}
+
 }  // namespace
+
+void WriteScaledLayers(Graph& graph, std::span<const std::string> names) {
+  std::string lines;
+  for (const std::string& name : names) {
+    if (name.find('\n') != std::string::npos) continue;
+    if (!lines.empty()) lines += '\n';
+    lines += name;
+  }
+  if (!lines.empty()) graph.metadata[kScaledLayers] = lines;
+}
+
+std::set<std::string> ScaledLayers(const Graph& graph) {
+  const auto at = graph.metadata.find(kScaledLayers);
+  std::set<std::string> names;
+  if (at == graph.metadata.end()) return names;
+  std::istringstream lines(at->second);
+  for (std::string name; std::getline(lines, name);) names.insert(name);
+  return names;
+}
 
 std::string LayerNameOf(const Graph& graph, const std::string& value) {
   ValueId id = graph.FindValue(value);
@@ -123,7 +172,9 @@ Result<std::map<std::string, LayerFidelity>> CompareLayers(const Graph& a, const
                                                            Progress& progress) {
   PARE_ASSIGN(Viewer left, Viewer::Make(a, names, context));
   PARE_ASSIGN(Viewer right, Viewer::Make(b, names, context));
-  std::map<std::string, Sums> sums;
+  std::set<std::string> scaled = ScaledLayers(a);
+  scaled.merge(ScaledLayers(b));
+  std::map<std::string, LayerSums> sums;
   progress.Stage("comparing layers", loader.samples());
   loader.Rewind();
   while (true) {
@@ -137,14 +188,14 @@ Result<std::map<std::string, LayerFidelity>> CompareLayers(const Graph& a, const
     PARE_TRY(right.Run(batch->inputs, [&](const std::string& name, const View& view) {
       const auto other = kept.find(name);
       if (other == kept.end()) return;
-      AddSums(sums[name], other->second, view);
+      AddSums(sums[name], other->second, view, scaled.contains(name));
       kept.erase(other);
     }));
     progress.Advance(batch->count());
   }
   std::map<std::string, LayerFidelity> fidelity;
   for (const auto& [name, sum] : sums) {
-    if (sum.aa > 0 || sum.bb > 0) fidelity[name] = FidelityOf(sum);
+    if (Seen(sum)) fidelity[name] = FidelityOf(sum);
   }
   return fidelity;
 }

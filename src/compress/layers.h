@@ -3,6 +3,8 @@
 
 #include <map>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,9 +22,14 @@ std::string LayerNameOf(const graph::Graph& graph, const std::string& value);
 graph::ValueId SeenValue(const graph::Graph& graph, graph::ValueId value);
 
 struct LayerFidelity {
-  double snr_db = 0;  // 10·log10(Σ a² / Σ (a − b)²)
+  double snr_db = 0;  // 10·log10(Σ a² / Σ (a − b)²); of ScaledLayers with b times its best factors
   double cosine = 0;
 };
+
+// Which layers of a graph have channels that equalization scaled is kept in its metadata: their
+// values differ from the source's by a factor a channel, and are compared without it.
+void WriteScaledLayers(graph::Graph& graph, std::span<const std::string> names);
+std::set<std::string> ScaledLayers(const graph::Graph& graph);
 
 // Runs both graphs over the loader's samples, integer parts emulated in float, and compares the
 // layers `names` that both have. Missing in the result: layers that a graph lacks, or whose shapes

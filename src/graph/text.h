@@ -1,13 +1,16 @@
 // The text form of a graph (.pg): what people read, tests compare and `diff` shows.
 //
-//   graph resnet                                  optional, first
-//   opset 17                                      of ai.onnx; `opset com.microsoft 1` of others
-//   input x: f32[N,3,32,32]                       N is a symbol, ? an unknown size; f32 alone: no
-//   rank const c: i64[2] = [1,-1]                      also `param` and `state` const w:
-//   f32[16,3,3,3] = random(7, -0.5, 0.5) seed, low, high; or fill(0.25), or iota() y:
-//   f32[N,16,16,16] = Conv(x, w, _) {group=1, strides=[2,2]}  # the node's name a, b = Split(y)
-//   {axis=1}                      types of results may be left out output y output a as "another
-//   name"
+// clang-format off
+//   graph resnet                                   optional, first
+//   opset 17                                       of ai.onnx; `opset com.microsoft 1` of others
+//   input x: f32[N,3,32,32]                        N a symbol, ? an unknown size; f32 alone: no rank
+//   const c: i64[2] = [1,-1]                       also `param` and `state`
+//   const w: f32[16,3,3,3] = random(7, -0.5, 0.5)  seed, low, high; or fill(0.25), or iota()
+//   y: f32[N,16,16,16] = Conv(x, w, _) {group=1, strides=[2,2]}  # the node's name
+//   a, b = Split(y) {axis=1}                       types of results may be left out
+//   output y
+//   output a as "another name"
+// clang-format on
 //
 // Names of letters, digits and `_./-` stand as they are, others between quotes with \n \t \"
 // \\ \xNN. A float attribute has a point or an exponent (1.0), an integer has not. A line that

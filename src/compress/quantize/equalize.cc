@@ -307,11 +307,11 @@ std::vector<ChannelGroup> FindChannelGroups(const Graph& graph, const Scheme& sc
   return GroupFinder(graph).Run(scheme);
 }
 
-int EqualizeGroups(Graph& graph, const std::vector<ChannelGroup>& groups,
-                   const Statistics& statistics) {
+std::vector<std::string> EqualizeGroups(Graph& graph, const std::vector<ChannelGroup>& groups,
+                                        const Statistics& statistics) {
   constexpr float kExponents[] = {0.5f, 0.75f, 1.0f};
   constexpr double kWorthwhile = 0.9;  // predicted noise against what it was
-  int changed = 0;
+  std::vector<std::string> changed;
   for (const ChannelGroup& group : groups) {
     const Magnitudes magnitudes = MagnitudesOf(graph, group, statistics);
     if (magnitudes.largest.empty()) continue;
@@ -329,7 +329,7 @@ int EqualizeGroups(Graph& graph, const std::vector<ChannelGroup>& groups,
     }
     if (least >= before * kWorthwhile) continue;
     Apply(graph, group, best);
-    ++changed;
+    for (ValueId id : group.values) changed.push_back(graph.value(id).name);
   }
   return changed;
 }

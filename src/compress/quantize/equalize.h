@@ -8,6 +8,7 @@
 // between has one for all. Its exponent is the one with the least predicted noise.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "compress/quantize/scheme.h"
@@ -29,10 +30,12 @@ struct ChannelGroup {
 // The groups that can be equalized: every writer and reader has plain weights of its own.
 std::vector<ChannelGroup> FindChannelGroups(const graph::Graph& graph, const Scheme& scheme);
 
-// Changes weights and biases; the graph's float function stays the same up to rounding.
-// `statistics` holds the groups' values. Returns how many groups were changed: those that are
-// predicted to gain.
-int EqualizeGroups(graph::Graph& graph, const std::vector<ChannelGroup>& groups,
-                   const Statistics& statistics);
+// Changes weights and biases where noise is predicted to fall; returns the names of the values
+// whose channels were scaled. The graph's float function stays the same up to rounding, as long as
+// channels that never came near a Clip's limit don't reach 1.25 times what was seen of them.
+// `statistics` holds the groups' values.
+std::vector<std::string> EqualizeGroups(graph::Graph& graph,
+                                        const std::vector<ChannelGroup>& groups,
+                                        const Statistics& statistics);
 
 }  // namespace pare::compress

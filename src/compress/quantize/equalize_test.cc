@@ -126,7 +126,7 @@ TEST(Equalize, ChangesNoAnswerAndFlattensTheChannels) {
   graph::Graph graph = Parsed(kResidual);
   const std::vector<float> before = Answers(graph);
   const Seen seen = Look(graph, 2);
-  ASSERT_GE(EqualizeGroups(graph, seen.groups, seen.statistics), 1);
+  ASSERT_FALSE(EqualizeGroups(graph, seen.groups, seen.statistics).empty());
   const std::vector<float> after = Answers(graph);
   ASSERT_EQ(after.size(), before.size());
   for (size_t i = 0; i < before.size(); ++i)

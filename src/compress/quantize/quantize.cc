@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compress/layers.h"
 #include "compress/quantize/builder.h"
 #include "compress/quantize/correct_bias.h"
 #include "compress/quantize/equalize.h"
@@ -125,7 +126,9 @@ class Quantizer {
     progress_.Stage("equalizing channels", std::ssize(samples));
     PARE_ASSIGN(const Statistics statistics,
                 Collect(calibration_.graph, values, loaders, context_, kManyPositions, progress_));
-    result_.equalized = EqualizeGroups(calibration_.graph, groups, statistics) > 0;
+    const auto scaled = EqualizeGroups(calibration_.graph, groups, statistics);
+    result_.equalized = !scaled.empty();
+    WriteScaledLayers(calibration_.graph, scaled);
     return {};
   }
 

@@ -60,7 +60,7 @@ class SchemeMaker {
     return uses.size() == 1 && !graph_.is_output(value) ? &graph_.node(uses[0].node) : nullptr;
   }
 
-  // Where the result of an integer node is quantized: after the clamp that it absorbs.
+  // Where the result of a node is quantized, or would be: after the clamp that it absorbs.
   ValueId PointOf(NodeId id) const {
     const ValueId output = graph_.node(id).outputs[0];
     const Node* next = OnlyConsumer(output);
@@ -72,12 +72,16 @@ class SchemeMaker {
     return op && op->quant.integer && !IsClamp(node) && node.op != "AveragePool" &&
            node.op != "GlobalAveragePool";
   }
+  // A clamp that belongs to its producer, in integers and in float: no layer of its own.
   bool IsAbsorbed(NodeId id) const {
     const Node& node = graph_.node(id);
     if (!IsClamp(node)) return false;
     const NodeId producer = graph_.value(node.inputs[0]).producer;
-    return producer != NodeId::kNone && integer_[static_cast<size_t>(producer)] &&
-           PointOf(producer) == node.outputs[0];
+    return producer != NodeId::kNone && PointOf(producer) == node.outputs[0];
+  }
+  bool IsInteger(NodeId id) const {
+    return integer_[static_cast<size_t>(
+        IsAbsorbed(id) ? graph_.value(graph_.node(id).inputs[0]).producer : id)];
   }
 
   // Integers of a bias have the scales of the weights' channels: it must be [N] or [1, N].
@@ -112,23 +116,18 @@ class SchemeMaker {
     integer_.resize(std::max(integer_.size(), static_cast<size_t>(id) + 1));
     const Node& node = graph_.node(id);
     const OpDef* op = Op(id);
-    if (op && op->quant.same_scale) return;
+    if ((op && op->quant.same_scale) || IsAbsorbed(id)) return;
     if (node.outputs[0] == ValueId::kNone || !IsFloatValue(node.outputs[0])) return;
-    Layer layer{
-        .node = id, .name = graph_.value(node.outputs[0]).name, .op = node.op, .reason = {}};
+    Layer layer{.node = id, .name = graph_.value(PointOf(id)).name, .op = node.op, .reason = {}};
     layer.reason = op ? Obstacle(node, *op) : "pare has no such operator";
-    const bool able = layer.reason.empty();
-    // What reports call the layer.
-    const std::string& result = graph_.value(able ? PointOf(id) : node.outputs[0]).name;
     for (const std::string& pattern : options_.keep_float) {
-      if (Matches(graph_, node, pattern) || MatchesGlob(pattern, result)) {
+      if (Matches(graph_, node, pattern) || MatchesGlob(pattern, layer.name)) {
         layer.reason = Text("kept float by the pattern \"", pattern, "\"");
       }
     }
     layer.integer = layer.reason.empty();
     integer_[static_cast<size_t>(id)] = layer.integer;
     if (layer.integer) {
-      layer.name = result;
       for (size_t i = 0; i < node.inputs.size(); ++i)
         layer.weighted |= RoleOf(*op, i) == Role::kWeight;
     }
@@ -149,9 +148,9 @@ class SchemeMaker {
       const Node& node = graph_.node(*id);
       const OpDef* op = Op(*id);
       if (!op) continue;
-      const bool passes_on =
-          (op->quant.same_scale || IsAbsorbed(*id)) && needed_[Index(node.outputs[0])];
-      const bool integer = integer_[static_cast<size_t>(*id)] && !IsAbsorbed(*id);
+      const bool absorbed = IsAbsorbed(*id) && IsInteger(*id);
+      const bool passes_on = (op->quant.same_scale || absorbed) && needed_[Index(node.outputs[0])];
+      const bool integer = integer_[static_cast<size_t>(*id)];
       for (size_t i = 0; i < node.inputs.size(); ++i) {
         if (node.inputs[i] == ValueId::kNone || RoleOf(*op, i) != Role::kActivation) continue;
         if (passes_on || integer) needed_[Index(node.inputs[i])] = true;
@@ -159,7 +158,7 @@ class SchemeMaker {
     }
     bool changed = false;
     for (Layer& layer : scheme_.layers) {
-      if (!layer.integer || layer.weighted || IsAbsorbed(layer.node)) continue;
+      if (!layer.integer || layer.weighted) continue;
       if (needed_[Index(PointOf(layer.node))]) continue;
       layer.integer = false;
       layer.reason = "nothing after it computes in integers";
@@ -174,7 +173,7 @@ class SchemeMaker {
     std::iota(parent_.begin(), parent_.end(), size_t{0});
     chosen_.assign(graph_.value_count(), false);
     for (const Layer& layer : scheme_.layers) {
-      if (!layer.integer || IsAbsorbed(layer.node)) continue;
+      if (!layer.integer) continue;
       const Node& node = graph_.node(layer.node);
       const OpDef& op = *Op(layer.node);
       for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -203,11 +202,6 @@ class SchemeMaker {
         Join(node.inputs[i], node.outputs[0]);
       }
     }
-    for (Layer& layer : scheme_.layers) {
-      if (!IsAbsorbed(layer.node)) continue;
-      layer.op.clear();  // part of its producer: no layer of its own
-    }
-    std::erase_if(scheme_.layers, [](const Layer& layer) { return layer.op.empty(); });
   }
 
   bool AnyChosen(const std::vector<ValueId>& values) const {

@@ -25,6 +25,31 @@ output y
   return *graph;
 }
 
+TEST(Scheme, AClampStaysWithItsLayerInFloatToo) {
+  auto graph = graph::Parse(R"(
+input x: f32[1,2,4,4]
+const w: f32[2,2,1,1] = random(1, -1, 1)
+const v: f32[2,2,1,1] = random(2, -1, 1)
+a: f32[1,2,4,4] = Conv(x, w)
+r: f32[1,2,4,4] = Relu(a)
+y: f32[1,2,4,4] = Conv(r, v)
+output y
+)");
+  ASSERT_TRUE(graph) << graph.error().message();
+  for (const bool kept : {false, true}) {
+    SchemeOptions options;
+    if (kept) options.given_back["r"] = "slow";
+    const Scheme scheme = MakeScheme(*graph, options);
+    ASSERT_EQ(scheme.layers.size(), 2u);
+    EXPECT_EQ(scheme.layers[0].name, "r");
+    EXPECT_EQ(scheme.layers[0].op, "Conv");
+    EXPECT_EQ(scheme.layers[0].integer, !kept);
+    EXPECT_FALSE(scheme.quantized(graph->FindValue("a")));  // nothing between the two
+    EXPECT_TRUE(scheme.quantized(graph->FindValue("r")));
+    EXPECT_EQ(scheme.quantized(graph->FindValue("x")), !kept);
+  }
+}
+
 TEST(Scheme, KeepsALayerFloatWhoseBiasIsNotOfChannels) {
   const struct {
     const char* bias;
