@@ -63,6 +63,27 @@ float BestScale(std::span<const float> weights, const ChannelView& view, int64_t
   return best;
 }
 
+constexpr double kLargestBias = 1 << 30;  // leaves as much for the sum of products
+
+// A bias is counted in steps of input_scale · the channel's scale. Where a channel's weights are
+// all but zero, these steps are so fine that its bias does not fit: the channel gets coarser ones.
+void MakeRoomForBias(QuantizedWeights& weights, std::span<const float> bias, float input_scale) {
+  const ChannelView view(weights.values.shape(), weights.channel_axis);
+  Tensor values;  // a copy: other forms of the graph share the weights
+  for (int64_t c = 0; c < view.channels; ++c) {
+    const auto least = static_cast<float>(std::fabs(bias[c]) / (kLargestBias * input_scale));
+    const float scale = weights.scales[c];
+    if (!(scale < least)) continue;
+    if (!values) values = Tensor::Of<int8_t>(weights.values.shape(), weights.values.as<int8_t>());
+    const auto levels = values.mutable_as<int8_t>();
+    view.Each(c, [&](int64_t i) {
+      levels[i] = static_cast<int8_t>(std::nearbyint(levels[i] * (scale / least)));
+    });
+    weights.scales[c] = least;
+  }
+  if (values) weights.values = std::move(values);
+}
+
 class QdqWriter {
  public:
   QdqWriter(Graph& graph, const Scheme& scheme, const std::vector<QuantParams>& params,
@@ -112,41 +133,48 @@ class QdqWriter {
   Status WriteWeights(const Layer& layer) {
     const Node node = graph_.node(layer.node);
     const ops::OpDef& op = *ops::FindOp(node.op);
-    const int input = WeightInput(node);
-    const QuantizedWeights& quantized = *weights_.at(layer.node);
+    const int input = WeightInput(node), bias = BiasInput(node, op);
+    const float input_scale = InputScale(node, op);
+    QuantizedWeights quantized = *weights_.at(layer.node);
+    if (bias >= 0) {
+      const Tensor& values = graph_.value(node.inputs[bias]).data;
+      if (values.count() != std::ssize(quantized.scales)) {
+        return Fail(ErrorKind::kInternal,
+                    Text("the bias of ", layer.name, " is not one number a channel"));
+      }
+      MakeRoomForBias(quantized, values.as<float>(), input_scale);
+    }
     WriteConstant(layer.node, input, graph_.value(node.inputs[input]).name, quantized.values,
                   quantized.scales, quantized.channel_axis);
-    std::vector<float> scales = quantized.scales;
-    const float input_scale = InputScale(node, op);
-    for (float& scale : scales) scale *= input_scale;
+    for (float& scale : quantized.scales) scale *= input_scale;
+    return bias >= 0 ? WriteBias(layer, bias, quantized.scales) : Status();
+  }
+
+  static int BiasInput(const Node& node, const ops::OpDef& op) {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
-      if (op.quant.inputs[i].role == Role::kBias && node.inputs[i] != ValueId::kNone) {
-        PARE_TRY(WriteBias(layer, static_cast<int>(i), scales));
-      }
+      if (op.quant.inputs[i].role == Role::kBias && node.inputs[i] != ValueId::kNone)
+        return static_cast<int>(i);
     }
-    return {};
+    return -1;
   }
 
   Status WriteBias(const Layer& layer, int input, const std::vector<float>& scales) {
     const ValueId id = graph_.node(layer.node).inputs[input];
     const Tensor& bias = graph_.value(id).data;
-    if (bias.count() != static_cast<int64_t>(scales.size())) {
-      return Fail(ErrorKind::kInternal,
-                  Text("the bias of ", layer.name, " is not one number a channel"));
-    }
     PARE_ASSIGN(Tensor integers, Tensor::Make(DType::kI32, bias.shape()));
     const auto in = bias.as<float>();
     const auto out = integers.mutable_as<int32_t>();
     for (size_t c = 0; c < scales.size(); ++c) {
       const double level = std::nearbyint(static_cast<double>(in[c]) / scales[c]);
-      out[c] = static_cast<int32_t>(std::clamp(level, -1073741824.0, 1073741824.0));
+      out[c] = static_cast<int32_t>(std::clamp(level, -kLargestBias, kLargestBias));
     }
     WriteConstant(layer.node, input, graph_.value(id).name, integers, scales, bias.rank() - 1);
     return {};
   }
 
-  // The operand becomes DequantizeLinear(integers, scales[, zeros]).
-  void WriteConstant(NodeId node, int input, const std::string& name, const Tensor& integers,
+  // The operand becomes DequantizeLinear(integers, scales[, zeros]). `name` is a copy: the graph
+  // moves its own while it grows.
+  void WriteConstant(NodeId node, int input, std::string name, const Tensor& integers,
                      const std::vector<float>& scales, int axis) {
     const auto count = static_cast<int64_t>(scales.size());
     std::vector<ValueId> operands = {
