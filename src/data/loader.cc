@@ -5,6 +5,7 @@
 #include <cstring>
 #include <mutex>
 #include <numeric>
+#include <system_error>
 #include <thread>
 
 #include "data/fit.h"
@@ -188,7 +189,14 @@ void Loader::Impl::Work() {
 
 Result<std::optional<Batch>> Loader::Impl::Next() {
   if (!options_.prefetch) return NextInline();
-  if (!worker_.joinable()) worker_ = std::thread([this] { Work(); });
+  if (!worker_.joinable()) {
+    try {
+      worker_ = std::thread([this] { Work(); });
+    } catch (const std::system_error&) {  // a limit on threads: go on without one
+      options_.prefetch = false;
+      return NextInline();
+    }
+  }
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return ready_.has_value(); });
   Result<std::optional<Batch>> batch = *std::move(ready_);
