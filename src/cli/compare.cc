@@ -72,7 +72,7 @@ Status Compare(const CompareOptions& options, Console& console) {
   NoteFixedBatch(a, options.machine.batch, console);
   PARE_ASSIGN(const auto dataset, options.data.Open(known, console));
   if (compress::ChooseMetric(options.metric, a.graph()) == compress::Metric::kTop)
-    PARE_TRY(CheckLabels(*dataset, a.graph(), known.preprocess().label_offset));
+    PARE_TRY(CheckLabels(*dataset, a.graph(), known.preprocess().label_offset, console));
   const model::Context context = options.machine.MakeContext();
   compress::CompareOptions compare;
   compare.metric = options.metric;

@@ -56,7 +56,7 @@ Status Evaluate(const EvaluateOptions& options, Console& console) {
                       "--labels FILE or --label COLUMN gives them; `pare compare` needs none")
                     .at(options.data.path));
   }
-  PARE_TRY(CheckLabels(*dataset, model.graph(), model.preprocess().label_offset));
+  PARE_TRY(CheckLabels(*dataset, model.graph(), model.preprocess().label_offset, console));
   const model::Context context = options.machine.MakeContext();
   PARE_ASSIGN(const auto session,
               OfModel(model::MakeSession(model.graph(), context), options.model));

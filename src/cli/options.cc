@@ -120,9 +120,28 @@ Result<std::shared_ptr<const data::Dataset>> DataOptions::Open(const model::Mode
   return opened;
 }
 
+namespace {
+
+// With the crop that the model's shape stands for, so that other programs can do the same.
+data::Preprocess Resolved(const model::Model& model) {
+  data::Preprocess preprocess = model.preprocess();
+  const auto specs = model::InputSpecs(model.graph());
+  if (specs.empty() || specs[0].shape.size() != 4) return preprocess;
+  const Dims& shape = specs[0].shape;
+  const bool last = preprocess.layout == data::Layout::kNhwc ||
+                    (preprocess.layout == data::Layout::kAuto && shape[1] != 1 && shape[1] != 3);
+  if (preprocess.crop_h == 0 && preprocess.crop_w == 0) {
+    preprocess.crop_h = static_cast<int>(std::max<int64_t>(shape[last ? 1 : 2], 0));
+    preprocess.crop_w = static_cast<int>(std::max<int64_t>(shape[last ? 2 : 3], 0));
+  }
+  return preprocess;
+}
+
+}  // namespace
+
 Status StoreData(const DataOptions& options, const model::Model& model,
                  std::map<std::string, std::string>& metadata) {
-  model.preprocess().WriteTo(metadata);
+  Resolved(model).WriteTo(metadata);
   if (options.dataset.classes_path.empty()) return {};
   PARE_ASSIGN(metadata[kClassesKey], ReadFile(options.dataset.classes_path));
   return {};
@@ -145,9 +164,15 @@ Status CheckOutput(const std::string& output, const std::vector<std::string>& in
   return {};
 }
 
-Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int64_t offset) {
+Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int64_t offset,
+                   Console& console) {
   const auto classes = compress::ClassCount(graph);
   if (!classes || !dataset.has_labels()) return {};
+  const auto names = static_cast<int64_t>(dataset.classes().size());
+  if (offset == 0 && names + 1 == *classes) {
+    console.Note(Text("the data has ", names, " classes and the model ", *classes,
+                      ": where its first is none of them (background), give --label-offset 1"));
+  }
   for (int64_t i = 0; i < dataset.size(); ++i) {
     const int64_t label = dataset.label(i), moved = label + offset;
     if (label == data::kNoLabel || (moved >= 0 && moved < *classes)) continue;
@@ -162,7 +187,10 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
 }
 
 Error OfModel(const Error& error, const std::string& path) {
-  return error.message().starts_with("node ") ? error.at(path) : error;
+  const std::string message = error.message();
+  const bool names_none = message.starts_with("node ") || message.starts_with("the model") ||
+                          message.starts_with("no layer of the model");
+  return names_none ? error.at(path) : error;
 }
 
 void NoteFixedBatch(const model::Model& model, int64_t batch, Console& console) {

@@ -57,7 +57,8 @@ Status CheckOutput(const std::string& output, const std::vector<std::string>& in
 
 // Fails with kUsage where a label + `offset` is no class of the graph's first output. Without a
 // word such labels would count as wrong answers.
-Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int64_t offset);
+Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int64_t offset,
+                   Console& console);
 
 // What running a model tells of begins with its node; this puts the file before it. Errors that
 // name a file of their own stay as they are.

@@ -197,12 +197,13 @@ Result<std::string> RunRecord(const QuantizeOptions& options, const data::Datase
       .Text();
 }
 
-// The exported file itself is verified, not what it was written from.
+// The exported file itself is verified, not what it was written from; it takes its name after that,
+// so that nothing unverified is left behind or written over what was there.
 Result<compress::Comparison> Verify(const QuantizeOptions& options, const model::Model& model,
                                     std::shared_ptr<const data::Dataset> dataset,
-                                    const compress::Quantized& quantized,
+                                    const compress::Quantized& quantized, const std::string& file,
                                     const model::Context& context, Console& console) {
-  PARE_ASSIGN(const model::Model written, model::Model::Load(options.output));
+  PARE_ASSIGN(const model::Model written, model::Model::Load(file));
   compress::CompareOptions compare;
   compare.metric = options.quantize.metric;
   compare.batch = options.machine.batch;
@@ -246,7 +247,7 @@ Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
   PARE_TRY(CheckOutput(options.output, model.data_files()));
   const graph::Graph& graph = model.graph();
   if (compress::ChooseMetric(options.quantize.metric, graph) == compress::Metric::kTop) {
-    PARE_TRY(CheckLabels(dataset, graph, model.preprocess().label_offset));
+    PARE_TRY(CheckLabels(dataset, graph, model.preprocess().label_offset, console));
   } else if (options.quantize.max_drop) {
     return Fail(ErrorKind::kUsage,
                 "--max-drop counts points of top-1 or of agreement, and this model's output is "
@@ -293,12 +294,15 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
   PARE_TRY(StoreData(data, model, quantized.graph.metadata));
   PARE_ASSIGN(quantized.graph.metadata["pare.run"], RunRecord(options, *dataset, quantized));
   const Stopwatch export_watch;
-  PARE_TRY(onnx::Export(quantized.graph, options.output));
+  PARE_ASSIGN(auto draft, onnx::ExportDraft(quantized.graph, options.output));
+  if (!draft) PARE_TRY(onnx::Export(quantized.graph, options.output));
   quantized.seconds += export_watch.seconds();
   const int64_t quantize_peak = PeakRssBytes();
 
   PARE_ASSIGN(compress::Comparison comparison,
-              Verify(options, model, dataset, quantized, context, console));
+              Verify(options, model, dataset, quantized, draft ? draft->path() : options.output,
+                     context, console));
+  if (draft) PARE_TRY(draft->Commit());
   PARE_TRY(CheckDrop(options, comparison.quality));
   return console.Show(QuantizeReport{std::move(comparison), quantized, options.output,
                                      console.notes(), options.layers, quantize_peak,

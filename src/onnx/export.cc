@@ -396,16 +396,26 @@ Status ExportWithData(const Versioned& versioned, const std::string& path) {
 
 }  // namespace
 
-Status Export(const Graph& graph, const std::string& path, const ExportOptions& options) {
+Result<std::optional<Draft>> ExportDraft(const Graph& graph, const std::string& path,
+                                         const ExportOptions& options) {
   const auto in_context = [&](const Error& error) { return Fail(error.at(path)); };
   const Result<Versioned> versioned = ChooseVersion(graph);
   if (!versioned) return in_context(versioned.error());
   const Result<WireWriter> model = Writer(versioned->graph, versioned->opset).Write(nullptr);
   if (!model) return in_context(model.error());
-  if (model->size() > options.inline_limit) return ExportWithData(*versioned, path);
+  if (model->size() > options.inline_limit) return std::optional<Draft>();
   PARE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
   PARE_TRY(WriteTo(file, *model));
-  return file.Commit();
+  PARE_TRY(file.Flush());
+  return std::optional<Draft>(std::move(file));
+}
+
+Status Export(const Graph& graph, const std::string& path, const ExportOptions& options) {
+  PARE_ASSIGN(std::optional<Draft> draft, ExportDraft(graph, path, options));
+  if (draft) return draft->Commit();
+  const Result<Versioned> versioned = ChooseVersion(graph);
+  if (!versioned) return Fail(versioned.error().at(path));
+  return ExportWithData(*versioned, path);
 }
 
 Result<std::string> ExportBytes(const Graph& graph) {

@@ -6,9 +6,11 @@
 // become initializers. The same graph gives the same bytes.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "graph/graph.h"
+#include "platform/file.h"
 
 namespace pare::onnx {
 
@@ -16,6 +18,20 @@ struct ExportOptions {
   // Protobuf ends at 2 GiB: a model that would be larger has its weights in "<path>.data".
   size_t inline_limit = size_t{2'000'000'000};
 };
+
+// A model that can be read and checked before it takes its place; without Commit it is gone.
+class Draft {
+ public:
+  explicit Draft(AtomicFile file) : file_(std::move(file)) {}
+  const std::string& path() const { return file_.current_path(); }
+  Status Commit() { return file_.Commit(); }
+
+ private:
+  AtomicFile file_;
+};
+// nullopt where the model is too large for one file: its weights are found by their final name.
+Result<std::optional<Draft>> ExportDraft(const graph::Graph& graph, const std::string& path,
+                                         const ExportOptions& options = {});
 
 // Replaces `path` only when all is written. Fails for operators inside of pare ("pare.QConv").
 Status Export(const graph::Graph& graph, const std::string& path,

@@ -61,12 +61,14 @@ class AtomicFile {
   Status PadTo(int64_t alignment);
   int64_t offset() const { return offset_; }  // bytes written so far
 
+  // Where what was written can be read before Commit, after a Flush.
+  const std::string& current_path() const { return temporary_.empty() ? target_ : temporary_; }
+  Status Flush();
   // Everything on disk, then renamed. To be called once; after an error nothing has changed.
   Status Commit();
 
  private:
   AtomicFile() = default;
-  Status Flush();
   Status WriteOut(std::span<const std::byte> bytes);
   void Discard() noexcept;
 

@@ -82,11 +82,24 @@ class Quantizer {
     const bool any = std::any_of(scheme_.layers.begin(), scheme_.layers.end(),
                                  [](const Layer& l) { return l.integer; });
     if (any) return {};
-    std::string reason = "no layer of the model can be int8";
-    if (!scheme_.layers.empty())
-      reason += Text("; ", scheme_.layers[0].name, ": ", scheme_.layers[0].reason);
-    return Unsupported(reason,
-                       "`pare inspect` lists the operators; --keep-float patterns may be too wide");
+    return Unsupported(Text("no layer of the model can be int8", WhyNone()),
+                       options_.keep_float.empty() ? "`pare inspect` lists the operators"
+                                                   : "the --keep-float patterns may be too wide");
+  }
+  std::string WhyNone() const {
+    for (graph::NodeId id : calibration_.graph.Order()) {
+      const graph::Node& node = calibration_.graph.node(id);
+      if (!ops::FindOp(node.op))
+        return Text("; node ", node.name, " (", node.op, "): pare has no such operator");
+      for (graph::ValueId output : node.outputs) {
+        if (output == graph::ValueId::kNone) continue;
+        if (calibration_.graph.value(output).type.dtype == DType::kF16)
+          return "; it computes in float16, and quantization starts from float32";
+      }
+    }
+    return scheme_.layers.empty()
+               ? ""
+               : Text("; ", scheme_.layers[0].name, ": ", scheme_.layers[0].reason);
   }
 
   Result<data::Loader> MakeLoader(std::vector<int64_t> indices) const {
