@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "platform/clock.h"
 
@@ -106,6 +107,7 @@ void PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor> o
       if (reference[o].dtype() != DType::kF32 || other[o].dtype() != DType::kF32) continue;
       const auto a = Row(reference[o], r), b = Row(other[o], r);
       for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
+        if (!std::isfinite(a[i])) continue;  // nothing can be near it, or far
         dot += static_cast<double>(a[i]) * b[i];
         aa += static_cast<double>(a[i]) * a[i];
         bb += static_cast<double>(b[i]) * b[i];
@@ -144,7 +146,8 @@ double PairScore::psnr() const {
   return mse() > 0 ? 10 * std::log10(range * range / mse()) : INFINITY;
 }
 double PairScore::relative_error() const {
-  return squared_difference_ / std::max(squared_reference_, 1e-30);
+  const double error = squared_difference_ / std::max(squared_reference_, 1e-30);
+  return std::isfinite(error) ? error : std::numeric_limits<double>::max();
 }
 
 Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Progress& progress) {

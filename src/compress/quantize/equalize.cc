@@ -107,7 +107,7 @@ class GroupFinder {
   }
 
   void Link(const Node& node) {
-    if (!Links(graph_, node)) return;
+    if (!Links(graph_, node) || node.outputs[0] == ValueId::kNone) return;
     const size_t output = Root(Index(node.outputs[0]));
     for (ValueId input : node.inputs) {
       if (graph_.is_constant(input)) continue;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compress/guarded.h"
 #include "compress/score.h"
 
 namespace pare::compress {
@@ -43,7 +44,8 @@ Result<Probe> Probe::Make(std::span<data::Loader> loaders, runtime::Session& mod
   std::vector<Result<std::vector<Known>>> taken(loaders.size());
   model.pool().Run(std::ssize(loaders), [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i)
-      taken[i] = Take(loaders[i], model, max_bytes / loaders.size(), progress);
+      taken[i] =
+          Guarded([&] { return Take(loaders[i], model, max_bytes / loaders.size(), progress); });
   });
   Probe probe;
   // In turns, so that the first ones are drawn from all over the samples.
@@ -67,12 +69,15 @@ Result<double> Probe::Error(runtime::Session& other, int64_t samples, Progress& 
   std::vector<PairScore> scores(count);
   std::vector<Status> done(count);
   other.pool().Run(static_cast<int64_t>(count), [&](int64_t begin, int64_t end, int) {
-    std::vector<Tensor> answers(other.graph().outputs().size());
     for (int64_t i = begin; i < end; ++i) {
-      const Known& known = known_[i];
-      done[i] = progress.Check();
-      if (done[i]) done[i] = other.Run(known.batch.inputs, answers);
-      if (done[i]) scores[i].Add(known.answers, answers, known.batch.count());
+      done[i] = Guarded([&]() -> Status {
+        const Known& known = known_[i];
+        std::vector<Tensor> answers(known.answers.size());
+        PARE_TRY(progress.Check());
+        PARE_TRY(other.Run(known.batch.inputs, answers));
+        scores[i].Add(known.answers, answers, known.batch.count());
+        return {};
+      });
     }
   });
   PairScore total;

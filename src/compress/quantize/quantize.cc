@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compress/guarded.h"
 #include "compress/layers.h"
 #include "compress/quantize/builder.h"
 #include "compress/quantize/correct_bias.h"
@@ -164,7 +165,8 @@ class Quantizer {
   Result<std::vector<double>> OutputErrors(std::span<const Built> forms, int64_t samples) {
     std::vector<Result<double>> results(forms.size());
     context_.pool->Run(std::ssize(forms), [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i) results[i] = OutputError(forms[i].graph, samples);
+      for (int64_t i = begin; i < end; ++i)
+        results[i] = Guarded([&] { return OutputError(forms[i].graph, samples); });
     });
     std::vector<double> errors;
     for (const Result<double>& result : results) {
@@ -343,7 +345,9 @@ class Quantizer {
       for (size_t i = 0; i < count; ++i) {
         variant_.given_back[worst[i]] = Text("given back to hold --max-drop ", *options_.max_drop);
       }
+      variant_.output_shift.clear();  // measured with these layers in integers
       PARE_TRY(Rebuild());
+      if (options_.bias_correction) PARE_TRY(CorrectOutputs());
       PARE_ASSIGN(result_.quality, Verify());
       return Holds(*result_.quality);
     };

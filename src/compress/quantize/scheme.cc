@@ -63,8 +63,10 @@ class SchemeMaker {
   // Where the result of a node is quantized, or would be: after the clamp that it absorbs.
   ValueId PointOf(NodeId id) const {
     const ValueId output = graph_.node(id).outputs[0];
+    if (output == ValueId::kNone) return output;
     const Node* next = OnlyConsumer(output);
-    return next && IsClamp(*next) && Absorbs(id) ? next->outputs[0] : output;
+    return next && next->inputs[0] == output && IsClamp(*next) && Absorbs(id) ? next->outputs[0]
+                                                                              : output;
   }
   bool Absorbs(NodeId id) const {
     const Node& node = graph_.node(id);
@@ -95,6 +97,9 @@ class SchemeMaker {
   // Why the node can't be integer by its own nature; empty where it can.
   std::string Obstacle(const Node& node, const OpDef& op) const {
     if (!op.quant.integer) return std::string(op.quant.keep_float);
+    if (node.op == "Gemm" && (node.attrs.f("alpha", 1) != 1 || node.attrs.f("beta", 1) != 1 ||
+                              node.attrs.i("transA", 0)))
+      return "its alpha, beta or transA has no integer form";
     bool activation = false;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == ValueId::kNone) continue;
@@ -147,7 +152,7 @@ class SchemeMaker {
     for (auto id = order_.rbegin(); id != order_.rend(); ++id) {
       const Node& node = graph_.node(*id);
       const OpDef* op = Op(*id);
-      if (!op) continue;
+      if (!op || node.outputs[0] == ValueId::kNone) continue;
       const bool absorbed = IsAbsorbed(*id) && IsInteger(*id);
       const bool passes_on = (op->quant.same_scale || absorbed) && needed_[Index(node.outputs[0])];
       const bool integer = integer_[static_cast<size_t>(*id)];
@@ -188,7 +193,9 @@ class SchemeMaker {
     for (auto id = order_.rbegin(); id != order_.rend(); ++id) {
       const Node& node = graph_.node(*id);
       const OpDef* op = Op(*id);
-      if (!op || !op->quant.same_scale || !IsFloatValue(node.outputs[0])) continue;
+      if (!op || !op->quant.same_scale || node.outputs[0] == ValueId::kNone ||
+          !IsFloatValue(node.outputs[0]))
+        continue;
       bool all = true;
       for (ValueId output : node.outputs)
         all &= output == ValueId::kNone || chosen_[Index(output)] || !needed_[Index(output)];

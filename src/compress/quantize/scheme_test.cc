@@ -50,6 +50,38 @@ output y
   }
 }
 
+TEST(Scheme, OperatorsWithoutTheirFirstOutputAreLeft) {
+  auto graph = graph::Parse(R"(
+input x: f32[1,4,4,4]
+const w: f32[2,2,1,1] = random(1, -1, 1)
+_, b = Split(x) {axis=1, num_outputs=2}
+r = Relu(b)
+y = Conv(r, w)
+output y
+)");
+  ASSERT_TRUE(graph) << graph.error().message();
+  ASSERT_TRUE(ops::InferTypes(*graph));
+  const Scheme scheme = MakeScheme(*graph, {});
+  EXPECT_TRUE(scheme.quantized(graph->FindValue("r")));
+  EXPECT_FALSE(scheme.layers.empty());
+}
+
+TEST(Scheme, AProductWithFactorsOfItsOwnStaysFloat) {
+  auto graph = graph::Parse(R"(
+input x: f32[2,4]
+const w: f32[4,3] = random(1, -1, 1)
+const v: f32[3,3] = random(3, -1, 1)
+h: f32[2,3] = Gemm(x, w) {alpha=0.5}
+y: f32[2,3] = Gemm(h, v)
+output y
+)");
+  ASSERT_TRUE(graph) << graph.error().message();
+  const Scheme scheme = MakeScheme(*graph, {});
+  ASSERT_EQ(scheme.layers.size(), 2u);
+  EXPECT_FALSE(scheme.layers[0].integer);
+  EXPECT_EQ(scheme.layers[0].reason, "its alpha, beta or transA has no integer form");
+}
+
 TEST(Scheme, KeepsALayerFloatWhoseBiasIsNotOfChannels) {
   const struct {
     const char* bias;

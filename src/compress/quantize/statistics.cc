@@ -5,6 +5,8 @@
 #include <cstring>
 #include <mutex>
 
+#include "compress/guarded.h"
+
 namespace pare::compress {
 namespace {
 
@@ -65,6 +67,7 @@ void AddChannels(TensorStatistics& s, const PinnedValue& value, const float* dat
                  int64_t positions) {
   const Dims dims = value.type.dims();
   if (dims.size() < 2 || count == 0) return;
+  if (dims.size() == 3 && !value.channels_last) return;  // [N, C, L] or [N, L, C]: who knows
   const bool planes = dims.size() > 3 && !value.channels_last;
   const int64_t channels = planes ? dims[1] : dims.back();
   s.channel_sum.resize(channels);
@@ -133,6 +136,17 @@ Status CheckSeen(const Statistics& statistics) {
   return {};
 }
 
+// The histogram counts what is not finite apart; sums can't, and say nothing then.
+void ForgetNonFinite(TensorStatistics& s) {
+  const auto finite = [](double value) { return std::isfinite(value); };
+  if (std::all_of(s.channel_sum.begin(), s.channel_sum.end(), finite) &&
+      std::all_of(s.channel_square.begin(), s.channel_square.end(), finite))
+    return;
+  s.channel_sum.clear();
+  s.channel_square.clear();
+  s.channel_max.clear();
+}
+
 template <typename T>
 void AddTo(std::vector<T>& sums, const std::vector<T>& more) {
   sums.resize(std::max(sums.size(), more.size()));
@@ -176,13 +190,15 @@ Result<Statistics> Collect(const graph::Graph& graph, const std::vector<graph::V
   std::mutex progress_mutex;
   context.pool->Run(std::ssize(loaders), [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i)
-      done[i] = collectors[i].Run(*session, loaders[i], progress, progress_mutex);
+      done[i] = Guarded(
+          [&] { return collectors[i].Run(*session, loaders[i], progress, progress_mutex); });
   });
   for (const Status& status : done) PARE_TRY(status);
   for (const Collector& collector : collectors) {
     for (const auto& [name, seen] : collector.statistics()) statistics[name].Merge(seen);
   }
   PARE_TRY(CheckSeen(statistics));
+  for (auto& [name, seen] : statistics) ForgetNonFinite(seen);
   return statistics;
 }
 
