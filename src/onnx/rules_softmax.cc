@@ -79,7 +79,7 @@ Status UpgradeSoftmax13(const Migration& m) {
   const ValueId x = m.input(0), y = m.node().outputs.front();
   const std::string name = g.value(y).name;
   graph::TensorType type = g.value(y).type;
-  type.dtype = m.dtype(0);
+  if (m.dtype(0) != DType::kNone) type.dtype = m.dtype(0);  // else what the file says of y
   const auto add = [&](const char* op, std::vector<ValueId> inputs, graph::Attrs attrs) {
     const NodeId id =
         g.AddNode(op, std::move(inputs), {g.FreshName(Text(name, '_', op))}, std::move(attrs));
