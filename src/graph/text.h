@@ -3,7 +3,7 @@
 // clang-format off
 //   graph resnet                                   optional, first
 //   opset 17                                       of ai.onnx; `opset com.microsoft 1` of others
-//   input x: f32[N,3,32,32]                        N a symbol, ? an unknown size; f32 alone: no rank
+//   input x: f32[N,3,32,32]                        N a symbol, ? an unknown size; only f32: no rank
 //   const c: i64[2] = [1,-1]                       also `param` and `state`
 //   const w: f32[16,3,3,3] = random(7, -0.5, 0.5)  seed, low, high; or fill(0.25), or iota()
 //   y: f32[N,16,16,16] = Conv(x, w, _) {group=1, strides=[2,2]}  # the node's name
