@@ -8,23 +8,6 @@ namespace {
 
 void Check(const QConvCase& c) { CheckQConv(QConvRows(), c); }
 
-QConvShape Square(int64_t size, int64_t in_c, int64_t out_c, int64_t kernel, int64_t stride = 1,
-                  int64_t pad = 0) {
-  const int64_t out = (size + 2 * pad - kernel) / stride + 1;
-  return {.in_h = size,
-          .in_w = size,
-          .in_c = in_c,
-          .out_h = out,
-          .out_w = out,
-          .out_c = out_c,
-          .kernel_h = kernel,
-          .kernel_w = kernel,
-          .stride_h = stride,
-          .stride_w = stride,
-          .pad_top = pad,
-          .pad_left = pad};
-}
-
 TEST(QConv, ReferenceIsTheSum) {
   const int8_t w[] = {1, 2, 3, -4};
   const int32_t bias[] = {10, -7};

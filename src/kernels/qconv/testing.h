@@ -14,6 +14,25 @@ enum class QConvValues : uint8_t {
   kSmall,      // |w| <= 20
 };
 
+// Height and width alike, of inputs, windows, strides and padding.
+inline QConvShape Square(int64_t size, int64_t in_c, int64_t out_c, int64_t kernel,
+                         int64_t stride = 1, int64_t pad = 0, int64_t groups = 1) {
+  const int64_t out = (size + 2 * pad - kernel) / stride + 1;
+  return {.in_h = size,
+          .in_w = size,
+          .in_c = in_c,
+          .out_h = out,
+          .out_w = out,
+          .out_c = out_c,
+          .kernel_h = kernel,
+          .kernel_w = kernel,
+          .stride_h = stride,
+          .stride_w = stride,
+          .pad_top = pad,
+          .pad_left = pad,
+          .groups = groups};
+}
+
 struct QConvCase {
   QConvShape shape;
   bool transposed = false;

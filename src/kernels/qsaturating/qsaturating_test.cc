@@ -9,22 +9,9 @@ namespace {
 const Row<QConvKernel>& Reference() { return QSaturatingRows().end()[-1]; }
 const Row<QConvKernel>& ExactReference() { return QConvRows().end()[-1]; }
 
-QConvShape Square(int64_t size, int64_t in_c, int64_t out_c, int64_t kernel, int64_t groups = 1,
+QConvShape Padded(int64_t size, int64_t in_c, int64_t out_c, int64_t kernel, int64_t groups = 1,
                   int64_t stride = 1) {
-  const int64_t pad = kernel / 2, out = (size + 2 * pad - kernel) / stride + 1;
-  return {.in_h = size,
-          .in_w = size,
-          .in_c = in_c,
-          .out_h = out,
-          .out_w = out,
-          .out_c = out_c,
-          .kernel_h = kernel,
-          .kernel_w = kernel,
-          .stride_h = stride,
-          .stride_w = stride,
-          .pad_top = pad,
-          .pad_left = pad,
-          .groups = groups};
+  return Square(size, in_c, out_c, kernel, stride, kernel / 2, groups);
 }
 
 // Odd and even depths, windows, groups and depthwise shapes.
@@ -37,15 +24,15 @@ std::vector<QConvShape> Shapes() {
   }
   for (int64_t in_c : {1, 3, 6, 16, 33}) {
     for (int64_t kernel : {1, 3, 5}) {
-      shapes.push_back(Square(7, in_c, 19, kernel));
-      shapes.push_back(Square(8, in_c, 32, kernel, 1, 2));
-      shapes.push_back(Square(6, 3 * in_c, 3 * 9, kernel, 3));
+      shapes.push_back(Padded(7, in_c, 19, kernel));
+      shapes.push_back(Padded(8, in_c, 32, kernel, 1, 2));
+      shapes.push_back(Padded(6, 3 * in_c, 3 * 9, kernel, 3));
     }
   }
   for (int64_t channels : {1, 5, 8, 16, 19, 40}) {
     for (int64_t kernel : {1, 2, 3, 5}) {
-      shapes.push_back(Square(9, channels, channels, kernel, channels));
-      shapes.push_back(Square(7, channels, channels, kernel, channels, 2));
+      shapes.push_back(Padded(9, channels, channels, kernel, channels));
+      shapes.push_back(Padded(7, channels, channels, kernel, channels, 2));
       shapes.back().batch = 2;
     }
   }
