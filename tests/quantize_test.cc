@@ -35,6 +35,19 @@ class QuantizeTest : public ::testing::Test {
     return compress::Quantize(model_->graph(), dataset_, preprocess_, model::Context::Make(2),
                               options, progress);
   }
+  // The model as if it had been trained in float16: weights, inputs and outputs.
+  static graph::Graph InFloat16() {
+    graph::Graph narrow = model_->graph();
+    for (size_t i = 0; i < narrow.value_count(); ++i) {
+      const auto id = static_cast<graph::ValueId>(i);
+      if (!narrow.is_constant(id) || narrow.value(id).data.dtype() != DType::kF32) continue;
+      narrow.SetConstant(id, Cast(narrow.value(id).data, DType::kF16).value());
+    }
+    const graph::ValueId input = narrow.inputs()[0];
+    narrow.SetType(input, {DType::kF16, narrow.value(input).type.shape});
+    EXPECT_TRUE(ops::InferTypes(narrow));
+    return narrow;
+  }
   static data::Loader Load(int64_t batch, std::vector<int64_t> samples) {
     return data::Loader::Make(dataset_, model::InputSpecs(model_->graph()), std::move(samples),
                               {.batch = batch, .preprocess = preprocess_, .prefetch = false})
@@ -137,6 +150,36 @@ TEST_F(QuantizeTest, SevenBitWeightsAnswerAlikeWhereProductsSaturate) {
   EXPECT_NE(answers, Answers(eight->graph, exact, 1));
   saturating.cpu = LimitTo(exact.cpu, Isa::kScalar);
   EXPECT_EQ(answers, Answers(eight->graph, saturating, 4));
+}
+
+TEST_F(QuantizeTest, AFloat16ModelBecomesInt8BehindItsOwnInterface) {
+  SilentProgress progress;
+  const graph::Graph narrow = InFloat16();
+  const model::Context context = model::Context::Make(2);
+  const auto quantized =
+      compress::Quantize(narrow, dataset_, preprocess_, context, Options(), progress);
+  ASSERT_TRUE(quantized) << quantized.error().message();
+  const std::string path = ::testing::TempDir() + "/resnet20_f16_int8.onnx";
+  ASSERT_TRUE(onnx::Export(quantized->graph, path));
+  const auto again = model::Model::Load(path);
+  ASSERT_TRUE(again) << again.error().message();
+  const graph::Graph& graph = again->graph();
+  EXPECT_EQ(graph.value(graph.inputs()[0]).type.dtype, DType::kF16);
+  EXPECT_EQ(graph.value(graph.outputs()[0].value).type.dtype, DType::kF16);
+  EXPECT_EQ(graph.outputs()[0].name, narrow.outputs()[0].name);
+
+  const auto compared = compress::Compare({narrow, 1}, {graph, 1}, dataset_,
+                                          quantized->split.verification, preprocess_, context,
+                                          {.layer_samples = 2, .timing = {.seconds = 0}}, progress);
+  ASSERT_TRUE(compared) << compared.error().message();
+  EXPECT_GT(*compared->quality.top1_a, 85);
+  EXPECT_LE(*compared->quality.drop(), 1.5);
+  const auto& layers = compared->layers;
+  const auto near = std::count_if(layers.begin(), layers.end(), [](const auto& layer) {
+    return layer.precision == "int8" && layer.snr_db > 10;
+  });
+  EXPECT_GT(near, 15);
+  EXPECT_EQ(compress::ListLayers(narrow)[0].precision, "float16");
 }
 
 TEST_F(QuantizeTest, AnUnreachableMaxDropIsUnmet) {

@@ -65,7 +65,7 @@ std::string SummaryText(const ComparisonView& view) {
   return table.Text(2);
 }
 
-bool InFloat(const LayerReport& layer) { return layer.precision == "float32"; }
+bool InFloat(const LayerReport& layer) { return !layer.precision.starts_with("int"); }
 
 std::string FloatLayersText(const std::vector<LayerReport>& layers) {
   Table table({{"", Align::kLeft, kNameColumns}, {"", Align::kLeft}, {"", Align::kLeft}});

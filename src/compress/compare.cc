@@ -38,6 +38,10 @@ std::string ResultName(const Graph& graph, const Node& node) {
   return next.op == "Relu" || next.op == "Clip" ? graph.value(next.outputs[0]).name : value.name;
 }
 
+std::string FloatName(DType dtype) {
+  return dtype == DType::kBF16 ? "bfloat16" : Text("float", 8 * SizeOf(dtype));
+}
+
 // Of one element type, and of one shape as far as it is known.
 bool SameType(const graph::TensorType& a, const graph::TensorType& b) {
   if (a.dtype != b.dtype) return false;
@@ -98,7 +102,8 @@ std::vector<LayerReport> ListLayers(const Graph& graph) {
     const ops::OpDef* op = ops::FindOp(node.op);
     if (!op || op->quant.same_scale || node.outputs[0] == ValueId::kNone) continue;
     if (node.op == "QuantizeLinear" || node.op == "DequantizeLinear") continue;
-    if (graph.value(node.outputs[0]).type.dtype != DType::kF32) continue;
+    const DType dtype = graph.value(node.outputs[0]).type.dtype;
+    if (!IsFloat(dtype)) continue;
     const Node* producer = graph.producer_of(node.inputs.empty() ? ValueId::kNone : node.inputs[0]);
     if ((node.op == "Relu" || node.op == "Clip") && producer &&
         ResultName(graph, *producer) == graph.value(node.outputs[0]).name) {
@@ -108,7 +113,9 @@ std::vector<LayerReport> ListLayers(const Graph& graph) {
         .name = ResultName(graph, node), .op = node.op, .precision = {}, .reason = {}};
     const bool integer =
         !node.inputs.empty() && FromDequantize(graph, node.inputs[0]) && op->quant.integer;
-    layer.precision = !integer ? "float32" : HasSevenBitWeights(graph, node) ? "int7" : "int8";
+    layer.precision = !integer                          ? FloatName(dtype)
+                      : HasSevenBitWeights(graph, node) ? "int7"
+                                                        : "int8";
     layers.push_back(std::move(layer));
   }
   return layers;

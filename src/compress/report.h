@@ -25,7 +25,7 @@ struct Quality {
 
 struct LayerReport {
   std::string name, op;
-  std::string precision;  // "int8", "int7" (7-bit weights), "float32"
+  std::string precision;  // "int8", "int7" (7-bit weights), "float32", "float16", "bfloat16", …
   std::string reason;     // why that precision, where it needs one
   std::optional<double> snr_db = std::nullopt, cosine = std::nullopt;
   std::optional<double> a_ms = std::nullopt,

@@ -29,11 +29,11 @@ Status FoldPad(PassContext& context);
 Status FormGlobalPool(PassContext& context);
 // x − mean, / √(mean of squares + ε), · scale, + bias → LayerNormalization (opset 17).
 Status FormLayerNorm(PassContext& context);
+// f16 and bf16 graphs compute in f32, with Casts at inputs and outputs.
+Status ComputeInF32(PassContext& context);
 
 // --- internal: to our own operators and layouts
 
-// f16 and bf16 graphs compute in f32, with Casts at inputs and outputs.
-Status ComputeInF32(PassContext& context);
 // Gelu, HardSwish, HardSigmoid and Silu from their formulas.
 Status FormActivations(PassContext& context);
 // Scores, softmax and values become pare.Attention.

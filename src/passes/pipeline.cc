@@ -21,6 +21,8 @@ constexpr Pass kSimplify[] = {
     {"FormGlobalPool", FormGlobalPool},
 };
 
+constexpr Pass kWiden[] = {{"ComputeInF32", ComputeInF32}};
+
 constexpr Pass kOptimize[] = {
     {"ComputeInF32", ComputeInF32},
     {"FoldConstants", FoldConstants},
@@ -55,6 +57,7 @@ bool SwitchedOff(std::string_view switches, std::string_view name) {
 }  // namespace
 
 std::span<const Pass> SimplifyPasses() { return kSimplify; }
+std::span<const Pass> WidenPasses() { return kWiden; }
 std::span<const Pass> OptimizePasses() { return kOptimize; }
 std::span<const Pass> SaturatePasses() { return kSaturate; }
 

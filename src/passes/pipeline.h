@@ -18,6 +18,8 @@ struct Pass {
 
 // Standard ONNX in, standard ONNX out: what an exported file may contain.
 std::span<const Pass> SimplifyPasses();
+// The same for what shall compute in float32 whatever its file's float type: ComputeInF32.
+std::span<const Pass> WidenPasses();
 // From there to our own operators and layouts; never exported.
 std::span<const Pass> OptimizePasses();
 // Behind those, and only where asked for: as an engine computes whose 8-bit products saturate.

@@ -9,6 +9,7 @@
 #include "compress/quantize/equalize.h"
 #include "compress/quantize/probe.h"
 #include "compress/quantize/refine.h"
+#include "compress/widen.h"
 #include "ops/op_def.h"
 #include "platform/clock.h"
 
@@ -92,11 +93,6 @@ class Quantizer {
       const graph::Node& node = calibration_.graph.node(id);
       if (!ops::FindOp(node.op))
         return Text("; node ", node.name, " (", node.op, "): pare has no such operator");
-      for (graph::ValueId output : node.outputs) {
-        if (output == graph::ValueId::kNone) continue;
-        if (calibration_.graph.value(output).type.dtype == DType::kF16)
-          return "; it computes in float16, and quantization starts from float32";
-      }
     }
     return scheme_.layers.empty()
                ? ""
@@ -418,7 +414,8 @@ class Quantizer {
 Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Dataset> dataset,
                            const data::Preprocess& preprocess, const model::Context& context,
                            const QuantizeOptions& options, Progress& progress) {
-  return Quantizer(graph, std::move(dataset), preprocess, context, options, progress).Run();
+  PARE_ASSIGN(const Graph wide, Widened(graph, progress));
+  return Quantizer(wide, std::move(dataset), preprocess, context, options, progress).Run();
 }
 
 }  // namespace pare::compress

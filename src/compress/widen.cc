@@ -1,0 +1,19 @@
+#include "compress/widen.h"
+
+#include "passes/pipeline.h"
+
+namespace pare::compress {
+
+Result<graph::Graph> Widened(const graph::Graph& simplified, Progress& progress) {
+  graph::Graph wide = simplified;
+  passes::PassLog log;
+  PARE_TRY(passes::RunPasses(wide, passes::WidenPasses(), &log));
+  if (passes::LogText(log).empty()) return wide;
+  PARE_TRY(passes::Simplify(wide));
+  progress.Note(
+      "the model's float type is not float32: what stays float will compute in float32, between "
+      "Casts; inputs and outputs keep their types");
+  return wide;
+}
+
+}  // namespace pare::compress
