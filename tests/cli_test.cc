@@ -170,6 +170,15 @@ class Quantized : public ::testing::Test {
     delete job_;
     job_ = nullptr;
   }
+  // By layer.
+  static std::map<std::string, std::string> Reasons(const json::object& report) {
+    std::map<std::string, std::string> reasons;
+    for (const json::value& layer : report.at("layers").as_array()) {
+      if (layer.at("reason").is_string())
+        reasons[layer.at("name").as_string().c_str()] = layer.at("reason").as_string().c_str();
+    }
+    return reasons;
+  }
   void SetUp() override { ASSERT_EQ(job_->ran.code, 0) << job_->ran.err; }
 
   static Job* job_;
@@ -184,6 +193,14 @@ TEST_F(Quantized, ReportsWhatItCostsAndGains) {
   EXPECT_GT(quality.at("top1_b").to_number<double>(), 80);
   EXPECT_GT(quality.at("top5_b").to_number<double>(), 90);
   EXPECT_GT(quality.at("agreement").to_number<double>(), 90);
+  for (const std::string share : {"top1_a", "top1_b", "agreement"}) {
+    EXPECT_LT(quality.at(share + "_low").to_number<double>(),
+              quality.at(share).to_number<double>());
+    EXPECT_GE(quality.at(share + "_high").to_number<double>(),
+              quality.at(share).to_number<double>());
+  }
+  EXPECT_LT(quality.at("top1_change_low").to_number<double>(),
+            quality.at("top1_change_high").to_number<double>());
   EXPECT_GT(quality.at("cosine").to_number<double>(), 0.98);
   EXPECT_LT(report.at("bytes").at("b").as_int64(), report.at("bytes").at("a").as_int64() / 2);
   for (const char* side : {"a", "b"}) {
@@ -224,6 +241,7 @@ TEST_F(Quantized, TheFileKnowsItsPreprocessingAndItsRun) {
   ASSERT_EQ(stored.code, 0) << stored.err;
   EXPECT_EQ(stored.object().at("count").as_int64(), 100);
   EXPECT_GT(stored.object().at("top1").to_number<double>(), 80);
+  EXPECT_GT(stored.object().at("top1_low").to_number<double>(), 70);
   EXPECT_EQ(stored.object().at("top1"), given.object().at("top1"));
   // What is given goes before what is stored.
   const Ran other = Pare(evaluate + Arguments{"--mean", "9"});
@@ -241,6 +259,8 @@ TEST_F(Quantized, ComparesWithWhatItCameFrom) {
   EXPECT_GT(report.at("quality").at("agreement").to_number<double>(), 90);
   EXPECT_TRUE(report.at("seconds").at("quantize").is_null());
   EXPECT_GE(report.at("layers").as_array().size(), 20u);
+  EXPECT_EQ(Reasons(report), Reasons(job_->ran.object()));
+  EXPECT_FALSE(Reasons(report).empty());
   const Ran people = Pare(compare + Arguments{"--layers", "--quiet"});
   EXPECT_TRUE(Has(people.out, "agreement") && Has(people.out, "SNR dB")) << people.out;
   EXPECT_EQ(people.err, "");

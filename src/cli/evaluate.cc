@@ -1,5 +1,6 @@
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/report.h"
 #include "cli/text.h"
 #include "compress/score.h"
 #include "data/split.h"
@@ -28,18 +29,20 @@ struct EvaluateReport {
 
 Json ToJson(const EvaluateReport& report) {
   const compress::Evaluation& e = report.evaluation;
-  return Json::Object({{"top1", e.top1},
-                       {"top5", e.top5},
-                       {"count", e.count},
-                       {"seconds", e.seconds},
-                       {"saturating", report.saturating}});
+  Json json = Json::Object({{"top1", e.top1},
+                            {"top5", e.top5},
+                            {"count", e.count},
+                            {"seconds", e.seconds},
+                            {"saturating", report.saturating}});
+  SetBounds(json, "top1", e.top1_bounds);
+  return json;
 }
 
 std::string ToText(const EvaluateReport& report) {
   const compress::Evaluation& e = report.evaluation;
   Table table({{"", Table::Align::kLeft}, {"", Table::Align::kRight}});
-  if (e.top1) table.Add({"top-1", Fixed(e.top1, 2) + " %"});
-  if (e.top5) table.Add({"top-5", Fixed(e.top5, 2) + " %"});
+  if (e.top1) table.Add({"top-1", ShareText(e.top1, e.top1_bounds)});
+  if (e.top5) table.Add({"top-5", ShareText(e.top5)});
   table.Add({"samples", std::to_string(e.count)});
   table.Add({"time", Fixed(e.seconds, 2) + " s"});
   return Text(table.Text(), report.saturating ? kSaturatingNote : "");

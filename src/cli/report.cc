@@ -8,6 +8,7 @@
 namespace pare::cli {
 namespace {
 
+using compress::Bounds;
 using compress::Comparison;
 using compress::Interval;
 using compress::LayerReport;
@@ -18,12 +19,16 @@ constexpr size_t kNotable = 5;     // layers of least fidelity that are shown
 constexpr size_t kMostFloat = 20;  // layers in float that are shown
 constexpr int kNameColumns = 44;
 
-std::string Percent(std::optional<double> value) { return value ? Fixed(*value, 2) + " %" : "–"; }
+std::string Signed(double value, int digits) {
+  return Text(value >= 0 ? "+" : "−", Fixed(std::abs(value), digits));
+}
 
-std::string Points(std::optional<double> a, std::optional<double> b) {
+std::string Points(std::optional<double> a, std::optional<double> b,
+                   const std::optional<Bounds>& bounds = {}) {
   if (!a || !b) return "";
-  const double change = *b - *a;
-  return Text(change >= 0 ? "+" : "−", Fixed(std::abs(change), 2), " points");
+  const std::string points = Signed(*b - *a, 2) + " points";
+  if (!bounds) return points;
+  return Text(points, " (", Signed(bounds->low, 1), " to ", Signed(bounds->high, 1), ')');
 }
 
 std::string TimeText(const Interval& ms) {
@@ -33,13 +38,15 @@ std::string TimeText(const Interval& ms) {
 
 void AddQuality(Table& table, const Quality& quality) {
   if (quality.top1_a || quality.top1_b) {
-    table.Add({"top-1", Percent(quality.top1_a), Percent(quality.top1_b),
-               Points(quality.top1_a, quality.top1_b)});
-    table.Add({"top-5", Percent(quality.top5_a), Percent(quality.top5_b),
+    table.Add({"top-1", ShareText(quality.top1_a, quality.top1_a_bounds),
+               ShareText(quality.top1_b, quality.top1_b_bounds),
+               Points(quality.top1_a, quality.top1_b, quality.top1_change)});
+    table.Add({"top-5", ShareText(quality.top5_a), ShareText(quality.top5_b),
                Points(quality.top5_a, quality.top5_b)});
   }
   if (quality.agreement)
-    table.Add({"agreement", "", Percent(quality.agreement), "same first class"});
+    table.Add({"agreement", "", ShareText(quality.agreement, quality.agreement_bounds),
+               "same first class"});
   if (quality.cosine) table.Add({"cosine", "", Fixed(*quality.cosine, 5), "of the outputs"});
   if (quality.metric == compress::Metric::kMse && quality.mse)
     table.Add({"mse", "", Text(*quality.mse), ""});
@@ -62,7 +69,7 @@ std::string SummaryText(const ComparisonView& view) {
                Text(Fixed(c.time.speedup.median, 2), "× (", Fixed(c.time.speedup.low, 2), "–",
                     Fixed(c.time.speedup.high, 2), ')')});
   }
-  return table.Text(2);
+  return table.Text(2) + "  (in brackets: with 95 % confidence)\n";
 }
 
 bool InFloat(const LayerReport& layer) { return !layer.precision.starts_with("int"); }
@@ -115,7 +122,37 @@ std::string AllLayersText(const std::vector<LayerReport>& layers) {
   return "\nlayers:\n" + table.Text(2);
 }
 
+Json QualityJson(const Quality& q) {
+  Json json = Json::Object({{"top1_a", q.top1_a},
+                            {"top1_b", q.top1_b},
+                            {"top5_a", q.top5_a},
+                            {"top5_b", q.top5_b},
+                            {"agreement", q.agreement},
+                            {"cosine", q.cosine},
+                            {"mse", q.mse},
+                            {"psnr", q.psnr},
+                            {"count", q.count},
+                            {"metric", compress::MetricName(q.metric)}});
+  SetBounds(json, "top1_a", q.top1_a_bounds);
+  SetBounds(json, "top1_b", q.top1_b_bounds);
+  SetBounds(json, "agreement", q.agreement_bounds);
+  SetBounds(json, "top1_change", q.top1_change);
+  return json;
+}
+
 }  // namespace
+
+std::string ShareText(std::optional<double> percent, const std::optional<Bounds>& bounds) {
+  if (!percent) return "–";
+  const std::string share = Fixed(*percent, 2) + " %";
+  if (!bounds) return share;
+  return Text(share, " (", Fixed(bounds->low, 1), "–", Fixed(bounds->high, 1), ')');
+}
+
+void SetBounds(Json& object, std::string_view name, const std::optional<Bounds>& bounds) {
+  object.Set(Text(name, "_low"), bounds ? Json(bounds->low) : Json());
+  object.Set(Text(name, "_high"), bounds ? Json(bounds->high) : Json());
+}
 
 std::string ComparisonText(const ComparisonView& view) {
   const auto& layers = view.comparison.layers;
@@ -130,17 +167,7 @@ Json IntervalJson(const Interval& interval) {
 }
 
 void SetComparison(Json& object, const Comparison& c) {
-  const Quality& q = c.quality;
-  object.Set("quality", Json::Object({{"top1_a", q.top1_a},
-                                      {"top1_b", q.top1_b},
-                                      {"top5_a", q.top5_a},
-                                      {"top5_b", q.top5_b},
-                                      {"agreement", q.agreement},
-                                      {"cosine", q.cosine},
-                                      {"mse", q.mse},
-                                      {"psnr", q.psnr},
-                                      {"count", q.count},
-                                      {"metric", compress::MetricName(q.metric)}}));
+  object.Set("quality", QualityJson(c.quality));
   Json time = Json::Object();
   const bool timed = c.time.sides.size() == 2;
   time.Set("a", timed ? IntervalJson(c.time.sides[0].ms) : Json());

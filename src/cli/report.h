@@ -26,6 +26,12 @@ std::string ComparisonText(const ComparisonView& view);
 // quality, time_ms, bytes, and layers, as docs/json.md has them, are set in `object`.
 void SetComparison(Json& object, const compress::Comparison& comparison);
 
+// "82.40 % (79.9–84.6)", "–" for nothing.
+std::string ShareText(std::optional<double> percent,
+                      const std::optional<compress::Bounds>& bounds = {});
+// The members NAME_low and NAME_high; null for nothing.
+void SetBounds(Json& object, std::string_view name, const std::optional<compress::Bounds>& bounds);
+
 Json IntervalJson(const compress::Interval& interval);  // {median, low, high}
 
 // What quantization knows of the layers (reasons) and what the comparison measured, joined by name.

@@ -36,6 +36,9 @@ compress::Comparison SmallComparison() {
   c.quality.top1_a = 90;
   c.quality.top1_b = 89.5;
   c.quality.agreement = 98;
+  c.quality.top1_a_bounds = {87, 92};
+  c.quality.top1_b_bounds = {86.5, 91.75};
+  c.quality.top1_change = {-1.5, 0.5};
   c.bytes_a = 4'000'000;
   c.bytes_b = 1'000'000;
   c.time.sides = {{.ms = {2, 1.9, 2.1, 1.8}, .layers = {}},
@@ -51,11 +54,12 @@ TEST(ComparisonText, IsOneTableAndWhatToKnow) {
   const compress::Comparison comparison = SmallComparison();
   EXPECT_EQ(ComparisonText({comparison, "float", "int8"}),
             "                           float                  int8\n"
-            "  top-1                  90.00 %               89.50 %  −0.50 points\n"
+            "  top-1      90.00 % (87.0–92.0)   89.50 % (86.5–91.8)  −0.50 points (−1.5 to +0.5)\n"
             "  top-5                        –                     –\n"
             "  agreement                                    98.00 %  same first class\n"
             "  size                   4.00 MB               1.00 MB  25.0 %\n"
             "  time       2.00 ms (1.90–2.10)  1.00 ms (0.900–1.10)  2.00× (1.80–2.20)\n"
+            "  (in brackets: with 95 % confidence)\n"
             "\n"
             "layers in float (1 of 2):\n"
             "  out  Softmax  needs more than 8 bits\n"
@@ -70,7 +74,8 @@ TEST(SetComparison, HasAllMembersAndNullWhereUnknown) {
   SetComparison(json, SmallComparison());
   const std::string text = json.Text();
   for (const char* part :
-       {"\"top1_a\": 90,", "\"top5_a\": null", "\"cosine\": null",
+       {"\"top1_a\": 90,", "\"top5_a\": null", "\"cosine\": null", "\"top1_a_low\": 87,",
+        "\"top1_change_low\": -1.5", "\"agreement_high\": null",
         "\"a\": {\"median\": 2, \"low\": 1.9, \"high\": 2.1}", "\"speedup\": 2,",
         "\"bytes\": {\"a\": 4000000, \"b\": 1000000}", "\"reason\": \"needs more than 8 bits\"",
         "\"name\": \"\\\\xff\"", "\"a_ms\": null"}) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compress/reasons.h"
 #include "graph/text.h"
 #include "ops/op_def.h"
 #include "platform/clock.h"
@@ -156,6 +157,10 @@ Result<Quality> CompareQuality(runtime::Session& a, runtime::Session& b, data::L
   quality.psnr = pair.psnr();
   if (quality.metric == Metric::kTop) {
     quality.agreement = pair.agreement();
+    if (pair.count() > 0) quality.agreement_bounds = pair.agreement_bounds();
+    quality.top1_a_bounds = score_a.top1_bounds();
+    quality.top1_b_bounds = score_b.top1_bounds();
+    quality.top1_change = score_a.top1_change_bounds(score_b);
     quality.top1_a = score_a.top1();
     quality.top1_b = score_b.top1();
     quality.top5_a = score_a.top5();
@@ -185,6 +190,7 @@ Result<Comparison> Compare(const Side& a, const Side& b,
   comparison.verify_seconds = watch.seconds();
 
   comparison.layers = ListLayers(b.graph);
+  ExplainLayers(a.graph, b.graph, comparison.layers);
   if (options.layer_samples > 0) {
     const auto count = std::min<size_t>(indices.size(), static_cast<size_t>(options.layer_samples));
     PARE_ASSIGN(data::Loader few,

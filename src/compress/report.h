@@ -15,6 +15,8 @@ namespace pare::compress {
 struct Quality {
   std::optional<double> top1_a, top1_b, top5_a, top5_b;
   std::optional<double> agreement;  // of the largest output
+  std::optional<Bounds> top1_a_bounds, top1_b_bounds, agreement_bounds;
+  std::optional<Bounds> top1_change;  // of top1_b − top1_a, paired sample by sample
   std::optional<double> cosine, mse, psnr;
   int64_t count = 0;
   Metric metric = Metric::kAuto;  // what the drop goes by

@@ -79,7 +79,7 @@ void LabelScore::Add(const Tensor& scores, std::span<const int64_t> labels, int6
     const std::span<const float> row = Row(scores, r);
     const int64_t label = labels[r];
     if (label < 0) continue;
-    ++labelled_;
+    right_.push_back(false);
     if (label >= static_cast<int64_t>(row.size())) continue;
     const float own = row[label];
     if (std::any_of(row.begin(), row.end(), [](float v) { return std::isnan(v); })) continue;
@@ -87,16 +87,30 @@ void LabelScore::Add(const Tensor& scores, std::span<const int64_t> labels, int6
     for (int64_t i = 0; i < static_cast<int64_t>(row.size()); ++i) {
       before += row[i] > own || (row[i] == own && i < label);
     }
+    right_.back() = before == 0;
     first_ += before == 0;
     in_five_ += before < 5;
   }
 }
 
 std::optional<double> LabelScore::top1() const {
-  return labelled_ ? std::optional(Percent(first_, labelled_)) : std::nullopt;
+  return labelled() ? std::optional(Percent(first_, labelled())) : std::nullopt;
 }
 std::optional<double> LabelScore::top5() const {
-  return labelled_ ? std::optional(Percent(in_five_, labelled_)) : std::nullopt;
+  return labelled() ? std::optional(Percent(in_five_, labelled())) : std::nullopt;
+}
+std::optional<Bounds> LabelScore::top1_bounds() const {
+  return labelled() ? std::optional(ShareBounds(first_, labelled())) : std::nullopt;
+}
+
+std::optional<Bounds> LabelScore::top1_change_bounds(const LabelScore& after) const {
+  if (right_.empty() || right_.size() != after.right_.size()) return std::nullopt;
+  int64_t lost = 0, gained = 0;
+  for (size_t i = 0; i < right_.size(); ++i) {
+    lost += right_[i] && !after.right_[i];
+    gained += !right_[i] && after.right_[i];
+  }
+  return ChangeBounds(lost, gained, labelled());
 }
 
 void PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor> other,
@@ -174,6 +188,7 @@ Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Pro
   }
   evaluation.top1 = score.top1();
   evaluation.top5 = score.top5();
+  evaluation.top1_bounds = score.top1_bounds();
   evaluation.seconds = watch.seconds();
   return evaluation;
 }

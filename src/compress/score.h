@@ -4,8 +4,10 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/progress.h"
+#include "compress/proportion.h"
 #include "data/loader.h"
 #include "runtime/session.h"
 
@@ -34,12 +36,16 @@ class LabelScore {
   // `scores` is [rows, classes, 1…]; of the labels only the first `rows` count; negative ones
   // don't.
   void Add(const Tensor& scores, std::span<const int64_t> labels, int64_t rows);
-  int64_t labelled() const { return labelled_; }
+  int64_t labelled() const { return std::ssize(right_); }
   std::optional<double> top1() const;  // percent; nullopt without labels
   std::optional<double> top5() const;
+  std::optional<Bounds> top1_bounds() const;
+  // Of the change of top-1 to `after`, which has seen the same samples.
+  std::optional<Bounds> top1_change_bounds(const LabelScore& after) const;
 
  private:
-  int64_t labelled_ = 0, first_ = 0, in_five_ = 0;
+  std::vector<bool> right_;  // of each labelled sample
+  int64_t first_ = 0, in_five_ = 0;
 };
 
 // Compares the outputs of a model with those of a reference, sample by sample.
@@ -49,7 +55,8 @@ class PairScore {
   void Merge(const PairScore& other);
   int64_t count() const { return count_; }
   double agreement() const;  // percent of rows whose largest first output is at the same place
-  double cosine() const;     // mean over samples
+  Bounds agreement_bounds() const { return ShareBounds(agreeing_, count_); }
+  double cosine() const;  // mean over samples
   double mse() const;
   double psnr() const;  // of the reference's range, dB; infinite where equal
   // Σ (other − reference)² / Σ reference²: what the choice between quantizations goes by.
@@ -63,6 +70,7 @@ class PairScore {
 
 struct Evaluation {
   std::optional<double> top1, top5;
+  std::optional<Bounds> top1_bounds;
   int64_t count = 0;
   double seconds = 0;
 };

@@ -20,6 +20,19 @@ TEST(LabelScore, CountsTheFirstOfEqualsAndSkipsUnknownLabels) {
   EXPECT_NEAR(*score.top5(), 200.0 / 3, 1e-9);
 }
 
+TEST(LabelScore, ChangesArePairedSampleBySample) {
+  const int64_t labels[] = {0, 1, -1, 1};
+  LabelScore before, after;
+  before.Add(Tensor::Of<float>({4, 2}, {1, 0, 0, 1, 0, 1, 1, 0}), labels, 4);  // right right wrong
+  after.Add(Tensor::Of<float>({4, 2}, {0, 1, 0, 1, 1, 0, 0, 1}), labels, 4);   // wrong right right
+  const Bounds expected = ChangeBounds(1, 1, 3);
+  EXPECT_EQ(before.top1_change_bounds(after)->low, expected.low);
+  EXPECT_EQ(before.top1_change_bounds(after)->high, expected.high);
+  EXPECT_EQ(before.top1_bounds()->low, ShareBounds(2, 3).low);
+  EXPECT_FALSE(LabelScore().top1_bounds());
+  EXPECT_FALSE(LabelScore().top1_change_bounds(LabelScore()));
+}
+
 TEST(LabelScore, ALabelBeyondTheClassesIsWrong) {
   LabelScore score;
   const int64_t labels[] = {7};

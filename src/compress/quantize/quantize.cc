@@ -9,6 +9,7 @@
 #include "compress/quantize/equalize.h"
 #include "compress/quantize/probe.h"
 #include "compress/quantize/refine.h"
+#include "compress/reasons.h"
 #include "compress/widen.h"
 #include "ops/op_def.h"
 #include "platform/clock.h"
@@ -391,6 +392,7 @@ class Quantizer {
                                 .reason = std::move(reason)});
     }
     result_.graph = std::move(best_.graph);
+    WriteReasons(result_.graph, result_.layers);
     result_.calibrator = variant_.calibrator;
     result_.bias_corrected = variant_.bias_correction;
   }

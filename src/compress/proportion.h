@@ -1,0 +1,26 @@
+// How far to believe a share of right answers that was counted on some samples.
+#pragma once
+
+#include <cstdint>
+
+namespace pare::compress {
+
+// What covers the true value with 95 % confidence; in percent, of a change in percentage points.
+struct Bounds {
+  double low = 0, high = 0;
+};
+
+// Of a share, `hits` of `count` > 0 samples: the score interval of Wilson, "Probable inference, the
+// law of succession, and statistical inference", JASA 22 (1927). Unlike the normal interval it
+// holds for few samples and for shares near 0 and 100 %, too.
+Bounds ShareBounds(int64_t hits, int64_t count);
+
+// Of the change of a share from one model to another on the same `count` > 0 samples, of which
+// `lost` were right before alone and `gained` are right now alone; samples on which both do alike
+// say nothing of the change (McNemar 1947), but that they are many. The adjusted Wald interval of
+// Bonett and Price, "Adjusted Wald confidence interval for a difference of binomial proportions
+// based on paired data", J. Educ. Behav. Stat. 37 (2012): one sample is added to each of the two
+// counts.
+Bounds ChangeBounds(int64_t lost, int64_t gained, int64_t count);
+
+}  // namespace pare::compress

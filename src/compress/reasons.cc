@@ -1,0 +1,74 @@
+#include "compress/reasons.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "compress/quantize/scheme.h"
+
+namespace pare::compress {
+namespace {
+
+using graph::Graph;
+
+// A line a layer: its name, a tab, the reason.
+constexpr char kReasons[] = "pare.reasons";
+
+using Reasons = std::map<std::string, std::string>;  // by layer
+
+Reasons ReadReasons(const std::string& lines) {
+  Reasons reasons;
+  std::istringstream in(lines);
+  for (std::string line; std::getline(in, line);) {
+    const size_t tab = line.find('\t');
+    if (tab != line.npos) reasons[line.substr(0, tab)] = line.substr(tab + 1);
+  }
+  return reasons;
+}
+
+bool HasIntegers(const std::vector<LayerReport>& layers) {
+  return std::any_of(layers.begin(), layers.end(),
+                     [](const LayerReport& layer) { return layer.precision.starts_with("int"); });
+}
+
+bool IsQuantized(const Graph& graph) {
+  const auto order = graph.Order();
+  return std::any_of(order.begin(), order.end(), [&](graph::NodeId id) {
+    return graph.node(id).op == "QuantizeLinear" || graph.node(id).op == "DequantizeLinear";
+  });
+}
+
+Reasons OfScheme(const Graph& graph) {
+  Reasons reasons;
+  for (const Layer& layer : MakeScheme(graph, {}).layers) {
+    reasons[layer.name] = layer.integer
+                              ? "what wrote the file left it in float, though it could be int8"
+                              : layer.reason;
+  }
+  return reasons;
+}
+
+}  // namespace
+
+void WriteReasons(Graph& graph, const std::vector<LayerReport>& layers) {
+  std::string lines;
+  for (const LayerReport& layer : layers) {
+    const bool fits = layer.name.find_first_of("\t\n") == layer.name.npos &&
+                      layer.reason.find('\n') == layer.reason.npos;
+    if (!layer.reason.empty() && fits) lines += Text(layer.name, '\t', layer.reason, '\n');
+  }
+  if (!lines.empty()) graph.metadata[kReasons] = lines;
+}
+
+void ExplainLayers(const Graph& a, const Graph& b, std::vector<LayerReport>& layers) {
+  const auto stored = b.metadata.find(kReasons);
+  const bool known = stored != b.metadata.end();
+  if (!known && (!HasIntegers(layers) || IsQuantized(a))) return;
+  const Reasons reasons = known ? ReadReasons(stored->second) : OfScheme(a);
+  for (LayerReport& layer : layers) {
+    const bool integer = layer.precision.starts_with("int");
+    const auto at = reasons.find(layer.name);
+    if (at != reasons.end() && (known || !integer)) layer.reason = at->second;
+  }
+}
+
+}  // namespace pare::compress

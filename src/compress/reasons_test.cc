@@ -1,0 +1,54 @@
+#include "compress/reasons.h"
+
+#include <gtest/gtest.h>
+
+#include "graph/text.h"
+#include "ops/node_view.h"
+
+namespace pare::compress {
+namespace {
+
+graph::Graph Network() {
+  auto graph = graph::Parse(
+      "opset 17\ninput x: f32[N,4]\nconst w: f32[4,4] = random(1, -1, 1)\n"
+      "a: f32[N,4] = MatMul(x, w)\ny: f32[N,4] = Softmax(a)\noutput y\n");
+  EXPECT_TRUE(graph) << graph.error().message();
+  EXPECT_TRUE(ops::InferTypes(*graph));
+  return *graph;
+}
+
+LayerReport Layer(std::string name, std::string precision, std::string reason = "") {
+  return {.name = std::move(name),
+          .op = "MatMul",
+          .precision = std::move(precision),
+          .reason = std::move(reason)};
+}
+
+TEST(ExplainLayers, KnowsWhatTheWriterKnew) {
+  const graph::Graph a = Network();
+  graph::Graph b = a;
+  WriteReasons(b, {Layer("a", "int7", "would saturate"), Layer("y", "float32", "slow\there"),
+                   Layer("line\nfeed", "float32", "lost"), Layer("x", "int8")});
+  std::vector<LayerReport> layers = {Layer("a", "int7"), Layer("y", "float32"), Layer("x", "int8")};
+  ExplainLayers(a, b, layers);
+  EXPECT_EQ(layers[0].reason, "would saturate");
+  EXPECT_EQ(layers[1].reason, "slow\there");
+  EXPECT_EQ(layers[2].reason, "");
+}
+
+TEST(ExplainLayers, AsksTheRulesAboutFilesFromElsewhere) {
+  const graph::Graph a = Network();
+  std::vector<LayerReport> layers = {Layer("a", "float32"), Layer("y", "float32"),
+                                     Layer("z", "int8")};
+  ExplainLayers(a, a, layers);
+  EXPECT_NE(layers[0].reason.find("could be int8"), std::string::npos) << layers[0].reason;
+  EXPECT_NE(layers[1].reason.find("8 bits"), std::string::npos) << layers[1].reason;
+  EXPECT_EQ(layers[2].reason, "");
+
+  layers = {Layer("a", "float32"), Layer("y", "float32")};  // a float model needs no reasons
+  ExplainLayers(a, a, layers);
+  EXPECT_EQ(layers[0].reason + layers[1].reason, "");
+}
+
+}  // namespace
+}  // namespace pare::compress
