@@ -305,6 +305,42 @@ TEST_F(Quantized, BenchesBesideTheFloatModel) {
   EXPECT_GT(report.at("speedup").to_number<double>(), 0);
 }
 
+TEST(Csv, TheColumnOfTheLabelAndItsClassesAreStored) {
+  const TestFolder folder;
+  std::string all = "p,q,kind\n", some = "p,q,kind\n";
+  for (int i = 0; i < 60; ++i) {
+    const std::string row = i % 3 == 0   ? Text("0.", i, ",-1,low\n")
+                            : i % 3 == 1 ? Text("1,0.", i, ",mid\n")
+                                         : Text("-1,1.", i, ",high\n");
+    all += row;
+    if (i % 3 != 2) some += row;  // without "high", the first by name
+  }
+  // Scores high, low, mid: p ≈ −1, q ≈ −1, p ≈ 1.
+  auto graph = graph::Parse(
+      "opset 17\ninput x: f32[N,2]\nconst w: f32[2,3] = [-3,0,3,3,-3,0]\n"
+      "y: f32[N,3] = MatMul(x, w)\noutput y\n");
+  ASSERT_TRUE(graph) << graph.error().message();
+  const std::string model = folder / "m.onnx", small = folder / "int8.onnx";
+  ASSERT_TRUE(onnx::Export(*graph, model));
+  const std::string table = folder.Write("all.csv", all), part = folder.Write("part.csv", some);
+  const Ran quantized = Pare({"quantize", model, "--data", table, "--label", "kind", "-o", small,
+                              "--calibration", "20", "--target", "any", "--seconds", "0.01"});
+  ASSERT_EQ(quantized.code, 0) << quantized.err;
+  for (const std::string& data : {table, part}) {
+    const Ran ran = Pare({"evaluate", small, "--data", data, "--json"});
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(ran.object().at("top1").to_number<double>(), 100) << data;
+  }
+  // Without a label there is nothing to score, but enough to compare.
+  const std::string bare = folder.Write("bare.csv", "p,q\n1,0\n-1,1\n");
+  EXPECT_EQ(Pare({"evaluate", small, "--data", bare}).code, 2);
+  const Ran compared =
+      Pare({"compare", model, small, "--data", bare, "--seconds", "0.01", "--json"});
+  ASSERT_EQ(compared.code, 0) << compared.err;
+  EXPECT_TRUE(Has(compared.err, "in a column 'kind'")) << compared.err;
+  EXPECT_TRUE(compared.object().at("quality").at("top1_a").is_null());
+}
+
 TEST(MaxDrop, ThatCannotBeHeldIsAnErrorOfItsOwn) {
   const TestFolder folder;
   const std::string out = folder / "out.onnx";

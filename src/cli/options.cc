@@ -9,6 +9,7 @@ namespace pare::cli {
 namespace {
 
 constexpr const char* kClassesKey = "pare.classes";
+constexpr const char* kLabelKey = "pare.label";
 
 // Whether writing `output` would destroy `input`, or a file in it where it is a folder.
 bool Destroys(const std::string& output, const std::string& input) {
@@ -103,6 +104,8 @@ Result<std::shared_ptr<const data::Dataset>> DataOptions::Open(const model::Mode
   const auto classes = metadata.find(kClassesKey);
   if (options.classes_path.empty() && classes != metadata.end())
     options.classes_text = classes->second;
+  if (const auto label = metadata.find(kLabelKey); label != metadata.end())
+    options.usual_label_column = label->second;
   PARE_ASSIGN(auto opened, data::OpenDataset(path, options));
   if (!opened->note().empty()) console.Note(opened->note());
   if (preprocess.empty() && !data::Preprocess::In(metadata) && opened->size() > 0) {
@@ -137,12 +140,28 @@ data::Preprocess Resolved(const model::Model& model) {
   return preprocess;
 }
 
+// As a classes file has them, where its form can hold them.
+std::optional<std::string> ClassLines(const std::vector<std::string>& classes) {
+  std::string lines;
+  for (const std::string& name : classes) {
+    if (name.empty() || name.find_first_of("\t\r\n") != name.npos) return std::nullopt;
+    lines += name + '\n';
+  }
+  return lines.empty() ? std::nullopt : std::optional(lines);
+}
+
 }  // namespace
 
-Status StoreData(const DataOptions& options, const model::Model& model,
-                 std::map<std::string, std::string>& metadata) {
+Status StoreData(const DataOptions& options, const data::Dataset& dataset,
+                 const model::Model& model, std::map<std::string, std::string>& metadata) {
   Resolved(model).WriteTo(metadata);
-  if (options.dataset.classes_path.empty()) return {};
+  const data::DatasetOptions& given = options.dataset;
+  if (!given.label_column.empty()) {
+    metadata[kLabelKey] = given.label_column;
+    metadata.erase(kClassesKey);
+    if (const auto lines = ClassLines(dataset.classes())) metadata[kClassesKey] = *lines;
+  }
+  if (given.classes_path.empty()) return {};
   PARE_ASSIGN(metadata[kClassesKey], ReadFile(options.dataset.classes_path));
   return {};
 }

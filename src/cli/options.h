@@ -47,9 +47,10 @@ struct DataOptions {
                                                     Console& console) const;
 };
 
-// What later commands shall find in a file: preprocessing, and the classes file's text.
-Status StoreData(const DataOptions& options, const model::Model& model,
-                 std::map<std::string, std::string>& metadata);
+// What later commands shall find in a file: preprocessing, the classes file's text or the classes
+// of a table's labels, and the column of these.
+Status StoreData(const DataOptions& options, const data::Dataset& dataset,
+                 const model::Model& model, std::map<std::string, std::string>& metadata);
 
 // Fails where writing `output` would destroy one of `inputs` (a file in it, where it is a folder),
 // or can't work: to be asked before long work.

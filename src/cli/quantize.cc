@@ -291,7 +291,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
       OfModel(compress::Quantize(model.graph(), dataset, model.preprocess(), context, how, console),
               options.model));
   PARE_TRY(CheckAnyInteger(options, quantized));
-  PARE_TRY(StoreData(data, model, quantized.graph.metadata));
+  PARE_TRY(StoreData(data, *dataset, model, quantized.graph.metadata));
   PARE_ASSIGN(quantized.graph.metadata["pare.run"], RunRecord(options, *dataset, quantized));
   const Stopwatch export_watch;
   PARE_ASSIGN(auto draft, onnx::ExportDraft(quantized.graph, options.output));

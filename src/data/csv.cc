@@ -95,46 +95,47 @@ std::string Joined(const std::vector<std::string>& names, size_t most) {
 
 }  // namespace
 
-Result<CsvTable> CsvTable::Parse(std::string_view text, std::string_view label_column) {
+Result<CsvTable> CsvTable::Parse(std::string_view text, const CsvLabels& labels) {
   CsvTable table;
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   table.text_ = text;
   table.separator_ = GuessSeparator(text);
   size_t position = 0;
-  PARE_TRY(table.ReadHeader(label_column, position));
-  PARE_TRY(table.Scan(position));
+  PARE_TRY(table.ReadHeader(labels, position));
+  PARE_ASSIGN(const auto texts, table.Scan(position));
+  PARE_TRY(table.NumberLabels(texts, labels.classes));
   return table;
 }
 
-Status CsvTable::ReadHeader(std::string_view label_column, size_t& position) {
+Status CsvTable::ReadHeader(const CsvLabels& labels, size_t& position) {
   std::vector<std::string> cells;
   size_t next = 0;
   if (!ReadRow(text_, next, separator_, cells)) return OpenQuote(1);
   if (IsBlank(cells)) return Invalid("begins with an empty line, or has no rows");
   width_ = cells.size();
   const bool has_label =
-      !label_column.empty() && std::count(cells.begin(), cells.end(), label_column);
+      !labels.column.empty() && std::count(cells.begin(), cells.end(), labels.column);
   const bool has_number = std::any_of(cells.begin(), cells.end(), [](const std::string& cell) {
     return Number<double>(cell).has_value();
   });
-  const bool has_header = !has_number || (has_label && !Number<int64_t>(label_column));
+  const bool has_header = !has_number || (has_label && !Number<int64_t>(labels.column));
   if (has_header) {
     names_ = std::move(cells);
     position = next;
   }
-  return FindLabel(label_column, has_header);
+  return FindLabel(labels, has_header);
 }
 
-Status CsvTable::FindLabel(std::string_view label_column, bool has_header) {
-  if (label_column.empty()) return {};
-  const auto named = std::find(names_.begin(), names_.end(), label_column);
-  const auto number = Number<int64_t>(label_column);
+Status CsvTable::FindLabel(const CsvLabels& labels, bool has_header) {
+  if (labels.column.empty()) return {};
+  const auto named = std::find(names_.begin(), names_.end(), labels.column);
+  const auto number = Number<int64_t>(labels.column);
   if (named != names_.end()) {
     label_column_ = named - names_.begin();
   } else if (number && *number >= 0 && *number < static_cast<int64_t>(width_)) {
     label_column_ = *number;
-  } else {
-    return Fail(ErrorKind::kUsage, Text("there is no column '", label_column, "'"),
+  } else if (!labels.may_lack) {
+    return Fail(ErrorKind::kUsage, Text("there is no column '", labels.column, "'"),
                 has_header
                     ? Text("the columns are ", Joined(names_, 40))
                     : Text("there is no header; columns are numbered from 0 to ", width_ - 1));
@@ -147,7 +148,7 @@ std::string CsvTable::ColumnName(size_t column) const {
 }
 
 // Finds where rows begin, and which columns hold nothing but numbers.
-Status CsvTable::Scan(size_t position) {
+Result<std::vector<std::string>> CsvTable::Scan(size_t position) {
   std::vector<bool> numeric(width_, true), filled(width_, false);
   std::vector<std::string> cells, texts;
   int64_t row = names_.empty() ? 0 : 1;
@@ -180,10 +181,11 @@ Status CsvTable::Scan(size_t position) {
   if (numeric_.empty()) {
     return Unsupported("no column holds numbers only", "turn texts into numbers before");
   }
-  return label_column_ >= 0 ? NumberLabels(texts) : Status();
+  return texts;
 }
 
-Status CsvTable::NumberLabels(const std::vector<std::string>& texts) {
+Status CsvTable::NumberLabels(const std::vector<std::string>& texts, const ClassTable& classes) {
+  for (const auto& names : classes) classes_.push_back(names.front());
   labels_.reserve(texts.size());
   for (const std::string& text : texts) {
     const auto number = Number<int64_t>(text);
@@ -192,13 +194,23 @@ Status CsvTable::NumberLabels(const std::vector<std::string>& texts) {
   }
   if (labels_.size() == texts.size()) return {};
   labels_.clear();
-  std::map<std::string_view, int64_t> index;
-  for (const std::string& text : texts) index.emplace(text, 0);
-  for (auto& [text, label] : index) {
-    label = static_cast<int64_t>(classes_.size());
-    classes_.emplace_back(text);
+  auto index = IndexOf(classes);
+  if (classes.empty()) {
+    for (const std::string& text : texts) index.emplace(text, 0);
+    for (auto& [text, label] : index) {
+      label = static_cast<int64_t>(classes_.size());
+      classes_.emplace_back(text);
+    }
   }
-  for (const std::string& text : texts) labels_.push_back(index[text]);
+  for (const std::string& text : texts) {
+    const auto at = index.find(text);
+    if (at == index.end()) {
+      return Fail(ErrorKind::kUsage, Text("the label '", text, "' is none of the classes"),
+                  "each must stand in a line of --classes FILE, or of the classes that the model "
+                  "was made with");
+    }
+    labels_.push_back(at->second);
+  }
   return {};
 }
 
@@ -230,13 +242,14 @@ namespace {
 
 class CsvDataset : public Dataset {
  public:
-  CsvDataset(std::shared_ptr<const MappedFile> file, CsvTable table)
+  CsvDataset(std::shared_ptr<const MappedFile> file, CsvTable table, std::string note)
       : file_(std::move(file)), table_(std::move(table)) {
     classes_ = table_.classes();
+    note_ = std::move(note);
     if (!table_.left_out().empty()) {
-      note_ = Text(table_.left_out().size(),
-                   " columns hold other things than numbers and were left out: ",
-                   Joined(table_.left_out(), 8));
+      note_ += Text(note_.empty() ? "" : "\n", table_.left_out().size(),
+                    " columns hold other things than numbers and were left out: ",
+                    Joined(table_.left_out(), 8));
     }
   }
 
@@ -264,10 +277,17 @@ class CsvDataset : public Dataset {
 
 Result<DatasetPtr> OpenCsv(const std::string& path, const DatasetOptions& options) {
   PARE_ASSIGN(const auto file, MappedFile::Open(path));
-  const auto* text = reinterpret_cast<const char*>(file->bytes().data());
-  auto table = CsvTable::Parse({text, file->bytes().size()}, options.label_column);
+  const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()),
+                              file->bytes().size());
+  PARE_ASSIGN(const ClassTable classes, ReadClasses(options));
+  const bool usual = options.label_column.empty();
+  const std::string& column = usual ? options.usual_label_column : options.label_column;
+  auto table = CsvTable::Parse(text, {.column = column, .may_lack = usual, .classes = classes});
   if (!table) return Fail(table.error().at(path));
-  return std::make_shared<CsvDataset>(file, *std::move(table));
+  std::string note;
+  if (!column.empty() && table->labels().empty())
+    note = Text("there are no labels: the model's were in a column '", column, "'");
+  return std::make_shared<CsvDataset>(file, *std::move(table), note);
 }
 
 }  // namespace pare::data

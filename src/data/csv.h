@@ -11,12 +11,20 @@
 
 namespace pare::data {
 
+struct CsvLabels {
+  std::string_view column;  // "" = none; a name of the header or a number from 0
+  bool may_lack = false;    // a table without that column has no labels, and is no error
+  std::vector<std::vector<std::string>> classes = {};  // as ReadClasses gives them
+};
+
 class CsvTable {
  public:
   // `text` must outlive the table. The first row is a header if none of its cells is a number, or
-  // if one of them is `label_column`. `label_column` ("" = none) is a name of the header or a
-  // number from 0.
-  static Result<CsvTable> Parse(std::string_view text, std::string_view label_column);
+  // if one of them is the label's column.
+  static Result<CsvTable> Parse(std::string_view text, const CsvLabels& labels);
+  static Result<CsvTable> Parse(std::string_view text, std::string_view label_column) {
+    return Parse(text, CsvLabels{label_column});
+  }
 
   int64_t size() const { return static_cast<int64_t>(offsets_.size()); }
   // The numeric columns of a row, without the label: f32 [columns()].
@@ -25,7 +33,7 @@ class CsvTable {
   int64_t columns() const { return static_cast<int64_t>(numeric_.size()); }
 
   // One a row; empty without a label column. Whole numbers from 0 on are the classes themselves,
-  // other texts are classes in alphabetical order.
+  // other texts are classes in the order given, or else in alphabetical order.
   const std::vector<int64_t>& labels() const { return labels_; }
   const std::vector<std::string>& classes() const { return classes_; }
   // Columns that are no numbers, and so in no row.
@@ -33,10 +41,12 @@ class CsvTable {
 
  private:
   CsvTable() = default;
-  Status ReadHeader(std::string_view label_column, size_t& position);
-  Status FindLabel(std::string_view label_column, bool has_header);
-  Status Scan(size_t position);
-  Status NumberLabels(const std::vector<std::string>& texts);
+  Status ReadHeader(const CsvLabels& labels, size_t& position);
+  Status FindLabel(const CsvLabels& labels, bool has_header);
+  // Gives the texts in the label's column, one a row.
+  Result<std::vector<std::string>> Scan(size_t position);
+  Status NumberLabels(const std::vector<std::string>& texts,
+                      const std::vector<std::vector<std::string>>& classes);
   std::string ColumnName(size_t column) const;
 
   std::string_view text_;

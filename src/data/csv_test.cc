@@ -50,6 +50,28 @@ TEST(Csv, LabelsByNameNumberOrText) {
   EXPECT_FALSE(CsvTable::Parse("1,2\n", "2"));
 }
 
+TEST(Csv, ClassesThatAreGivenNumberTheTexts) {
+  const char* text = "x,kind\n1,b\n3,a\n";
+  const CsvLabels labels{.column = "kind", .classes = {{"b", "beta"}, {"c"}, {"a"}}};
+  const auto table = CsvTable::Parse(text, labels);
+  ASSERT_TRUE(table) << table.error().message();
+  EXPECT_EQ(table->labels(), (Labels{0, 2}));
+  EXPECT_EQ(table->classes(), (Names{"b", "c", "a"}));
+  EXPECT_EQ(CsvTable::Parse("x,kind\n1,0\n3,2\n", labels)->labels(), (Labels{0, 2}));
+  const auto unknown = CsvTable::Parse("x,kind\n1,d\n", labels);
+  ASSERT_FALSE(unknown);
+  EXPECT_NE(unknown.error().message().find("the label 'd'"), std::string::npos);
+}
+
+TEST(Csv, AColumnThatMayLack) {
+  const CsvLabels labels{.column = "kind", .may_lack = true};
+  EXPECT_EQ(CsvTable::Parse("kind,2019\n1,2\n", labels)->labels(), (Labels{1}));
+  const auto without = CsvTable::Parse("x,y\n1,2\n", labels);
+  ASSERT_TRUE(without) << without.error().message();
+  EXPECT_TRUE(without->labels().empty());
+  EXPECT_EQ(without->columns(), 2);
+}
+
 TEST(Csv, QuotesSeparatorsAndLineEnds) {
   const auto table = CsvTable::Parse(
       "\xef\xbb\xbfname;v;w\r\n\"a;\"\"b\"\"\nc\"; +1.5 ;\"2\"\r\n\r\nplain;-3e2;4", "name");

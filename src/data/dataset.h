@@ -49,8 +49,11 @@ class Dataset {
 
 struct DatasetOptions {
   std::string label_column;  // CSV: the column with the label, by name or by number from 0
+  // The same where data has columns and this one is among them; else it goes unused.
+  std::string usual_label_column;
   std::string labels_path;   // .npy or IDX: labels, where they don't lie beside the data
-  std::string classes_path;  // text: a class a line; gives the order of the folders' names
+  std::string classes_path;  // text: a class a line; gives the order of folders' names and of
+                             // labels that are texts
   std::string classes_text;  // the content of such a file, where there is no path
 };
 

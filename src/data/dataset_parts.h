@@ -1,6 +1,7 @@
 // The kinds of data behind OpenDataset, one factory each.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,9 @@ Result<DatasetPtr> OpenCsv(const std::string& path, const DatasetOptions& option
 Result<std::vector<int64_t>> ReadLabels(const std::string& path);
 // The lines of the options' classes file or text; nothing where neither is given. A class may have
 // several names, separated by tabs; a first column of the numbers 0, 1, … is left out.
-Result<std::vector<std::vector<std::string>>> ReadClasses(const DatasetOptions& options);
+using ClassTable = std::vector<std::vector<std::string>>;
+Result<ClassTable> ReadClasses(const DatasetOptions& options);
+// Which class each name stands for; of names that stand twice, the first.
+std::map<std::string, int64_t, std::less<>> IndexOf(const ClassTable& classes);
 
 }  // namespace pare::data

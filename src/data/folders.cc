@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "data/dataset_parts.h"
+
 namespace pare::data {
 namespace {
 
@@ -30,10 +32,7 @@ using Index = std::map<std::string, int64_t, std::less<>>;
 
 Result<Index> IndexByFile(const Index& folders,
                           const std::vector<std::vector<std::string>>& classes) {
-  Index by_name;
-  for (size_t i = 0; i < classes.size(); ++i) {
-    for (const std::string& name : classes[i]) by_name.emplace(name, static_cast<int64_t>(i));
-  }
+  Index by_name = IndexOf(classes);
   for (const auto& [folder, unused] : folders) {
     if (!by_name.contains(folder)) {
       return Fail(ErrorKind::kUsage,

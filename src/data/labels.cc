@@ -57,14 +57,22 @@ Result<std::vector<int64_t>> ReadLabels(const std::string& path) {
   return labels;
 }
 
-Result<std::vector<std::vector<std::string>>> ReadClasses(const DatasetOptions& options) {
+std::map<std::string, int64_t, std::less<>> IndexOf(const ClassTable& classes) {
+  std::map<std::string, int64_t, std::less<>> index;
+  for (size_t i = 0; i < classes.size(); ++i) {
+    for (const std::string& name : classes[i]) index.emplace(name, static_cast<int64_t>(i));
+  }
+  return index;
+}
+
+Result<ClassTable> ReadClasses(const DatasetOptions& options) {
   std::string text = options.classes_text;
   if (!options.classes_path.empty()) {
     PARE_ASSIGN(text, ReadFile(options.classes_path));
   } else if (text.empty()) {
-    return std::vector<std::vector<std::string>>();
+    return ClassTable();
   }
-  std::vector<std::vector<std::string>> classes;
+  ClassTable classes;
   bool numbered = true;
   for (Lines lines(text); const auto line = lines.Next();) {
     if (line->empty()) continue;
