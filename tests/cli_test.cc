@@ -303,6 +303,7 @@ TEST_F(Quantized, BenchesBesideTheFloatModel) {
   }
   EXPECT_GT(report.at("peak_memory_bytes").as_int64(), 0);
   EXPECT_GT(report.at("speedup").to_number<double>(), 0);
+  EXPECT_TRUE(report.at("notes").is_array() && report.contains("busy_elsewhere"));
 }
 
 TEST(Csv, TheColumnOfTheLabelAndItsClassesAreStored) {

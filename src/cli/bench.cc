@@ -30,6 +30,7 @@ struct Side {
 };
 
 struct BenchReport {
+  const std::vector<std::string>& notes;
   std::vector<Side> sides;
   compress::Timed timed;
   int threads;
@@ -54,6 +55,10 @@ Json SideJson(const BenchReport& report, size_t i) {
 
 Json ToJson(const BenchReport& report) {
   Json json = SideJson(report, 0);
+  const auto& contention = report.timed.contention;
+  json.Set("busy_elsewhere", contention ? Json(contention->elsewhere) : Json());
+  json.Set("stolen", contention ? Json(contention->stolen) : Json());
+  json.Set("notes", Json::ArrayOf(report.notes));
   if (report.sides.size() < 2) return json;
   json.Set("b", SideJson(report, 1));
   json.Set("speedup", report.timed.speedup.median);
@@ -89,8 +94,12 @@ std::string ToText(const BenchReport& report) {
                  Fixed(speedup.median, 2), "× (", Fixed(speedup.low, 2), "–",
                  Fixed(speedup.high, 2), ")\n");
   }
-  return text + Text(report.timed.rounds, " runs, batch ", report.batch, ", ", report.threads,
-                     report.threads == 1 ? " thread\n" : " threads\n");
+  text += Text(report.timed.rounds, " runs, batch ", report.batch, ", ", report.threads,
+               report.threads == 1 ? " thread" : " threads");
+  if (const auto& others = report.timed.contention)
+    text += Text("; meanwhile ", Fixed(others->elsewhere + others->stolen, 1),
+                 " processors were busy elsewhere");
+  return text + '\n';
 }
 
 Result<Side> Start(const std::string& path, const BenchOptions& options,
@@ -121,7 +130,8 @@ Status CheckSameInputs(const Sample& a, const Sample& b) {
 
 Status Bench(const BenchOptions& options, Console& console) {
   const model::Context context = options.sample.machine.MakeContext();
-  BenchReport report{.sides = {},
+  BenchReport report{.notes = console.notes(),
+                     .sides = {},
                      .timed = {},
                      .threads = context.pool->threads(),
                      .batch = 0,
@@ -142,6 +152,9 @@ Status Bench(const BenchOptions& options, Console& console) {
               compress::TimeInterleaved(
                   sessions, inputs,
                   {.seconds = options.sample.seconds, .max_rounds = 100000, .progress = &console}));
+  for (const auto& note :
+       compress::TimingNotes(report.timed, report.threads, context.cpu.threads()))
+    console.Note(note);
   return console.Show(report);
 }
 

@@ -40,6 +40,7 @@ struct CompareOptions {
 
 struct CompareReport {
   compress::Comparison comparison;
+  const std::vector<std::string>& notes;
   bool all_layers, saturating;
   int64_t peak_memory_bytes;
 };
@@ -51,6 +52,7 @@ Json ToJson(const CompareReport& report) {
            Json::Object({{"quantize", Json()}, {"verify", report.comparison.verify_seconds}}));
   json.Set("peak_memory_bytes", report.peak_memory_bytes);
   json.Set("saturating", report.saturating);
+  json.Set("notes", Json::ArrayOf(report.notes));
   return json;
 }
 
@@ -79,6 +81,7 @@ Status Compare(const CompareOptions& options, Console& console) {
   compare.batch = options.machine.batch;
   compare.timing.seconds = options.seconds;
   CompareReport report{.comparison = {},
+                       .notes = console.notes(),
                        .all_layers = options.layers,
                        .saturating = options.machine.saturating,
                        .peak_memory_bytes = 0};

@@ -215,6 +215,9 @@ Result<Comparison> Compare(const Side& a, const Side& b,
   TimingOptions timing = options.timing;
   timing.progress = &progress;
   PARE_ASSIGN(comparison.time, TimeInterleaved(sessions, batch->inputs, timing));
+  for (const auto& note :
+       TimingNotes(comparison.time, context.pool->threads(), context.cpu.threads()))
+    progress.Note(note);
   PARE_ASSIGN(const Timed profile, ProfileInterleaved(sessions, batch->inputs, timing));
   const auto times_a = TimesByLayer(a.graph, profile.sides[0].layers);
   const auto times_b = TimesByLayer(b.graph, profile.sides[1].layers);

@@ -55,6 +55,24 @@ TEST(PairScore, OnlyValidRowsCount) {
   EXPECT_NEAR(two.mse(), 0.5, 1e-12);
 }
 
+TEST(TimingNotes, TellOfABusyMachineAndOfTimesThatVary) {
+  Timed timed;
+  timed.sides = {{.ms = {2, 1.9, 2.1, 1.8}, .layers = {}}};
+  EXPECT_TRUE(TimingNotes(timed, 2, 2).empty());  // nothing is known
+  timed.contention = {.elsewhere = 1.1, .stolen = 0};
+  EXPECT_TRUE(TimingNotes(timed, 1, 2).empty());  // on the other processor
+  const auto busy = TimingNotes(timed, 2, 2);
+  ASSERT_EQ(busy.size(), 1u);
+  EXPECT_NE(busy[0].find("took 1.1 of 2 processors while 2 threads"), std::string::npos) << busy[0];
+  timed.contention = {.elsewhere = 0.9, .stolen = 0.6};
+  EXPECT_NE(TimingNotes(timed, 1, 2)[0].find("and machines took 1.5"), std::string::npos);
+  timed.contention.reset();
+  timed.sides.push_back({.ms = {2, 1.5, 2.5, 1.4}, .layers = {}});
+  const auto wide = TimingNotes(timed, 2, 2);
+  ASSERT_EQ(wide.size(), 1u);
+  EXPECT_NE(wide[0].find("50 % of the median"), std::string::npos) << wide[0];
+}
+
 TEST(MedianOf, TheIntervalHoldsTheMedian) {
   std::vector<double> samples;
   for (int i = 0; i < 101; ++i) samples.push_back((i * 37) % 101);

@@ -21,6 +21,9 @@ Interval MedianOf(std::vector<double> samples) {
 
 namespace {
 
+constexpr double kTaken = 0.2;  // processors; less is the system's own housekeeping
+constexpr double kWide = 0.25;  // of the median
+
 // The last layer times that a profile holds, merged over rounds by the profile itself.
 Result<Timed> Measure(std::span<runtime::Session* const> sessions, std::span<const Tensor> inputs,
                       const TimingOptions& options, bool layers) {
@@ -37,6 +40,7 @@ Result<Timed> Measure(std::span<runtime::Session* const> sessions, std::span<con
   }
   std::vector<double> ratios;
   const Stopwatch budget;
+  const ContentionWatch contention;
   for (int round = 0; round < options.max_rounds; ++round) {
     if (round >= options.min_rounds && budget.seconds() > options.seconds) break;
     PARE_TRY(check());
@@ -50,6 +54,7 @@ Result<Timed> Measure(std::span<runtime::Session* const> sessions, std::span<con
   }
   Timed timed;
   timed.rounds = static_cast<int>(ratios.size());
+  timed.contention = contention.Read();
   timed.speedup = MedianOf(ratios);
   for (size_t side = 0; side < sessions.size(); ++side) {
     timed.sides.push_back(
@@ -58,7 +63,35 @@ Result<Timed> Measure(std::span<runtime::Session* const> sessions, std::span<con
   return timed;
 }
 
+// "1.7", one digit behind the point.
+std::string Tenths(double value) {
+  const auto tenths = static_cast<int64_t>(std::lround(10 * value));
+  return Text(tenths / 10, '.', tenths % 10);
+}
+
 }  // namespace
+
+std::vector<std::string> TimingNotes(const Timed& timed, int threads, int cores) {
+  std::vector<std::string> notes;
+  const Contention others = timed.contention.value_or(Contention());
+  const double taken = others.elsewhere + others.stolen;
+  if (taken > kTaken + std::max(cores - threads, 0)) {
+    notes.push_back(Text(
+        "the machine was busy: other processes", others.stolen > kTaken ? " and machines" : "",
+        " took ", Tenths(taken), " of ", cores, " processors while ", threads,
+        threads == 1 ? " thread was" : " threads were",
+        " timed; the times are too long: measure again when it is idle, or with fewer --threads"));
+  }
+  for (const SideTimes& side : timed.sides) {
+    const Interval& ms = side.ms;
+    if (ms.high - ms.low <= kWide * ms.median) continue;
+    notes.push_back(Text(
+        "the times vary a lot: the interval is ", std::lround(100 * (ms.high - ms.low) / ms.median),
+        " % of the median; --seconds makes it narrower where the machine is idle"));
+    break;
+  }
+  return notes;
+}
 
 Result<Timed> TimeInterleaved(std::span<runtime::Session* const> sessions,
                               std::span<const Tensor> inputs, const TimingOptions& options) {

@@ -1,10 +1,13 @@
 // Time, measured so that it can be believed: sides by turns, medians with confidence intervals.
 #pragma once
 
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/progress.h"
+#include "platform/contention.h"
 #include "runtime/session.h"
 
 namespace pare::compress {
@@ -34,7 +37,12 @@ struct Timed {
   // Of sides[0] to sides[1], round by round; 1 for a single side.
   Interval speedup;
   int rounds = 0;
+  std::optional<Contention> contention;  // while the rounds ran
 };
+
+// What makes the times doubtful, as texts for people: processors that were taken away from the
+// `threads` of `cores`, or an interval that is wide against its median.
+std::vector<std::string> TimingNotes(const Timed& timed, int threads, int cores);
 
 // Runs the sessions on the same inputs by turns: A B A B …
 Result<Timed> TimeInterleaved(std::span<runtime::Session* const> sessions,
