@@ -144,7 +144,7 @@ std::string PlanText(const runtime::Plan& plan, size_t packed_bytes) {
                           plan.scratch_bytes, ", packed ", packed_bytes, "\n");
   for (const runtime::PlanNode& node : plan.nodes) text += NodeText(node);
   for (const runtime::Copy& copy : plan.copies) {
-    text += Text("copy ", LocationText(copy.from), " | output ", copy.output, "\n");
+    text += Text("copy ", LocationText(copy.from), " | ", LocationText(copy.to), "\n");
   }
   return text;
 }

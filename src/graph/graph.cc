@@ -70,9 +70,20 @@ const Node* Graph::producer_of(ValueId id) const {
   return producer == NodeId::kNone ? nullptr : &node(producer);
 }
 
+ValueId Graph::AddNodeOutput(NodeId id, int output, std::string name) {
+  std::vector<ValueId>& outputs = nodes_[Index(id)].outputs;
+  if (std::ssize(outputs) <= output) outputs.resize(output + 1, ValueId::kNone);
+  PARE_DCHECK(outputs[output] == ValueId::kNone);
+  const ValueId value = AddValue(std::move(name), ValueKind::kResult, {});
+  values_[Index(value)].producer = id;
+  values_[Index(value)].output_index = output;
+  return outputs[output] = value;
+}
+
 bool Graph::is_output(ValueId id) const {
-  return std::any_of(outputs_.begin(), outputs_.end(),
-                     [&](const Output& o) { return o.value == id; });
+  const auto is = [&](const auto& end) { return end.value == id; };
+  return std::any_of(outputs_.begin(), outputs_.end(), is) ||
+         std::any_of(assignments_.begin(), assignments_.end(), is);
 }
 
 ValueId Graph::FindValue(std::string_view name) const {
@@ -167,6 +178,9 @@ void Graph::ReplaceUses(ValueId from, ValueId to) {
   for (const Use& use : uses) SetInput(use.node, use.input, to);
   for (Output& output : outputs_) {
     if (output.value == from) output.value = to;
+  }
+  for (Assignment& assignment : assignments_) {
+    if (assignment.value == from) assignment.value = to;
   }
 }
 

@@ -84,6 +84,12 @@ struct Output {
   Notes notes = {};
 };
 
+// What a run leaves behind: after its last node, `state` (a parameter or a state) holds `value`.
+struct Assignment {
+  ValueId state;
+  ValueId value;
+};
+
 class Graph {
  public:
   std::string name;
@@ -105,6 +111,10 @@ class Graph {
   NodeId AddNode(std::string op, std::vector<ValueId> inputs, std::vector<std::string> output_names,
                  Attrs attrs = {}, std::string name = "");
   void AddOutput(ValueId value, std::string name, Notes notes = {});
+  // A further output of a node; made up as AddNode does. The places before it may stay empty.
+  ValueId AddNodeOutput(NodeId id, int output, std::string name);
+  // `value` has the type of `state`, which is assigned once.
+  void Assign(ValueId state, ValueId value) { assignments_.push_back({state, value}); }
 
   // --- reading
   const Node& node(NodeId id) const { return nodes_[Index(id)]; }
@@ -112,11 +122,12 @@ class Graph {
   const Node* producer_of(ValueId id) const;  // null for inputs, constants and kNone
   const std::vector<ValueId>& inputs() const { return inputs_; }
   const std::vector<Output>& outputs() const { return outputs_; }
+  const std::vector<Assignment>& assignments() const { return assignments_; }
   const std::vector<std::string>& symbols() const { return symbols_; }
   size_t node_count() const { return nodes_.size(); }  // holes included: ids are [0, node_count())
   size_t value_count() const { return values_.size(); }
-  bool is_output(ValueId id) const;
-  // Seen outside of the nodes: an output of the graph, or pinned.
+  bool is_output(ValueId id) const;  // or assigned to a state
+  // Seen outside of the nodes: an output of the graph, assigned, or pinned.
   bool is_visible(ValueId id) const { return value(id).pinned || is_output(id); }
   bool is_constant(ValueId id) const {
     return id != ValueId::kNone && value(id).kind == ValueKind::kConstant;
@@ -141,12 +152,14 @@ class Graph {
     values_[Index(id)].foreign_type = std::move(type);
   }
   void SetNotes(ValueId id, Notes notes) { values_[Index(id)].notes = std::move(notes); }
-  // Every use of `from`, by nodes and by the graph's outputs, becomes a use of `to`.
+  // Every use of `from`, by nodes, outputs and assignments, becomes a use of `to`.
   void ReplaceUses(ValueId from, ValueId to);
   void SetOutputValue(int output, ValueId value) { outputs_[output].value = value; }
   void SetPinned(ValueId id, bool pinned) { values_[Index(id)].pinned = pinned; }
   void SetChannelsLast(ValueId id) { values_[Index(id)].channels_last = true; }
   void SetConstant(ValueId id, Tensor data);  // the type follows
+  // A constant becomes a parameter or a state, or the other way round.
+  void SetStoredKind(ValueId id, ValueKind kind) { values_[Index(id)].kind = kind; }
   // A result becomes a constant; its producer loses that output's uses and dies when nothing else
   // is used.
   void MakeConstant(ValueId id, Tensor data);
@@ -169,6 +182,7 @@ class Graph {
   std::vector<Value> values_;
   std::vector<ValueId> inputs_;
   std::vector<Output> outputs_;
+  std::vector<Assignment> assignments_;
   std::vector<std::string> symbols_;
   std::map<std::string, ValueId, std::less<>> by_name_;
 };

@@ -10,6 +10,7 @@
 //   a, b = Split(y) {axis=1}                       types of results may be left out
 //   output y
 //   output a as "another name"
+//   assign w = w_next                              after a run the param or state w holds w_next
 // clang-format on
 //
 // Names of letters, digits and `_./-` stand as they are, others between quotes with \n \t \"

@@ -153,6 +153,7 @@ class Parser {
       if (keyword && word == "param") return ParseStored(after, ValueKind::kParameter);
       if (keyword && word == "state") return ParseStored(after, ValueKind::kState);
       if (keyword && word == "output") return ParseOutput(after);
+      if (keyword && word == "assign") return ParseAssign(after);
     }
     return ParseNode(line);
   }
@@ -435,6 +436,17 @@ class Parser {
       line = ahead;
     }
     graph_.AddOutput(value, std::move(name));
+    return End(line);
+  }
+
+  Status ParseAssign(Line& line) {
+    PARE_ASSIGN(const ValueId state, Find(line));
+    PARE_TRY(line.Expect('='));
+    PARE_ASSIGN(const ValueId value, Find(line));
+    if (state == ValueId::kNone || value == ValueId::kNone) {
+      return Invalid("an assignment needs a state and a value");
+    }
+    graph_.Assign(state, value);
     return End(line);
   }
 

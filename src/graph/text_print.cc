@@ -132,6 +132,12 @@ class Printer {
       out_ += Text("output ", Name(name),
                    name == output.name ? "" : Text(" as ", Name(output.name)), "\n");
     }
+    for (const Assignment& assignment : graph_.assignments()) {
+      PrintStored(assignment.state, printed);
+      PrintStored(assignment.value, printed);
+      out_ += Text("assign ", Name(graph_.value(assignment.state).name), " = ",
+                   Name(graph_.value(assignment.value).name), "\n");
+    }
     return std::move(out_);
   }
 

@@ -26,6 +26,7 @@ class Verifier {
     // Every use is a true and different operand, so equal numbers mean that they are the same set.
     if (uses_ != operands_) return Broken("an operand is not among the uses of its value");
     PARE_TRY(CheckOutputs());
+    PARE_TRY(CheckAssignments());
     if (graph_.Order().size() != live_nodes_) return Broken("the graph has a cycle");
     return {};
   }
@@ -102,6 +103,25 @@ class Verifier {
       if (!names.insert(output.name).second) {
         return Broken(Text("two outputs are called \"", output.name, "\""));
       }
+    }
+    return {};
+  }
+
+  Status CheckAssignments() const {
+    std::set<ValueId> states;
+    for (const Assignment& assignment : graph_.assignments()) {
+      PARE_TRY(CheckReadable(assignment.state));
+      PARE_TRY(CheckReadable(assignment.value));
+      const Value& state = graph_.value(assignment.state);
+      const auto wrong = [&](std::string_view why) {
+        return Broken(Text("\"", state.name, "\" is assigned, but ", why));
+      };
+      if (state.kind != ValueKind::kParameter && state.kind != ValueKind::kState)
+        return wrong("it is neither a parameter nor a state");
+      if (!states.insert(assignment.state).second) return wrong("that is done twice");
+      const TensorType& type = graph_.value(assignment.value).type;
+      if (type.has_rank() && type.is_static() && type != state.type)
+        return wrong("its value has another type");
     }
     return {};
   }

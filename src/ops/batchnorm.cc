@@ -2,6 +2,8 @@
 // is x · a + c with two numbers for each channel.
 #include <cmath>
 
+#include "ops/conv.h"
+#include "ops/grad.h"
 #include "ops/norm.h"
 
 namespace pare::ops {
@@ -145,6 +147,29 @@ Status PrepareBatchNorm(PrepareContext& context) {
   return {};
 }
 
+// Along the channels: [channels] as it stands against x.
+Var BesideChannels(Var vector, const Layout& layout, int rank) {
+  Dims shape(rank, 1);
+  shape[layout.channel_axis(rank)] = vector.dims()[0];
+  return Reshape(vector, shape);
+}
+
+// With its statistics as they are: y = (x − mean) · scale / √(variance + ε) + b.
+Status GradBatchNorm(GradContext& g) {
+  const Layout layout = LayoutOf(g);
+  const int rank = g.input(kX).rank();
+  const auto beside = [&](Var vector) { return BesideChannels(vector, layout, rank); };
+  const Var inverse = 1.0f / Sqrt(g.in(kVariance) + g.attrs().f("epsilon", 1e-5f));
+  const Var dy = g.dy();
+  if (g.wants(kX)) g.gives(kX, dy * beside(g.in(kScale)*inverse));
+  if (g.wants(kScale)) {
+    const Var normalized = (g.in(kX)-beside(g.in(kMean))) * beside(inverse);
+    g.gives(kScale, SumToChannels(layout, dy * normalized));
+  }
+  if (g.wants(kBias)) g.gives(kBias, SumToChannels(layout, dy));
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kBatchNormalization{
@@ -153,6 +178,7 @@ extern constinit const OpDef kBatchNormalization{
     .outputs = {{{"y"}}},
     .infer = InferBatchNorm,
     .prepare = PrepareBatchNorm,
+    .grad = {.emit = GradBatchNorm, .parameters = Inputs({kScale, kBias})},
     .quant = {.keep_float = "it is folded into a convolution where it follows one"},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kRounding};

@@ -5,7 +5,9 @@
 #include "ops/activation_attr.h"
 #include "ops/common.h"
 #include "ops/dim_arithmetic.h"
+#include "ops/grad.h"
 #include "ops/nest.h"
+#include "ops/op_name.h"
 
 namespace pare::ops {
 namespace {
@@ -151,29 +153,72 @@ Status PrepareBitwiseNot(PrepareContext& context) {
                        {Source::Kind::kConstant, 0, {}}, {}, ~uint64_t{0});
 }
 
+// dx of an operand that was broadcast is summed by `gives`.
+Status GradSum(GradContext& g) {
+  g.gives(0, g.dy());
+  g.gives(1, g.dy());
+  return {};
+}
+Status GradDifference(GradContext& g) {
+  g.gives(0, g.dy());
+  if (g.wants(1)) g.gives(1, -g.dy());
+  return {};
+}
+Status GradProduct(GradContext& g) {
+  if (g.wants(0)) g.gives(0, g.dy() * g.in(1));
+  if (g.wants(1)) g.gives(1, g.dy() * g.in(0));
+  return {};
+}
+Status GradQuotient(GradContext& g) {
+  const Var first = g.dy() / g.in(1);
+  g.gives(0, first);
+  if (g.wants(1)) g.gives(1, -first * g.out());
+  return {};
+}
+// y = x < 0 ? slope · x : x
+Status GradPRelu(GradContext& g) {
+  const Var zero = g.emit().Scalar(0), negative = Less(g.in(0), zero);
+  if (g.wants(0)) g.gives(0, Where(negative, g.dy() * g.in(1), g.dy()));
+  if (g.wants(1)) g.gives(1, Where(negative, g.dy() * g.in(0), zero));
+  return {};
+}
+
+constexpr GradRule kGradSum{.emit = GradSum, .late_parameters = Inputs({0, 1})};
+constexpr GradRule kGradDifference{.emit = GradDifference, .late_parameters = Inputs({0, 1})};
+constexpr GradRule kGradProduct{.emit = GradProduct, .late_parameters = Inputs({0, 1})};
+constexpr GradRule kGradQuotient{.emit = GradQuotient, .late_parameters = Inputs({0, 1})};
+constexpr GradRule kGradPRelu{.emit = GradPRelu, .parameters = Inputs({1})};
+constexpr GradRule kNoSlope{.none = "its result is no smooth number"};
+constexpr GradRule kSecondOrder{.none = "it is a gradient itself, and pare has no second ones"};
+
 constexpr QuantRule kTruth{.keep_float = "it gives truth values, not numbers"};
 constexpr QuantRule kBits{.keep_float = "it computes with bits, not numbers"};
+constexpr QuantRule kGradient{.keep_float = "gradients are float"};
 constexpr QuantRule kNoIntegerForm{.inputs = {{{Role::kActivation}, {Role::kActivation}}},
                                    .keep_float = "pare has no integer form of it"};
 
 }  // namespace
 
-#define PARE_RECORD(op, infer_function, prepare_function, rule)   \
-  extern constinit const OpDef k##op{.name = #op,                 \
-                                     .inputs = {{{"a"}, {"b"}}},  \
-                                     .outputs = {{{"y"}}},        \
-                                     .infer = infer_function,     \
-                                     .prepare = prepare_function, \
-                                     .quant = rule,               \
-                                     .cost = PerElement<1>,       \
+#define PARE_RECORD(op, infer_function, prepare_function, quant_rule, grad_rule) \
+  namespace {                                                                    \
+  constexpr OpName k##op##Name(#op);                                             \
+  }                                                                              \
+  extern constinit const OpDef k##op{.name = k##op##Name.view(),                 \
+                                     .inputs = {{{"a"}, {"b"}}},                 \
+                                     .outputs = {{{"y"}}},                       \
+                                     .infer = infer_function,                    \
+                                     .prepare = prepare_function,                \
+                                     .grad = grad_rule,                          \
+                                     .quant = quant_rule,                        \
+                                     .cost = PerElement<1>,                      \
                                      .accuracy = Accuracy::kRounding};
-#define PARE_BINARY(op, function, rule)                     \
+#define PARE_BINARY(op, function, quant_rule, grad_rule)    \
   PARE_RECORD(op, InferBinary<BinaryFunction::k##function>, \
-              PrepareBinary<BinaryFunction::k##function>, rule)
+              PrepareBinary<BinaryFunction::k##function>, quant_rule, grad_rule)
 #include "ops/binary.inc"
 #undef PARE_BINARY
-PARE_RECORD(Mod, InferBinary<BinaryFunction::kMod>, PrepareMod, kNoIntegerForm)
-PARE_RECORD(BitShift, InferBinary<BinaryFunction::kBitShiftLeft>, PrepareBitShift, kBits)
+PARE_RECORD(Mod, InferBinary<BinaryFunction::kMod>, PrepareMod, kNoIntegerForm, kNoSlope)
+PARE_RECORD(BitShift, InferBinary<BinaryFunction::kBitShiftLeft>, PrepareBitShift, kBits, kNoSlope)
 #undef PARE_RECORD
 
 extern constinit const OpDef kBitwiseNot{.name = "BitwiseNot",
@@ -181,6 +226,7 @@ extern constinit const OpDef kBitwiseNot{.name = "BitwiseNot",
                                          .outputs = {{{"y"}}},
                                          .infer = InferSameType,
                                          .prepare = PrepareBitwiseNot,
+                                         .grad = kNoSlope,
                                          .quant = kBits,
                                          .cost = PerElement<1>};
 

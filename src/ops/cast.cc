@@ -1,5 +1,6 @@
 // Cast and CastLike: another element type.
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/nest.h"
 
 namespace pare::ops {

@@ -1,6 +1,7 @@
 // Concat and Split: along one axis.
 #include "ops/common.h"
 #include "ops/dim_arithmetic.h"
+#include "ops/grad.h"
 #include "ops/move.h"
 
 namespace pare::ops {
@@ -154,6 +155,25 @@ Status PrepareSplit(PrepareContext& context) {
   return AddMoveStep(context, static_cast<int64_t>(SizeOf(context.dtype(0))), std::move(parts));
 }
 
+Status GradConcat(GradContext& context) {
+  const int64_t axis = context.attrs().i("axis", 0);
+  PARE_ASSIGN(const int at, NormalizeAxis(axis, context.output(0).rank()));
+  int64_t begin = 0;
+  for (int i = 0; i < context.inputs(); ++i) {
+    const int64_t end = begin + context.in_shape(i)[at];
+    if (context.wants(i)) context.gives(i, SliceAxis(context.dy(), axis, begin, end));
+    begin = end;
+  }
+  return {};
+}
+
+Status GradSplit(GradContext& context) {
+  std::vector<Var> parts;
+  for (int i = 0; i < context.outputs(); ++i) parts.push_back(context.dy(i));
+  context.gives(0, Concat(parts, context.attrs().i("axis", 0)));
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kConcat{.name = "Concat",
@@ -161,6 +181,7 @@ extern constinit const OpDef kConcat{.name = "Concat",
                                      .outputs = {{{"y"}}},
                                      .infer = InferConcat,
                                      .prepare = PrepareConcat,
+                                     .grad = {.emit = GradConcat},
                                      .quant = kSameScaleRule};
 
 extern constinit const OpDef kSplit{.name = "Split",
@@ -168,6 +189,7 @@ extern constinit const OpDef kSplit{.name = "Split",
                                     .outputs = {{{"y", Presence::kVariadic}}},
                                     .infer = InferSplit,
                                     .prepare = PrepareSplit,
+                                    .grad = {.emit = GradSplit},
                                     .quant = kSameScaleRule};
 
 }  // namespace pare::ops

@@ -3,6 +3,7 @@
 
 #include "kernels/activation.h"
 #include "ops/activation_attr.h"
+#include "ops/grad.h"
 #include "ops/optional_input.h"
 
 namespace pare::ops {
@@ -152,6 +153,32 @@ Status PrepareConv(PrepareContext& context) {
                                          : PreparePlainConv(context, conv);
 }
 
+// The transposed convolution takes dy back to x's extents: what the strides left over is its
+// output padding.
+graph::Attrs TransposedAttrs(const ConvGeometry& conv) {
+  graph::Attrs attrs = ConvGradAttrs(conv);
+  graph::Ints padding;
+  const graph::Ints pads = attrs.ints("pads");
+  for (int i = 0; i < conv.spatial; ++i) {
+    const int at = kMaxSpatial - conv.spatial + i;
+    const int64_t reached = (conv.y.size[at] - 1) * conv.window.stride[at] +
+                            (conv.window.kernel[at] - 1) * conv.window.dilation[at] + 1 - pads[i] -
+                            pads[i + conv.spatial];
+    padding.push_back(conv.x.size[at] - reached);
+  }
+  attrs.set("output_padding", padding);
+  return attrs;
+}
+
+Status GradConv(GradContext& g) {
+  PARE_ASSIGN(const ConvGeometry conv, ReadConvolution(g, 1));
+  const Var dy = g.dy();
+  if (g.wants(0)) g.gives(0, g.emit().Add("ConvTranspose", {dy, g.in(1)}, TransposedAttrs(conv)));
+  if (g.wants(1)) g.gives(1, ConvWeightGrad(conv, g.in(0), dy, conv.weights));
+  if (g.inputs() > 2 && g.wants(2)) g.gives(2, SumToChannels(conv.layout, dy));
+  return {};
+}
+
 Cost CostOfConv(const NodeView& view) { return CostOfConvolution(view, 1); }
 
 }  // namespace
@@ -177,6 +204,7 @@ extern constinit const OpDef kConv{
     .outputs = {{{"y"}}},
     .infer = InferConv,
     .prepare = PrepareConv,
+    .grad = {.emit = GradConv, .parameters = Inputs({1, 2})},
     .quant = {.inputs = {{{Role::kActivation}, {Role::kWeight, 0}, {Role::kBias}}},
               .integer = true},
     .cost = CostOfConv,

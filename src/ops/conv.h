@@ -3,6 +3,7 @@
 
 #include "kernels/plain/convnd.h"
 #include "ops/common.h"
+#include "ops/emit.h"
 #include "ops/window.h"
 
 namespace pare::ops {
@@ -54,6 +55,15 @@ kernels::ConvNdArgs<X, W> PlainArgs(const ConvGeometry& conv) {
 // The multiply-accumulates of a convolution with weights in input `w`; zero where types are not
 // static.
 Cost CostOfConvolution(const NodeView& view, int w);
+
+// What the gradients of a convolution of window `conv` carry: strides, dilations, group, and the
+// pads as they came out.
+graph::Attrs ConvGradAttrs(const ConvGeometry& conv);
+// dw = pare.ConvWeightGrad(x, dy): how a convolution of `x` with weights of shape `weights` that
+// gave `dy` changes with them.
+Var ConvWeightGrad(const ConvGeometry& conv, Var x, Var dy, const Dims& weights);
+// The sum over all but the channels, as a bias gets it.
+Var SumToChannels(const Layout& layout, Var dy);
 
 // Conv of one or two dimensions with constant weights, fast where the channels are last.
 bool CanConvolveImage(const PrepareContext& context, const ConvGeometry& conv);

@@ -4,6 +4,7 @@
 
 #include "kernels/deconv/deconv.h"
 #include "ops/conv.h"
+#include "ops/grad.h"
 #include "ops/image_step.h"
 
 namespace pare::ops {
@@ -129,19 +130,35 @@ Status PreparePlain(PrepareContext& context, const ConvGeometry& conv) {
   return AddPlainConvStep(context, args, "deconv_f32_plain");
 }
 
+Result<ConvGeometry> ReadTransposed(const NodeView& view) {
+  ConvGeometry conv;
+  conv.weights = view.input(1).dims();
+  PARE_ASSIGN(const Geometry g, Read(view, conv.weights));
+  conv.spatial = g.spatial;
+  conv.layout = g.layout;
+  conv.x = ImageOf(view.input(0).dims(), g.layout);
+  conv.y = ImageOf(view.output(0).dims(), g.layout);
+  conv.groups = view.attrs().i("group", 1);
+  PARE_ASSIGN(conv.window, WindowOf(g, conv.x));
+  return conv;
+}
+
+// The convolution whose transpose this is takes y's image to x's: so dy goes to dx.
+Status GradConvTranspose(GradContext& g) {
+  PARE_ASSIGN(ConvGeometry conv, ReadTransposed(g));
+  std::swap(conv.x, conv.y);
+  const Var dy = g.dy();
+  if (g.wants(0)) g.gives(0, g.emit().Add("Conv", {dy, g.in(1)}, ConvGradAttrs(conv)));
+  if (g.wants(1)) g.gives(1, ConvWeightGrad(conv, dy, g.in(0), conv.weights));
+  if (g.inputs() > 2 && g.wants(2)) g.gives(2, SumToChannels(conv.layout, dy));
+  return {};
+}
+
 Status PrepareConvTranspose(PrepareContext& context) {
   if (context.dtype(0) != DType::kF32 || context.dtype(1) != DType::kF32) {
     return Unsupported(Text("pare convolves f32, not ", DTypeName(context.dtype(0))));
   }
-  ConvGeometry conv;
-  conv.weights = context.shape(1);
-  PARE_ASSIGN(const Geometry g, Read(context, conv.weights));
-  conv.spatial = g.spatial;
-  conv.layout = g.layout;
-  conv.x = ImageOf(context.shape(0), g.layout);
-  conv.y = ImageOf(context.output_shape(), g.layout);
-  conv.groups = context.attrs().i("group", 1);
-  PARE_ASSIGN(conv.window, WindowOf(g, conv.x));
+  PARE_ASSIGN(const ConvGeometry conv, ReadTransposed(context));
   if (!CanConvolveImage(context, conv)) return PreparePlain(context, conv);
   const auto* row = kernels::FindDeconv(context.cpu(), ImageShape(conv));
   // The kernel's weights are [in_c, out_c/group, taps].
@@ -163,6 +180,7 @@ extern constinit const OpDef kConvTranspose{
     .outputs = {{{"y"}}},
     .infer = InferConvTranspose,
     .prepare = PrepareConvTranspose,
+    .grad = {.emit = GradConvTranspose, .parameters = Inputs({1, 2})},
     .quant = {.keep_float = "pare has no integer form of a transposed convolution"},
     .cost = CostOfConvTranspose,
     .accuracy = Accuracy::kRounding};

@@ -1,6 +1,7 @@
 // Expand (broadcasting) and Tile (repetition).
 #include "ops/common.h"
 #include "ops/dim_arithmetic.h"
+#include "ops/grad.h"
 #include "ops/move.h"
 
 namespace pare::ops {
@@ -80,6 +81,11 @@ Status PrepareTile(PrepareContext& context) {
   return AddMoveStep(context, static_cast<int64_t>(SizeOf(context.dtype(0))), {{std::move(nest)}});
 }
 
+Status GradExpand(GradContext& context) {
+  context.gives(0, context.dy());  // summed over what was repeated
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kExpand{.name = "Expand",
@@ -87,6 +93,7 @@ extern constinit const OpDef kExpand{.name = "Expand",
                                      .outputs = {{{"y"}}},
                                      .infer = InferExpand,
                                      .prepare = PrepareExpand,
+                                     .grad = {.emit = GradExpand},
                                      .quant = kSameScaleRule};
 
 extern constinit const OpDef kTile{.name = "Tile",

@@ -1,5 +1,6 @@
 // Gemm: y = act(alpha · a · b + beta · c + residual), a and b transposed where the attributes say
 // so.
+#include "ops/grad.h"
 #include "ops/matmul.h"
 
 namespace pare::ops {
@@ -122,6 +123,28 @@ Status PrepareGemm(PrepareContext& context) {
   return PrepareProducts(context, std::move(products));
 }
 
+// y = α·A·B + β·c with A = a or aᵀ, B = b or bᵀ: dA = α·dy·Bᵀ, dB = α·Aᵀ·dy, dc = β·dy.
+Status GradGemm(GradContext& context) {
+  const bool trans_a = context.attrs().i("transA", 0) != 0;
+  const bool trans_b = context.attrs().i("transB", 0) != 0;
+  const Var a = context.in(0), b = context.in(1), dy = context.dy();
+  const auto product = [&](Var x, bool trans_x, Var y, bool trans_y) {
+    return context.emit().Add("Gemm", {x, y},
+                              {{"alpha", context.attrs().f("alpha", 1.0f)},
+                               {"transA", static_cast<int64_t>(trans_x)},
+                               {"transB", static_cast<int64_t>(trans_y)}});
+  };
+  if (context.wants(0))
+    context.gives(0, trans_a ? product(b, trans_b, dy, true) : product(dy, false, b, !trans_b));
+  if (context.wants(1))
+    context.gives(1, trans_b ? product(dy, true, a, trans_a) : product(a, !trans_a, dy, false));
+  if (context.inputs() > 2 && context.wants(2)) {
+    const float beta = context.attrs().f("beta", 1.0f);
+    context.gives(2, beta == 1.0f ? dy : dy * beta);
+  }
+  return {};
+}
+
 Cost CostOfGemm(const NodeView& view) {
   if (!view.input(0).is_static() || view.input(0).rank() != 2) return {};
   const bool transposed = view.attrs().i("transA", 0) != 0;
@@ -137,6 +160,7 @@ extern constinit const OpDef kGemm{
     .outputs = {{{"y"}}},
     .infer = InferGemm,
     .prepare = PrepareGemm,
+    .grad = {.emit = GradGemm, .parameters = Inputs({0, 1, 2})},
     .quant = {.inputs = {{{Role::kActivation}, {Role::kWeight, 0}, {Role::kBias}}},
               .integer = true},
     .cost = CostOfGemm,

@@ -2,6 +2,7 @@
 #include "ops/matmul.h"
 
 #include "kernels/plain/matmul.h"
+#include "ops/grad.h"
 
 namespace pare::ops {
 
@@ -134,6 +135,44 @@ Status PrepareMatMul(PrepareContext& context) {
                                    .residual = Operand::InputIfThere(context, 3)});
 }
 
+// An operand of one dimension is a row (a) or a column (b).
+Var AsMatrix(Var x, bool column) {
+  const Dims shape = x.dims();
+  if (shape.size() > 1) return x;
+  return Reshape(x, column ? Dims{shape[0], 1} : Dims{1, shape[0]});
+}
+
+// All but the last dimension as one.
+Var AsRows(Var x) {
+  const Dims shape = x.dims();
+  return shape.size() == 2 ? x : Reshape(x, {Count(shape) / shape.back(), shape.back()});
+}
+
+// da = dy · bᵀ and db = aᵀ · dy.
+Status GradMatMul(GradContext& context) {
+  const Var a = AsMatrix(context.in(0), false), b = AsMatrix(context.in(1), true);
+  Dims y = context.out_shape();
+  if (context.input(0).rank() == 1) y.insert(y.end() - (context.input(1).rank() > 1), 1);
+  if (context.input(1).rank() == 1) y.push_back(1);
+  const Var dy = Reshape(context.dy(), y);
+  Emitter& emit = context.emit();
+  const bool one_b = b.rank() == 2;  // then the batch's rows are rows of one product
+  Var da, db;
+  if (context.wants(0)) {
+    da = one_b ? Reshape(emit.Add("Gemm", {AsRows(dy), b}, {{"transB", int64_t{1}}}), a.dims())
+               : MatMul(dy, TransposeMatrix(b));
+    // Where b has the longer batch, a was repeated.
+    context.gives(0, Reshape(context.input(0).rank() > 1 ? da : SumTo(da, a.dims()),
+                             context.input(0).rank() > 1 ? da.dims() : context.in_shape(0)));
+  }
+  if (context.wants(1)) {
+    db = one_b ? emit.Add("Gemm", {AsRows(a), AsRows(dy)}, {{"transA", int64_t{1}}})
+               : MatMul(TransposeMatrix(a), dy);
+    context.gives(1, Reshape(SumTo(db, b.dims()), context.in_shape(1)));
+  }
+  return {};
+}
+
 Cost CostOf(const NodeView& view) { return CostOfMatMul(view, 0); }
 
 constexpr QuantRule kQuant{.inputs = {{{Role::kActivation}, {Role::kWeight, 1}, {Role::kBias}}},
@@ -146,6 +185,7 @@ extern constinit const OpDef kMatMul{.name = "MatMul",
                                      .outputs = {{{"y"}}},
                                      .infer = InferMatMul,
                                      .prepare = PrepareMatMul,
+                                     .grad = {.emit = GradMatMul, .parameters = Inputs({0, 1})},
                                      .quant = kQuant,
                                      .cost = CostOf,
                                      .accuracy = Accuracy::kRounding};
@@ -156,6 +196,7 @@ extern constinit const OpDef kPareMatMul{
     .outputs = {{{"y"}}},
     .infer = InferMatMul,
     .prepare = PrepareMatMul,
+    .grad = {.none = "it is made for inference, behind differentiation"},
     .quant = kQuant,
     .cost = CostOf,
     .accuracy = Accuracy::kRounding};

@@ -4,12 +4,14 @@
 //   prepare  for static types: check, choose the kernel, pack weights, ask for scratch, declare the
 //   steps;
 //            it may fail and allocate. The steps that it declares can do neither.
+//   grad     its gradient as nodes, or why there is none
 //   quant    how the operator takes part in integer computation, as data
 //   cost     the work, for reports and for the choice between plans
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string_view>
 
@@ -19,6 +21,7 @@ namespace pare::ops {
 
 class InferContext;
 class PrepareContext;
+class GradContext;
 class NodeView;
 
 enum class Presence : uint8_t { kRequired, kOptional, kVariadic };
@@ -57,6 +60,24 @@ struct QuantRule {
   std::string_view keep_float = {};
 };
 
+// How the operator is differentiated (ops/grad.h).
+struct GradRule {
+  // Emits nodes for the gradients that the context wants.
+  Status (*emit)(GradContext&) = nullptr;
+  // Why there is none; part of the error where one is asked for. Empty where `emit` is there.
+  std::string_view none = {};
+  // Bit i: a constant in input i is a parameter, which training moves.
+  uint32_t parameters = 0;
+  // The same for operands of arithmetic, which are parameters (a bias, a scale) only behind a layer
+  // that has some: before the first, they prepare the input.
+  uint32_t late_parameters = 0;
+};
+constexpr uint32_t Inputs(std::initializer_list<int> inputs) {
+  uint32_t bits = 0;
+  for (int i : inputs) bits |= 1u << i;
+  return bits;
+}
+
 // The work of one node.
 struct Cost {
   int64_t macs = 0;   // multiply-accumulates
@@ -76,6 +97,7 @@ struct OpDef {
   Slots outputs{};
   Status (*infer)(InferContext&) = nullptr;
   Status (*prepare)(PrepareContext&) = nullptr;
+  GradRule grad{};
   QuantRule quant{};
   Cost (*cost)(const NodeView&) = nullptr;  // null: moves only
   Accuracy accuracy = Accuracy::kExact;

@@ -2,6 +2,7 @@
 // is.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -10,6 +11,7 @@
 
 #include "base/function_ref.h"
 #include "ops/node_view.h"
+#include "ops/op_def.h"
 #include "platform/cpu.h"
 
 namespace pare::ops {
@@ -88,8 +90,8 @@ struct Prepared {
   std::vector<Step> steps;         // empty: an alias, or nothing to do
   std::vector<size_t> temp_bytes;  // live from the node's first step to its last
   int alias_input = -1;            // output 0 is this input's bytes under another shape
-  uint32_t in_place_inputs =
-      0;  // bit i: output 0 may take the memory of input i when that dies here
+  // By output; bit i: it may take the memory of input i when that dies here.
+  std::array<uint32_t, kMaxSlots> in_place_inputs{};
   std::vector<std::shared_ptr<const void>> keep;  // states and packed weights
 };
 
@@ -125,7 +127,7 @@ class PrepareContext : public NodeView {
   int Temp(size_t bytes);  // the index in StepArgs::temps
   void AddStep(Step step) { prepared_.steps.push_back(step); }
   void Alias(int input) { prepared_.alias_input = input; }
-  void AllowInPlace(int input) { prepared_.in_place_inputs |= 1u << input; }
+  void AllowInPlace(int input, int output = 0) { prepared_.in_place_inputs[output] |= 1u << input; }
 
   Prepared Take() { return std::move(prepared_); }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/nest.h"
 
 namespace pare::ops {
@@ -133,6 +134,47 @@ Status PrepareReduce(PrepareContext& context) {
   return {};
 }
 
+// What broadcasts over x: a value of the result's type with the reduced axes back as 1.
+struct Reduced {
+  Dims kept;  // the result's shape with those axes
+  int64_t each = 1;
+
+  explicit Reduced(GradContext& g) : kept(g.in_shape(0)) {
+    std::vector<int64_t> axes;
+    if (g.has_input(1)) axes = ToInt64s(g.input_value(1).data).value_or(std::vector<int64_t>());
+    if (KeepsAll(g, axes)) return;
+    const int rank = g.input(0).rank();
+    for (int i = 0; i < rank; ++i) {
+      const bool reduced = axes.empty() || std::count(axes.begin(), axes.end(), i) > 0 ||
+                           std::count(axes.begin(), axes.end(), i - rank) > 0;
+      if (reduced) each *= std::exchange(kept[i], 1);
+    }
+  }
+  Var operator()(Var of_result) const { return Reshape(of_result, kept); }
+};
+
+// dx by x, and by y and dy over the reduced axes.
+using ReduceGradient = Var (*)(Var x, Var y, Var dy, float each);
+template <ReduceGradient kGradient>
+Status GradReduce(GradContext& g) {
+  if (g.has_input(1) && !g.constant(1)) return Unsupported("its axes are computed");
+  const Reduced reduced(g);
+  g.gives(0, ExpandTo(kGradient(g.in(0), reduced(g.out()), reduced(g.dy()),
+                                static_cast<float>(reduced.each)),
+                      g.in_shape(0)));
+  return {};
+}
+
+// Of equal extremes each gets a share.
+Var ToExtremes(Var x, Var y, Var dy) {
+  std::vector<int64_t> axes;
+  for (int i = 0; i < x.rank(); ++i) {
+    if (y.dims()[i] != x.dims()[i]) axes.push_back(i);
+  }
+  const Var is = ToF32(Equal(x, y));
+  return is * (axes.empty() ? dy : dy / ReduceSum(is, axes));
+}
+
 Cost CostOfReduce(const NodeView& view) { return {.flops = CountIfKnown(view.input(0))}; }
 
 constexpr QuantRule kNoIntegerForm{.inputs = {{{Role::kActivation}}},
@@ -140,12 +182,19 @@ constexpr QuantRule kNoIntegerForm{.inputs = {{{Role::kActivation}}},
 
 }  // namespace
 
-#define PARE_REDUCE(op, function, rule)                                                     \
+#define PARE_REDUCE(op, function, rule, gradient)                                           \
+  namespace {                                                                               \
+  Var Gradient##op([[maybe_unused]] Var x, [[maybe_unused]] Var y, Var dy,                  \
+                   [[maybe_unused]] float each) {                                           \
+    return gradient;                                                                        \
+  }                                                                                         \
+  }                                                                                         \
   extern constinit const OpDef k##op{.name = #op,                                           \
                                      .inputs = {{{"x"}, {"axes", Presence::kOptional}}},    \
                                      .outputs = {{{"y"}}},                                  \
                                      .infer = InferReduce,                                  \
                                      .prepare = PrepareReduce<ReduceFunction::k##function>, \
+                                     .grad = {.emit = GradReduce<Gradient##op>},            \
                                      .quant = rule,                                         \
                                      .cost = CostOfReduce,                                  \
                                      .accuracy = Accuracy::kRounding};

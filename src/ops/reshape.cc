@@ -2,6 +2,7 @@
 // nothing.
 #include <algorithm>
 
+#include "ops/grad.h"
 #include "ops/op_def.h"
 #include "ops/prepare.h"
 
@@ -172,6 +173,7 @@ extern constinit const OpDef kIdentity{.name = "Identity",
                                        .outputs = {{{"y"}}},
                                        .infer = InferIdentity,
                                        .prepare = AliasInput,
+                                       .grad = {.emit = GradOfView},
                                        .quant = kSameScale};
 
 extern constinit const OpDef kFlatten{.name = "Flatten",
@@ -179,6 +181,7 @@ extern constinit const OpDef kFlatten{.name = "Flatten",
                                       .outputs = {{{"y"}}},
                                       .infer = InferFlatten,
                                       .prepare = AliasInput,
+                                      .grad = {.emit = GradOfView},
                                       .quant = kSameScale};
 
 extern constinit const OpDef kReshape{.name = "Reshape",
@@ -186,6 +189,7 @@ extern constinit const OpDef kReshape{.name = "Reshape",
                                       .outputs = {{{"y"}}},
                                       .infer = InferReshape,
                                       .prepare = AliasInput,
+                                      .grad = {.emit = GradOfView},
                                       .quant = kSameScale};
 
 extern constinit const OpDef kShape{.name = "Shape",
@@ -193,6 +197,7 @@ extern constinit const OpDef kShape{.name = "Shape",
                                     .outputs = {{{"dims"}}},
                                     .infer = InferShapeOf,
                                     .prepare = PrepareShape,
+                                    .grad = {.none = "it gives a shape, not numbers of the tensor"},
                                     .quant = {.keep_float = "it computes a shape"}};
 
 }  // namespace pare::ops

@@ -2,6 +2,7 @@
 #include "kernels/softmax/softmax.h"
 
 #include "ops/common.h"
+#include "ops/grad.h"
 
 namespace pare::ops {
 namespace {
@@ -83,6 +84,22 @@ Status PrepareHardmax(PrepareContext& context) {
   return {};
 }
 
+// dx = y · (dy − Σ y·dy)
+Status GradSoftmax(GradContext& context) {
+  const int64_t axis = context.attrs().i("axis", -1);
+  const Var y = context.out(), dy = context.dy();
+  context.gives(0, y * (dy - ReduceSum(y * dy, {axis})));
+  return {};
+}
+
+// dx = dy − eʸ · Σ dy
+Status GradLogSoftmax(GradContext& context) {
+  const int64_t axis = context.attrs().i("axis", -1);
+  const Var dy = context.dy();
+  context.gives(0, dy - Exp(context.out()) * ReduceSum(dy, {axis}));
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kSoftmax{
@@ -91,6 +108,7 @@ extern constinit const OpDef kSoftmax{
     .outputs = {{{"y"}}},
     .infer = InferSoftmax,
     .prepare = PrepareSoftmax,
+    .grad = {.emit = GradSoftmax},
     .quant = {.fixed_lo = 0,
               .fixed_hi = 1,
               .keep_float = "its output needs more than 8 bits near 0"},
@@ -103,6 +121,7 @@ extern constinit const OpDef kLogSoftmax{
     .outputs = {{{"y"}}},
     .infer = InferSoftmax,
     .prepare = PrepareLogSoftmax,
+    .grad = {.emit = GradLogSoftmax},
     .quant = {.keep_float = "logarithms of small probabilities need more than 8 bits"},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kApproximate};
@@ -112,6 +131,7 @@ extern constinit const OpDef kHardmax{.name = "Hardmax",
                                       .outputs = {{{"y"}}},
                                       .infer = InferSoftmax,
                                       .prepare = PrepareHardmax,
+                                      .grad = {.none = "its result is no smooth number"},
                                       .quant = {.keep_float = "it is compared, not computed with"},
                                       .cost = PerElement<8>};
 

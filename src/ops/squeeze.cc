@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/common.h"
+#include "ops/grad.h"
 
 namespace pare::ops {
 namespace {
@@ -87,6 +88,7 @@ extern constinit const OpDef kSqueeze{.name = "Squeeze",
                                       .outputs = {{{"y"}}},
                                       .infer = InferSqueeze,
                                       .prepare = PrepareAlias,
+                                      .grad = {.emit = GradOfView},
                                       .quant = kSameScaleRule};
 
 extern constinit const OpDef kUnsqueeze{.name = "Unsqueeze",
@@ -94,6 +96,7 @@ extern constinit const OpDef kUnsqueeze{.name = "Unsqueeze",
                                         .outputs = {{{"y"}}},
                                         .infer = InferUnsqueeze,
                                         .prepare = PrepareAlias,
+                                        .grad = {.emit = GradOfView},
                                         .quant = kSameScaleRule};
 
 }  // namespace pare::ops

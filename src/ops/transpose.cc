@@ -4,6 +4,7 @@
 #include "kernels/transpose/transpose.h"
 
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/move.h"
 
 namespace pare::ops {
@@ -132,11 +133,24 @@ Status PreparePermutation(PrepareContext& context, const Dims& from,
   return AddMoveStep(context, static_cast<int64_t>(SizeOf(context.dtype(0))), {{std::move(nest)}});
 }
 
+namespace {
+
+Status GradTranspose(GradContext& context) {
+  const int rank = context.input(0).rank();
+  graph::Ints perm = context.attrs().ints("perm"), inverse(rank);
+  for (int i = 0; i < rank; ++i) inverse[perm.empty() ? rank - 1 - i : perm[i]] = i;
+  context.gives(0, Transpose(context.dy(), inverse));
+  return {};
+}
+
+}  // namespace
+
 extern constinit const OpDef kTranspose{.name = "Transpose",
                                         .inputs = {{{"x"}}},
                                         .outputs = {{{"y"}}},
                                         .infer = InferTranspose,
                                         .prepare = PrepareTranspose,
+                                        .grad = {.emit = GradTranspose},
                                         .quant = kSameScaleRule};
 
 }  // namespace pare::ops

@@ -3,7 +3,9 @@
 #include "ops/unary.h"
 
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/nest.h"
+#include "ops/op_name.h"
 
 namespace pare::ops {
 namespace {
@@ -54,16 +56,6 @@ Status PrepareGelu(PrepareContext& context) {
       context, approximate == "tanh" ? UnaryFunction::kGeluTanh : UnaryFunction::kGelu, 0, 0);
 }
 
-// "pare_Silu" → "pare.Silu": the names of our own operators are no identifiers.
-template <size_t N>
-struct OpName {
-  constexpr explicit OpName(const char (&text)[N]) {
-    for (size_t i = 0; i < N; ++i) chars[i] = text[i] == '_' ? '.' : text[i];
-  }
-  constexpr std::string_view view() const { return {chars, N - 1}; }
-  char chars[N] = {};
-};
-
 }  // namespace
 
 Status AddUnaryStep(PrepareContext& context, UnaryFunction function, float a, float b) {
@@ -80,19 +72,68 @@ Status AddUnaryStep(PrepareContext& context, UnaryFunction function, float a, fl
   return {};
 }
 
+namespace {
+
+// The words of the gradients in unary.inc. Where a function has a kink, the derivative there is
+// that of one side.
+Var Nothing() { return {}; }  // the slope is 0 wherever there is one
+Var Zero(Var like) { return like.emitter().Scalar(0); }
+Var Square(Var x) { return x * x; }
+Var Fused(std::string_view op, Var of, Var dy) {
+  return dy.emitter().Add(std::string(op), {of, dy});
+}
+Var Inside(Var x, float lo, float hi) {
+  Emitter& emit = x.emitter();
+  return emit.Add("And", {Less(emit.Scalar(lo), x), Less(x, emit.Scalar(hi))});
+}
+// d/dx x·σ(ax) = σ + a·y·(1 − σ)
+Var SwishSlope(Var x, Var y, float a) {
+  const Var sigmoid = Apply("Sigmoid", x * a);
+  return sigmoid + y * a * (1.0f - sigmoid);
+}
+
+// x·tanh(s) with s = softplus(x): t + x·(1 − t²)·σ(x)
+Var MishSlope(Var x) {
+  const Var t = Apply("Tanh", Apply("Softplus", x));
+  return t + x * (1.0f - t * t) * Apply("Sigmoid", x);
+}
+
+using UnaryGradient = Var (*)(Var x, Var y, Var dy, float a, float b);
+
+template <const UnarySpec& kSpec, UnaryGradient kGradient>
+Status GradUnary(GradContext& context) {
+  context.gives(0, kGradient(context.in(0), context.out(), context.dy(),
+                             kSpec.a.Read(context.attrs()), kSpec.b.Read(context.attrs())));
+  return {};
+}
+
+Status GradGelu(GradContext& context) {
+  const bool tanh = context.attrs().s("approximate", "none") == "tanh";
+  context.gives(0,
+                Fused(tanh ? "pare.GeluTanhGrad" : "pare.GeluGrad", context.in(0), context.dy()));
+  return {};
+}
+
+}  // namespace
+
 #define PARE_PARAMETER(attribute, otherwise) {attribute, otherwise}
-#define PARE_UNARY(op, function, a, b, flops, exactness)                   \
-  namespace {                                                              \
-  constexpr OpName k##op##Name(#op);                                       \
-  constexpr UnarySpec k##op##Spec{UnaryFunction::k##function, a, b};       \
-  }                                                                        \
-  extern constinit const OpDef k##op{.name = k##op##Name.view(),           \
-                                     .inputs = {{{"x"}}},                  \
-                                     .outputs = {{{"y"}}},                 \
-                                     .infer = InferSameType,               \
-                                     .prepare = PrepareUnary<k##op##Spec>, \
-                                     .quant = kIntegerUnary,               \
-                                     .cost = PerElement<flops>,            \
+#define PARE_UNARY(op, function, first, second, flops, exactness, gradient)                  \
+  namespace {                                                                                \
+  constexpr OpName k##op##Name(#op);                                                         \
+  constexpr UnarySpec k##op##Spec{UnaryFunction::k##function, first, second};                \
+  Var Gradient##op([[maybe_unused]] Var x, [[maybe_unused]] Var y, [[maybe_unused]] Var dy,  \
+                   [[maybe_unused]] float a, [[maybe_unused]] float b) {                     \
+    return gradient;                                                                         \
+  }                                                                                          \
+  }                                                                                          \
+  extern constinit const OpDef k##op{.name = k##op##Name.view(),                             \
+                                     .inputs = {{{"x"}}},                                    \
+                                     .outputs = {{{"y"}}},                                   \
+                                     .infer = InferSameType,                                 \
+                                     .prepare = PrepareUnary<k##op##Spec>,                   \
+                                     .grad = {.emit = GradUnary<k##op##Spec, Gradient##op>}, \
+                                     .quant = kIntegerUnary,                                 \
+                                     .cost = PerElement<flops>,                              \
                                      .accuracy = Accuracy::exactness};
 #include "ops/unary.inc"
 #undef PARE_UNARY
@@ -103,6 +144,7 @@ extern constinit const OpDef kGelu{.name = "Gelu",
                                    .outputs = {{{"y"}}},
                                    .infer = InferSameType,
                                    .prepare = PrepareGelu,
+                                   .grad = {.emit = GradGelu},
                                    .quant = kIntegerUnary,
                                    .cost = PerElement<32>,
                                    .accuracy = Accuracy::kApproximate};

@@ -3,6 +3,7 @@
 #include "ops/binary.h"
 #include "ops/common.h"
 #include "ops/dim_arithmetic.h"
+#include "ops/grad.h"
 #include "ops/nest.h"
 
 namespace pare::ops {
@@ -78,6 +79,13 @@ Status PrepareWhere(PrepareContext& context) {
   return {};
 }
 
+Status GradWhere(GradContext& context) {
+  const Var zero = context.emit().Scalar(0);
+  if (context.wants(1)) context.gives(1, Where(context.in(0), context.dy(), zero));
+  if (context.wants(2)) context.gives(2, Where(context.in(0), zero, context.dy()));
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kWhere{
@@ -86,6 +94,7 @@ extern constinit const OpDef kWhere{
     .outputs = {{{"y"}}},
     .infer = InferWhere,
     .prepare = PrepareWhere,
+    .grad = {.emit = GradWhere},
     .quant = {.inputs = {{{}, {Role::kActivation}, {Role::kActivation}}},
               .keep_float = "its two choices would need the same scale"},
     .cost = PerElement<1>};

@@ -30,6 +30,7 @@ class Compiler {
     PARE_TRY(CheckOutputs());
     FindGroups();
     FindLives();
+    PARE_TRY(AssignStates());
     ReuseDyingInputs();
     PlaceGroups();
     EmitNodes();
@@ -124,9 +125,47 @@ class Compiler {
       std::for_each(node.inputs.begin(), node.inputs.end(), extend);
       std::for_each(node.outputs.begin(), node.outputs.end(), extend);
     }
+    const int end = static_cast<int>(order_.size());
     for (size_t output : copied_outputs_) {
-      groups_[GroupOf(graph_.outputs()[output].value)].last = static_cast<int>(order_.size());
+      groups_[GroupOf(graph_.outputs()[output].value)].last = end;
     }
+    for (const graph::Assignment& assignment : graph_.assignments()) {
+      groups_[GroupOf(assignment.value)].last = end;
+    }
+  }
+
+  // Whether all that reads `group` is done before the node at `now` writes the value, or lets it be
+  // overwritten there.
+  bool ReadBefore(size_t group, size_t now, int output) {
+    for (size_t i = now; i < order_.size(); ++i) {
+      const uint32_t allowed = i == now ? prepared_[i].in_place_inputs[output] : 0;
+      if (ReadElsewhere(graph_.node(order_[i]), allowed, group)) return false;
+    }
+    return std::none_of(graph_.outputs().begin(), graph_.outputs().end(),
+                        [&](const graph::Output& end) { return GroupOf(end.value) == group; });
+  }
+
+  // The value that a state shall hold is computed where the state lies, if nobody reads the old
+  // content after that; else it is copied there at the end.
+  Status AssignStates() {
+    for (const graph::Assignment& assignment : graph_.assignments()) {
+      const size_t state = GroupOf(assignment.state);
+      Group& group = groups_[GroupOf(assignment.value)];
+      if (group.at.kind == Location::Kind::kConstant) {
+        return Fail(ErrorKind::kInternal, Text("\"", graph_.value(assignment.state).name,
+                                               "\" is assigned what is stored already"));
+      }
+      const graph::Value& value = graph_.value(assignment.value);
+      const auto now = static_cast<size_t>(group.first);
+      if (!group.placed && order_[now] == value.producer &&
+          ReadBefore(state, now, value.output_index)) {
+        group.at = groups_[state].at;
+        group.placed = true;
+      } else {
+        copied_states_.push_back(assignment);
+      }
+    }
+    return {};
   }
 
   // Whether an operand that the record doesn't let be overwritten lies in the same memory.
@@ -143,7 +182,7 @@ class Compiler {
   void ReuseDyingInputs() {
     for (size_t i = 0; i < order_.size(); ++i) {
       const graph::Node& node = graph_.node(order_[i]);
-      const uint32_t allowed = prepared_[i].in_place_inputs;
+      const uint32_t allowed = prepared_[i].in_place_inputs[0];
       if (!allowed || node.outputs[0] == ValueId::kNone) continue;
       const size_t out = GroupOf(node.outputs[0]);
       for (size_t input = 0; input < node.inputs.size(); ++input) {
@@ -237,12 +276,17 @@ class Compiler {
       plan_->output_names.push_back(output.name);
     }
     for (size_t output : copied_outputs_) {
-      const ValueId id = graph_.outputs()[output].value;
-      const graph::TensorType& type = graph_.value(id).type;
-      const size_t bytes =
-          static_cast<size_t>(CountOf(type.dims()).value_or(0)) * SizeOf(type.dtype);
-      plan_->copies.push_back({Locate(id), output, bytes});
+      EmitCopy(graph_.outputs()[output].value, {Location::Kind::kOutput, output, nullptr});
     }
+    for (const graph::Assignment& assignment : copied_states_) {
+      EmitCopy(assignment.value, Locate(assignment.state));
+    }
+  }
+
+  void EmitCopy(ValueId from, Location to) {
+    const graph::TensorType& type = graph_.value(from).type;
+    const size_t bytes = static_cast<size_t>(CountOf(type.dims()).value_or(0)) * SizeOf(type.dtype);
+    if (bytes > 0) plan_->copies.push_back({Locate(from), to, bytes});
   }
 
   std::shared_ptr<Plan> plan_;
@@ -254,6 +298,7 @@ class Compiler {
   std::vector<Group> groups_;
   std::vector<size_t> group_of_;  // by value
   std::vector<size_t> copied_outputs_;
+  std::vector<graph::Assignment> copied_states_;
 };
 
 Status CheckInputs(const Graph& graph) {

@@ -28,7 +28,7 @@ void* Instance::At(const Location& location) const {
     case Location::Kind::kArena:
       return arena_.get() + location.index;
     case Location::Kind::kConstant:
-      return const_cast<void*>(location.constant);  // only ever read: it is no node's output
+      return const_cast<void*>(location.constant);  // written where it is an assigned state's
     case Location::Kind::kInput:
       return bound_inputs_.empty() ? nullptr : const_cast<void*>(bound_inputs_[location.index]);
     case Location::Kind::kOutput:
@@ -114,7 +114,7 @@ Status Instance::Run(std::span<const void* const> inputs, std::span<void* const>
     observe_until(i + 1);
   }
   for (const Copy& copy : plan_->copies) {
-    if (copy.bytes) std::memcpy(outputs[copy.output], At(copy.from), copy.bytes);
+    std::memcpy(At(copy.to), At(copy.from), copy.bytes);
   }
   return {};
 }

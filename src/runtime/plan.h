@@ -1,5 +1,7 @@
 // A graph of static shapes, ready to run: steps with kernels chosen, weights packed, memory laid
-// out. Immutable after Compile; shared by threads.
+// out. Immutable after Compile; shared by threads, unless the graph assigns states: these lie in
+// the bytes that the graph gave them, for all plans that share them, and one run at a time may move
+// them.
 #pragma once
 
 #include <memory>
@@ -37,9 +39,10 @@ struct PinnedValue {
   bool channels_last;  // dimension 1 … of the source is the last one here
 };
 
-struct Copy {  // an output that is an input, a constant, or another output
-  Location from;
-  size_t output;
+// After the last node: into an output that is an input, a constant or another output; or into a
+// state that could not be written while its old content was still read.
+struct Copy {
+  Location from, to;
   size_t bytes;
 };
 

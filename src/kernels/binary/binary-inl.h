@@ -6,6 +6,20 @@
 
 namespace pare::kernels::PARE_SIMD_NAMESPACE {
 
+// d/dx x·σ(x) = σ·(1 + x·(1 − σ))
+PARE_INLINE F32 SiluSlope(F32 x) {
+  const F32 s = Sigmoid(x);
+  return Mul(s, Fma(x, Sub(Set(1.0f), s), Set(1.0f)));
+}
+// u = √(2/π)·(x + 0.044715·x³): ½(1 + tanh u) + ½x·(1 − tanh² u)·u′
+PARE_INLINE F32 GeluTanhSlope(F32 x) {
+  const F32 square = Mul(x, x), scale = Set(0.79788456f);
+  const F32 t = Tanh(Mul(Mul(x, scale), Fma(square, Set(0.044715f), Set(1.0f))));
+  const F32 inner = Mul(scale, Fma(square, Set(0.134145f), Set(1.0f)));
+  const F32 half = Mul(x, Set(0.5f));
+  return Fma(Mul(half, inner), Sub(Set(1.0f), Mul(t, t)), Fma(t, Set(0.5f), Set(0.5f)));
+}
+
 template <BinaryFunction kFunction>
 PARE_INLINE F32 Binary(F32 p, F32 q) {
 #define PARE_BINARY(name, types, meaning, loop) \

@@ -12,7 +12,7 @@
 namespace pare::kernels {
 namespace {
 
-enum class Types { kNumbers, kIntegers, kUnsigned, kBooleans, kCompared, kEqual };
+enum class Types { kNumbers, kFloats, kIntegers, kUnsigned, kBooleans, kCompared, kEqual };
 
 // Integers by way of uint64: the low bits are those of the wrapped result.
 template <typename Number, typename F>
@@ -76,6 +76,20 @@ Number Power(Number base, Number exponent) {
   }
 }
 
+// The derivatives of x·σ(x) and of the tanh form of Gelu.
+template <typename Number>
+Number SiluSlope(Number x) {
+  const Number s = 1 / (1 + std::exp(-x));
+  return s * (1 + x * (1 - s));
+}
+template <typename Number>
+Number GeluTanhSlope(Number x) {
+  const Number scale = Number(0.7978845608028654);
+  const Number t = std::tanh(scale * x * (1 + Number(0.044715) * x * x));
+  const Number inner = scale * (1 + 3 * Number(0.044715) * x * x);
+  return Number(0.5) * (1 + t) + Number(0.5) * x * (1 - t * t) * inner;
+}
+
 template <BinaryFunction kFunction>
 constexpr Types TypesOf() {
 #define PARE_BINARY(name, types, ...) \
@@ -102,6 +116,8 @@ constexpr bool Takes(Types types) {
     case Types::kNumbers:
     case Types::kCompared:
       return !std::is_same_v<T, bool>;
+    case Types::kFloats:
+      return !std::is_integral_v<T>;
     case Types::kIntegers:
       return std::is_integral_v<T> && !std::is_same_v<T, bool>;
     case Types::kUnsigned:
