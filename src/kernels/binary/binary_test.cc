@@ -1,6 +1,7 @@
 #include "kernels/binary/binary.h"
 
 #include <bit>
+#include <vector>
 
 #include "base/dtype.h"
 #include "kernels/activation.h"
@@ -52,13 +53,19 @@ struct Operands {
   Buffer<float> a, b;
 };
 
-constexpr BinaryFunction kLoops[] = {
-#define PARE_BINARY(name, ...) BinaryFunction::k##name,
+enum class Types { kNumbers, kFloats };  // those of functions.inc that have loops
+
+// Of one kind: arithmetic, or (kFloats) gradients.
+std::vector<BinaryFunction> LoopsOf(Types wanted) {
+  std::vector<BinaryFunction> functions;
+#define PARE_BINARY(name, types, ...) \
+  if (Types::types == wanted) functions.push_back(BinaryFunction::k##name);
 #define PARE_BINARY_SLOW(...)
 #include "kernels/binary/functions.inc"
 #undef PARE_BINARY
 #undef PARE_BINARY_SLOW
-};
+  return functions;
+}
 
 float Meaning(BinaryFunction function, float p, float q) {
   switch (function) {
@@ -84,7 +91,7 @@ float Meaning(BinaryFunction function, float p, float q) {
 
 TEST(Binary, RowsComputeTheMeaningOverAllLayouts) {
   ForEachRow(BinaryRows(), [&](const Row<BinaryKernel>& row) {
-    for (BinaryFunction function : kLoops) {
+    for (BinaryFunction function : LoopsOf(Types::kNumbers)) {
       for (const Layout& layout : Layouts()) {
         const Operands in(layout);
         BinaryArgs args = in.Args(layout);
@@ -101,6 +108,34 @@ TEST(Binary, RowsComputeTheMeaningOverAllLayouts) {
       }
     }
   });
+}
+
+TEST(Binary, GradientsComputeTheMeaningAndRowsAgreeToTheBit) {
+  const Layout layout{3, 67, 1, 1, false, false};
+  const Operands in(layout);
+  const std::vector<double> p(in.a.data(), in.a.data() + in.a.size());
+  const std::vector<double> q(in.b.data(), in.b.data() + in.b.size());
+  for (BinaryFunction function : LoopsOf(Types::kFloats)) {
+    BinaryArgs args = in.Args(layout);
+    std::vector<double> meaning(layout.rows * layout.columns);
+    BinaryArgs exact = args;
+    exact.a = p.data();
+    exact.b = q.data();
+    exact.y = meaning.data();
+    FindBinary(DetectCpu(), function, DType::kF64).run(exact);
+    Buffer<float> portable(layout.rows * layout.columns);
+    args.y = portable.data();
+    Portable()->find(function)(args);
+    ForEachRow(BinaryRows(), [&](const Row<BinaryKernel>& row) {
+      Buffer<float> y(portable.size());
+      args.y = y.data();
+      row->find(function)(args);
+      for (int64_t i = 0; i < y.size(); ++i) {
+        ASSERT_NEAR(y[i], meaning[i], 4e-6) << static_cast<int>(function) << " at " << i;
+        ASSERT_EQ(std::bit_cast<uint32_t>(y[i]), std::bit_cast<uint32_t>(portable[i]));
+      }
+    });
+  }
 }
 
 TEST(Binary, ActivationsComeAfterAndRowsAgreeToTheBit) {
@@ -129,7 +164,7 @@ TEST(Binary, NanGoesThroughAndTheLimitsHoldIt) {
     const float nan = std::nanf("");
     const float a[] = {nan, 1, nan}, b[] = {1, nan, nan};
     float y[3];
-    for (BinaryFunction function : kLoops) {
+    for (BinaryFunction function : LoopsOf(Types::kNumbers)) {
       if (function == BinaryFunction::kPRelu) continue;  // 1 stays 1 whatever the slope
       row->find(function)({.a = a, .b = b, .y = y, .rows = 1, .columns = 3});
       for (float v : y) EXPECT_TRUE(std::isnan(v)) << static_cast<int>(function);
