@@ -326,6 +326,10 @@ struct SegmentedKind {
         for (int64_t segment = 0; segment < segments; ++segment) {
           for (int64_t step = 0; step < steps; ++step, at += kLanes * 4) {
             const int64_t first = step * 4;
+            if (row.step == 1 && first + 4 <= run) {
+              __builtin_memcpy(at, row.first + segment * run + first, 4);
+              continue;
+            }
             const int64_t start = run < 4 ? 0 : flat ? first : MinInt(first, run - 4);
             for (int64_t k = start; k < start + 4; ++k) {
               const bool valid = k >= first && k < run;
