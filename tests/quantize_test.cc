@@ -2,6 +2,9 @@
 // on every instruction set, thread count and batch size, before and after the file.
 #include "compress/quantize/quantize.h"
 
+#include <algorithm>
+#include <numeric>
+
 #include "onnx/export.h"
 #include "platform/file.h"
 #include "running.h"
@@ -195,6 +198,45 @@ TEST_F(QuantizeTest, AnUnreachableMaxDropIsUnmet) {
   const auto unmet = Quantize(options);
   ASSERT_FALSE(unmet);
   EXPECT_EQ(unmet.error().kind(), ErrorKind::kUnmet) << unmet.error().message();
+}
+
+class Notes : public SilentProgress {
+ public:
+  void Note(std::string_view text) override { all_ += text; }
+  const std::string& all() const { return all_; }
+
+ private:
+  std::string all_;
+};
+
+TEST_F(QuantizeTest, WhatSteeredMaxDropDoesNotVerifyIt) {
+  std::vector<int64_t> first(404);
+  std::iota(first.begin(), first.end(), int64_t{0});
+  const Tensor pictures = Load(404, first).Next().value()->inputs[0];
+  const auto unlabelled = data::DatasetOf({{"", pictures}}, {}).value();
+  compress::QuantizeOptions options = Options();
+  options.calibrator = compress::Calibrator::kMinMax;
+  options.equalization = options.bias_correction = false;
+  options.split.calibration = 4;
+  options.max_drop = 0.0;  // every answer as the float model's
+  struct Case {
+    int64_t verification, left;
+    const char* note;
+  };
+  for (const Case& c : {Case{400, 200, "200 others verify"}, {90, 90, "fewer than 100"}}) {
+    options.split.verification = c.verification;
+    Notes notes;
+    const auto held = compress::Quantize(model_->graph(), unlabelled, {}, model::Context::Make(2),
+                                         options, notes);
+    ASSERT_TRUE(held) << held.error().message();
+    EXPECT_EQ(std::ssize(held->split.verification), c.left);
+    EXPECT_NE(notes.all().find(c.note), std::string::npos) << notes.all();
+    const auto back = std::count_if(
+        held->layers.begin(), held->layers.end(),
+        [](const auto& layer) { return layer.reason.starts_with("given back to hold"); });
+    EXPECT_GE(back, 1);
+    EXPECT_LT(back, std::ssize(held->layers));
+  }
 }
 
 TEST_F(QuantizeTest, AQuantizedModelIsRefused) {

@@ -1,7 +1,9 @@
 #include "compress/quantize/builder.h"
 
 #include <algorithm>
+#include <set>
 
+#include "compress/guarded.h"
 #include "compress/quantize/correct_bias.h"
 #include "ops/op_def.h"
 
@@ -39,15 +41,14 @@ Result<Range> FindRange(const Calibration& calibration, ValueId id, Calibrator c
                                          : Calibrate(histogram, calibrator);
 }
 
-Result<Range> RangeOf(Calibration& calibration, ValueId id, Calibrator calibrator) {
+Result<Range> RangeOf(const Calibration& calibration, ValueId id, Calibrator calibrator) {
   const auto known = calibration.ranges.find({id, calibrator});
   if (known != calibration.ranges.end()) return known->second;
-  PARE_ASSIGN(const Range range, FindRange(calibration, id, calibrator));
-  return calibration.ranges[{id, calibrator}] = range;
+  return FindRange(calibration, id, calibrator);
 }
 
 // The union of the members' ranges: moves share one scale.
-Result<std::vector<QuantParams>> ParamsOf(Calibration& calibration, const Scheme& scheme,
+Result<std::vector<QuantParams>> ParamsOf(const Calibration& calibration, const Scheme& scheme,
                                           const Variant& variant) {
   std::vector<Range> ranges(scheme.groups);
   std::vector<float> factors(scheme.groups, 1.0f);
@@ -63,21 +64,29 @@ Result<std::vector<QuantParams>> ParamsOf(Calibration& calibration, const Scheme
   return params;
 }
 
-LayerWeights RoundWeights(Calibration& calibration, const Scheme& scheme, const Variant& variant) {
+int BitsOf(const Layer& layer, const Variant& variant) {
+  const auto narrow = variant.weight_bits.find(layer.name);
+  return narrow == variant.weight_bits.end() ? 8 : narrow->second;
+}
+
+std::shared_ptr<const QuantizedWeights> Round(const Calibration& calibration, graph::NodeId id,
+                                              int bits) {
+  const Node& node = calibration.graph.node(id);
+  const Tensor& data = calibration.graph.value(node.inputs[WeightInput(node)]).data;
+  QuantizedWeights quantized = QuantizeWeights(data, WeightAxis(node, data.rank()), bits);
+  quantized.mean_shift = MeanShift(calibration.graph, node, calibration.statistics, quantized);
+  return std::make_shared<const QuantizedWeights>(std::move(quantized));
+}
+
+LayerWeights RoundWeights(const Calibration& calibration, const Scheme& scheme,
+                          const Variant& variant) {
   LayerWeights weights;
   for (const Layer& layer : scheme.layers) {
     if (!layer.integer || !layer.weighted) continue;
-    const auto narrow = variant.weight_bits.find(layer.name);
-    const int bits = narrow == variant.weight_bits.end() ? 8 : narrow->second;
-    auto& rounded = calibration.rounded[{layer.node, bits}];
-    if (!rounded) {
-      const Node& node = calibration.graph.node(layer.node);
-      const Tensor& data = calibration.graph.value(node.inputs[WeightInput(node)]).data;
-      QuantizedWeights quantized = QuantizeWeights(data, WeightAxis(node, data.rank()), bits);
-      quantized.mean_shift = MeanShift(calibration.graph, node, calibration.statistics, quantized);
-      rounded = std::make_shared<const QuantizedWeights>(std::move(quantized));
-    }
-    weights[layer.node] = rounded;
+    const int bits = BitsOf(layer, variant);
+    const auto known = calibration.rounded.find({layer.node, bits});
+    weights[layer.node] =
+        known == calibration.rounded.end() ? Round(calibration, layer.node, bits) : known->second;
   }
   return weights;
 }
@@ -92,7 +101,39 @@ std::vector<ValueId> ValuesToObserve(const Graph& graph, const Scheme& scheme) {
   return values;
 }
 
-Result<Built> Build(Calibration& calibration, const Variant& variant) {
+Status Prepare(Calibration& calibration, std::span<const Variant> variants, ThreadPool& pool) {
+  std::set<std::pair<graph::NodeId, int>> weights;
+  std::set<std::pair<ValueId, Calibrator>> values;
+  for (const Variant& variant : variants) {
+    const Scheme scheme = MakeScheme(calibration.graph, {.keep_float = calibration.keep_float,
+                                                         .given_back = variant.given_back});
+    for (const Layer& layer : scheme.layers) {
+      const std::pair key(layer.node, BitsOf(layer, variant));
+      if (layer.integer && layer.weighted && !calibration.rounded.contains(key))
+        weights.insert(key);
+    }
+    for (const auto& [value, group] : scheme.group_of) {
+      const std::pair key(value, variant.calibrator);
+      if (!calibration.ranges.contains(key)) values.insert(key);
+    }
+  }
+  const std::vector weight_keys(weights.begin(), weights.end());
+  const std::vector value_keys(values.begin(), values.end());
+  const auto round = [&](size_t i) -> Result<std::shared_ptr<const QuantizedWeights>> {
+    return Round(calibration, weight_keys[i].first, weight_keys[i].second);
+  };
+  const auto find = [&](size_t i) {
+    return FindRange(calibration, value_keys[i].first, value_keys[i].second);
+  };
+  PARE_ASSIGN(auto rounded, SideBySide(pool, weight_keys.size(), round));
+  PARE_ASSIGN(const auto ranges, SideBySide(pool, value_keys.size(), find));
+  for (size_t i = 0; i < rounded.size(); ++i)
+    calibration.rounded[weight_keys[i]] = std::move(rounded[i]);
+  for (size_t i = 0; i < ranges.size(); ++i) calibration.ranges[value_keys[i]] = ranges[i];
+  return {};
+}
+
+Result<Built> Build(const Calibration& calibration, const Variant& variant) {
   Built built{calibration.graph, {}, {}};
   built.scheme = MakeScheme(
       built.graph, {.keep_float = calibration.keep_float, .given_back = variant.given_back});

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "compress/quantize/calibrator.h"
 #include "compress/quantize/statistics.h"
 #include "compress/quantize/write_qdq.h"
+#include "platform/thread_pool.h"
 
 namespace pare::compress {
 
@@ -34,12 +36,17 @@ struct Calibration {
   graph::Graph graph;
   Statistics statistics;
   std::vector<std::string> keep_float;
-  // What was worked out before; variants share it.
+  // What Prepare worked out; variants share it.
   std::map<std::pair<graph::NodeId, int>, std::shared_ptr<const QuantizedWeights>> rounded;  // bits
   std::map<std::pair<graph::ValueId, Calibrator>, Range> ranges;
 };
 
-Result<Built> Build(Calibration& calibration, const Variant& variant);
+// Works out the ranges and rounded weights that the variants need and that were not needed before,
+// side by side on the pool. Without it Build works them out each time.
+Status Prepare(Calibration& calibration, std::span<const Variant> variants, ThreadPool& pool);
+
+// May be called from several threads at once.
+Result<Built> Build(const Calibration& calibration, const Variant& variant);
 
 // The values whose statistics Build needs.
 std::vector<graph::ValueId> ValuesToObserve(const graph::Graph& graph, const Scheme& scheme);

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 #include <optional>
 
+#include "compress/quantize/disjoint_sets.h"
 #include "compress/quantize/write_qdq.h"
 
 namespace pare::compress {
@@ -37,9 +37,7 @@ bool HasPlainWeights(const Graph& graph, const Node& node) {
   if (node.attrs.i("transA", 0) || node.attrs.f("alpha", 1) != 1 || node.attrs.f("beta", 1) != 1)
     return false;
   if (node.inputs.size() < 3 || node.inputs[2] == ValueId::kNone) return true;
-  const Tensor& weights = graph.value(node.inputs[1]).data;
-  return IsConstant(graph, node.inputs[2]) && graph.value(node.inputs[2]).data.count() ==
-                                                  weights.shape()[WeightAxis(node, weights.rank())];
+  return IsConstant(graph, node.inputs[2]) && IsBiasOfChannels(graph, node, 2);
 }
 
 // Flatten keeps the channels apart where each is one number.
@@ -77,10 +75,8 @@ bool Links(const Graph& graph, const Node& node) {
 
 class GroupFinder {
  public:
-  explicit GroupFinder(const Graph& graph) : graph_(graph), parent_(graph.value_count()) {
-    std::iota(parent_.begin(), parent_.end(), size_t{0});
-    open_.assign(graph.value_count(), false);
-  }
+  explicit GroupFinder(const Graph& graph)
+      : graph_(graph), sets_(graph.value_count()), open_(graph.value_count(), false) {}
 
   std::vector<ChannelGroup> Run(const Scheme& scheme) {
     const std::vector<NodeId> order = graph_.Order();
@@ -97,23 +93,20 @@ class GroupFinder {
   }
 
  private:
-  size_t Root(size_t i) {
-    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
-    return i;
-  }
+  size_t Root(ValueId id) { return sets_.Root(Index(id)); }
   // Something outside sees the values as they are.
   void Open(ValueId id) {
-    if (id != ValueId::kNone) open_[Root(Index(id))] = true;
+    if (id != ValueId::kNone) open_[Root(id)] = true;
   }
 
   void Link(const Node& node) {
     if (!Links(graph_, node) || node.outputs[0] == ValueId::kNone) return;
-    const size_t output = Root(Index(node.outputs[0]));
+    const size_t output = Root(node.outputs[0]);
     for (ValueId input : node.inputs) {
       if (graph_.is_constant(input)) continue;
-      const size_t root = Root(Index(input));
+      const size_t root = Root(input);
       open_[output] = open_[output] || open_[root];
-      parent_[root] = output;
+      sets_.Join(root, output);
     }
     for (size_t i = 1; i < node.outputs.size(); ++i) Open(node.outputs[i]);
   }
@@ -126,20 +119,19 @@ class GroupFinder {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == ValueId::kNone || graph_.is_constant(node.inputs[i])) continue;
       if (reads && i == 0) {
-        groups_[Root(Index(node.inputs[0]))].readers.push_back(id);
+        groups_[Root(node.inputs[0])].readers.push_back(id);
       } else if (!links) {
         Open(node.inputs[i]);
       }
     }
     for (ValueId output : node.outputs) {
       if (output == ValueId::kNone) continue;
-      ChannelGroup& group = groups_[Root(Index(output))];
+      ChannelGroup& group = groups_[Root(output)];
       if (scheme.quantized(output)) group.values.push_back(output);
       if (const auto limit = LimitOf(graph_, node)) group.clipped.emplace_back(output, *limit);
       if (layer) {
-        const Tensor& weights = graph_.value(node.inputs[1]).data;
         group.writers.push_back(id);
-        group.channels = weights.shape()[WeightAxis(node, weights.rank())];
+        group.channels = WeightChannels(graph_, node);
       } else if (!links) {
         Open(output);
       }
@@ -147,8 +139,8 @@ class GroupFinder {
   }
 
   const Graph& graph_;
-  std::vector<size_t> parent_;  // union-find over values
-  std::vector<bool> open_;      // by root
+  DisjointSets sets_;       // of values
+  std::vector<bool> open_;  // by root
   std::map<size_t, ChannelGroup> groups_;
 };
 
@@ -159,24 +151,34 @@ class WeightView {
   WeightView(const Graph& graph, NodeId id, int64_t channels) {
     const Node& node = graph.node(id);
     const Tensor& weights = graph.value(node.inputs[1]).data;
-    const Dims& shape = weights.shape();
-    const int axis = WeightAxis(node, weights.rank());
-    const int64_t taps = weights.count() / (shape[0] * shape[1]);
     values_ = weights.as<float>();
-    outputs_ = shape[axis];
-    output_stride_ = axis == 0 ? shape[1] * taps : 1;
-    const bool depthwise = IsDepthwise(graph, node);
-    inputs_ = depthwise ? channels : shape[1 - axis];
-    input_stride_ = depthwise ? taps * (shape[0] / channels) : axis == 0 ? taps : shape[1];
+    rows_ = weights.shape()[0];
+    columns_ = weights.shape()[1];
+    outputs_in_rows_ = WeightAxis(node, weights.rank()) == 0;
+    if (IsDepthwise(graph, node)) rows_of_input_ = rows_ / channels;
   }
-  std::span<const float> values() const { return values_; }
-  int64_t outputs() const { return outputs_; }
-  int64_t output(size_t i) const { return static_cast<int64_t>(i) / output_stride_ % outputs_; }
-  int64_t input(size_t i) const { return static_cast<int64_t>(i) / input_stride_ % inputs_; }
+  int64_t outputs() const { return outputs_in_rows_ ? rows_ : columns_; }
+  // f(index, weight, output channel, input channel) of each weight, in their order.
+  template <typename F>
+  void Each(F f) const {
+    const auto taps = static_cast<size_t>(std::ssize(values_) / (rows_ * columns_));
+    size_t i = 0;
+    for (int64_t row = 0; row < rows_; ++row) {
+      for (int64_t column = 0; column < columns_; ++column) {
+        const int64_t output = outputs_in_rows_ ? row : column;
+        const int64_t input = rows_of_input_     ? row / rows_of_input_
+                              : outputs_in_rows_ ? column
+                                                 : row;
+        for (const size_t end = i + taps; i < end; ++i) f(i, values_[i], output, input);
+      }
+    }
+  }
 
  private:
-  std::span<const float> values_;
-  int64_t outputs_, output_stride_, inputs_, input_stride_;
+  std::span<const float> values_;  // [rows, columns, taps]
+  int64_t rows_, columns_;
+  bool outputs_in_rows_;
+  int64_t rows_of_input_ = 0;  // of a depthwise layer
 };
 
 struct Magnitudes {
@@ -197,16 +199,18 @@ double PredictedNoise(const std::vector<WeightView>& readers, const Magnitudes& 
       range = std::max(range, static_cast<double>(channels[c] / factors[c]));
     step_squared += range * range / (255.0 * 255.0);
   }
+  std::vector<double> power(factors.size());  // of what is read, after the factors
+  for (size_t c = 0; c < factors.size(); ++c)
+    power[c] = magnitudes.power[c] / (static_cast<double>(factors[c]) * factors[c]);
   double activations = 0, weights = 0;
   for (const WeightView& reader : readers) {
     std::vector<double> largest(reader.outputs(), 0), read(reader.outputs(), 0);
-    for (size_t i = 0; i < reader.values().size(); ++i) {
-      const int64_t c = reader.input(i), o = reader.output(i);
-      const double w = static_cast<double>(reader.values()[i]) * factors[c];
+    reader.Each([&](size_t, float weight, int64_t o, int64_t c) {
+      const double w = static_cast<double>(weight) * factors[c];
       activations += w * w * step_squared;
       largest[o] = std::max(largest[o], std::fabs(w));
-      read[o] += magnitudes.power[c] / (static_cast<double>(factors[c]) * factors[c]);
-    }
+      read[o] += power[c];
+    });
     for (int64_t o = 0; o < reader.outputs(); ++o)
       weights += largest[o] * largest[o] / (127.0 * 127.0) * read[o];
   }
@@ -218,10 +222,9 @@ std::vector<float> Factors(const std::vector<WeightView>& readers, const Magnitu
   const size_t channels = magnitudes.largest.size();
   std::vector<float> weight_max(channels, 0.0f);
   for (const WeightView& reader : readers) {
-    for (size_t i = 0; i < reader.values().size(); ++i) {
-      float& largest = weight_max[reader.input(i)];
-      largest = std::max(largest, std::fabs(reader.values()[i]));
-    }
+    reader.Each([&](size_t, float weight, int64_t, int64_t c) {
+      weight_max[c] = std::max(weight_max[c], std::fabs(weight));
+    });
   }
   const auto clips = [&](size_t c) { return magnitudes.of_limit[c] * kMargin >= 1; };
   const bool fixed = std::any_of(magnitudes.of_limit.begin(), magnitudes.of_limit.end(),
@@ -278,11 +281,10 @@ Magnitudes MagnitudesOf(const Graph& graph, const ChannelGroup& group,
   return magnitudes;
 }
 
-void ScaleConstant(Graph& graph, ValueId id, const auto& factor_of) {
+// Sets a constant to what `fill` writes for it.
+void Rewrite(Graph& graph, ValueId id, const auto& fill) {
   Tensor scaled = Tensor::Make(DType::kF32, graph.value(id).data.shape()).value();
-  const auto in = graph.value(id).data.as<float>();
-  const auto out = scaled.mutable_as<float>();
-  for (size_t i = 0; i < in.size(); ++i) out[i] = in[i] * factor_of(i);
+  fill(scaled.mutable_as<float>());
   graph.SetConstant(id, scaled);
 }
 
@@ -290,14 +292,21 @@ void Apply(Graph& graph, const ChannelGroup& group, const std::vector<float>& fa
   for (NodeId id : group.writers) {
     const Node& node = graph.node(id);
     const WeightView view(graph, id, group.channels);
-    ScaleConstant(graph, node.inputs[1], [&](size_t i) { return 1 / factors[view.output(i)]; });
-    if (node.inputs.size() > 2 && node.inputs[2] != ValueId::kNone)
-      ScaleConstant(graph, node.inputs[2], [&](size_t i) { return 1 / factors[i]; });
+    Rewrite(graph, node.inputs[1], [&](std::span<float> to) {
+      view.Each(
+          [&](size_t i, float w, int64_t output, int64_t) { to[i] = w * (1 / factors[output]); });
+    });
+    if (node.inputs.size() <= 2 || node.inputs[2] == ValueId::kNone) continue;
+    const Tensor bias = graph.value(node.inputs[2]).data;
+    Rewrite(graph, node.inputs[2], [&](std::span<float> to) {
+      for (size_t c = 0; c < to.size(); ++c) to[c] = bias.as<float>()[c] * (1 / factors[c]);
+    });
   }
   for (NodeId id : group.readers) {
     const WeightView view(graph, id, group.channels);
-    ScaleConstant(graph, graph.node(id).inputs[1],
-                  [&](size_t i) { return factors[view.input(i)]; });
+    Rewrite(graph, graph.node(id).inputs[1], [&](std::span<float> to) {
+      view.Each([&](size_t i, float w, int64_t, int64_t input) { to[i] = w * factors[input]; });
+    });
   }
 }
 

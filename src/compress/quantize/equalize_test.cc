@@ -75,9 +75,10 @@ Seen Look(const graph::Graph& graph, int threads) {
   for (const auto& [value, group] : scheme.group_of) values.push_back(value);
   SilentProgress progress;
   auto loaders = Samples(graph);
-  seen.statistics =
-      Collect(graph, values, loaders, model::Context::Make(threads), kManyPositions, progress)
-          .value();
+  seen.statistics = Collect(
+                        graph, values, loaders, model::Context::Make(threads), kManyPositions,
+                        [](size_t, data::Batch, std::vector<Tensor>) {}, progress)
+                        .value();
   return seen;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compress/guarded.h"
 #include "kernels/qsaturating/qsaturating.h"
 
 namespace pare::compress {
@@ -162,29 +163,10 @@ void AddConvolution(Sums& sums, const IntegerLayer& layer, const runtime::Pinned
   }
 }
 
-}  // namespace
+using IntegerLayers = std::multimap<std::string, IntegerLayer>;  // by the value that they read
 
-Result<OverflowSafe> ParseOverflowSafe(std::string_view name) {
-  if (name == "auto") return OverflowSafe::kAuto;
-  if (name == "always") return OverflowSafe::kAlways;
-  if (name == "never") return OverflowSafe::kNever;
-  return Fail(ErrorKind::kUsage,
-              Text("--overflow-safe is auto, always or never, not \"", name, "\""));
-}
-
-Result<std::map<NodeId, double>> SaturationSnr(const Graph& quantized, const Scheme& scheme,
-                                               data::Loader& loader, const model::Context& context,
-                                               Progress& progress) {
-  Graph pinned = quantized;
-  std::multimap<std::string, IntegerLayer> layers;  // by the value that they read
-  for (const Layer& layer : scheme.layers) {
-    if (!layer.integer || !layer.weighted) continue;
-    PARE_ASSIGN(IntegerLayer integer, ReadLayer(quantized, layer.node));
-    const ValueId input = quantized.node(layer.node).inputs[0];
-    pinned.SetPinned(input, true);
-    layers.emplace(quantized.value(input).name, std::move(integer));
-  }
-  PARE_ASSIGN(auto session, model::MakeSession(pinned, context, {.switches = "-QdqToInteger"}));
+Result<std::map<NodeId, Sums>> SumsOver(data::Loader& loader, const IntegerLayers& layers,
+                                        runtime::Session& session, const Progress& progress) {
   std::map<NodeId, Sums> sums;
   const auto look = [&](const runtime::PinnedValue& value, const void* data) {
     if (value.type.dtype != DType::kF32) return;
@@ -200,15 +182,49 @@ Result<std::map<NodeId, double>> SaturationSnr(const Graph& quantized, const Sch
     }
   };
   const runtime::Observer observer(look);
-  progress.Stage("looking for saturation", loader.samples());
   loader.Rewind();
-  std::vector<Tensor> outputs(quantized.outputs().size());
+  std::vector<Tensor> outputs(session.graph().outputs().size());
   while (true) {
     PARE_TRY(progress.Check());
     PARE_ASSIGN(const auto batch, loader.Next());
-    if (!batch) break;
-    PARE_TRY(session->Run(batch->inputs, outputs, {.observer = &observer}));
-    progress.Advance(batch->count());
+    if (!batch) return sums;
+    PARE_TRY(session.Run(batch->inputs, outputs, {.observer = &observer}));
+  }
+}
+
+}  // namespace
+
+Result<OverflowSafe> ParseOverflowSafe(std::string_view name) {
+  if (name == "auto") return OverflowSafe::kAuto;
+  if (name == "always") return OverflowSafe::kAlways;
+  if (name == "never") return OverflowSafe::kNever;
+  return Fail(ErrorKind::kUsage,
+              Text("--overflow-safe is auto, always or never, not \"", name, "\""));
+}
+
+Result<std::map<NodeId, double>> SaturationSnr(const Graph& quantized, const Scheme& scheme,
+                                               std::span<data::Loader> loaders,
+                                               const model::Context& context, Progress& progress) {
+  Graph pinned = quantized;
+  IntegerLayers layers;
+  for (const Layer& layer : scheme.layers) {
+    if (!layer.integer || !layer.weighted) continue;
+    PARE_ASSIGN(IntegerLayer integer, ReadLayer(quantized, layer.node));
+    const ValueId input = quantized.node(layer.node).inputs[0];
+    pinned.SetPinned(input, true);
+    layers.emplace(quantized.value(input).name, std::move(integer));
+  }
+  PARE_ASSIGN(auto session, model::MakeSession(pinned, context, {.switches = "-QdqToInteger"}));
+  progress.Stage("looking for saturation", 0);
+  PARE_ASSIGN(const auto parts, SideBySide(*context.pool, loaders.size(), [&](size_t i) {
+                return SumsOver(loaders[i], layers, *session, progress);
+              }));
+  std::map<NodeId, Sums> sums;
+  for (const auto& part : parts) {
+    for (const auto& [node, sum] : part) {
+      sums[node].signal += sum.signal;
+      sums[node].noise += sum.noise;
+    }
   }
   std::map<NodeId, double> snr;
   for (const auto& [node, sum] : sums) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 
 #include "base/progress.h"
@@ -29,10 +30,11 @@ Result<OverflowSafe> ParseOverflowSafe(std::string_view name);
 inline constexpr double kSaturationSnrDb = 40;
 
 // 10·log10(Σ exact² / Σ (exact − saturated)²) of the accumulators of each weighted convolution and
-// product, over a sample of positions of the loader's samples; 200 where nothing saturates.
+// product, over a sample of positions of the loaders' samples; 200 where nothing saturates.
 // `quantized` is the graph after WriteQdq.
 Result<std::map<graph::NodeId, double>> SaturationSnr(const graph::Graph& quantized,
-                                                      const Scheme& scheme, data::Loader& loader,
+                                                      const Scheme& scheme,
+                                                      std::span<data::Loader> loaders,
                                                       const model::Context& context,
                                                       Progress& progress);
 

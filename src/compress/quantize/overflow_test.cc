@@ -85,7 +85,7 @@ double JudgedSnr(const graph::Graph& graph, data::Loader& loader, const model::C
   }
   EXPECT_EQ(scheme.layers.size(), 1u);
   SilentProgress progress;
-  const auto snr = SaturationSnr(graph, scheme, loader, context, progress);
+  const auto snr = SaturationSnr(graph, scheme, std::span(&loader, 1), context, progress);
   EXPECT_TRUE(snr) << snr.error().message();
   return snr && snr->size() == 1 ? snr->begin()->second : -1;
 }

@@ -1,11 +1,12 @@
 // How far other forms of a model are from it, on a few samples that are kept with its answers: what
-// the choice between quantizations goes by.
+// the choice between quantizations goes by. It is filled while the model runs, then asked.
 #pragma once
 
 #include <span>
 #include <vector>
 
 #include "base/progress.h"
+#include "compress/score.h"
 #include "data/loader.h"
 #include "runtime/session.h"
 
@@ -13,28 +14,60 @@ namespace pare::compress {
 
 class Probe {
  public:
-  // Takes batches from the loaders, side by side, until they end or `max_bytes` of inputs and
-  // outputs are kept, at least one of each.
-  static Result<Probe> Make(std::span<data::Loader> loaders, runtime::Session& model,
-                            size_t max_bytes, Progress& progress);
+  Probe() = default;
+  // Will take about `samples` of these loaders' samples, evenly, and fewer where their inputs and
+  // outputs have more than `max_bytes`; at least one batch of each loader.
+  Probe(std::span<const data::Loader> loaders, int64_t samples, size_t max_bytes);
 
-  // Σ (other − model)² / Σ model² over all outputs of the first samples, at most so many. They run
-  // side by side on the session's threads.
-  Result<double> Error(runtime::Session& other, int64_t samples, Progress& progress) const;
+  // The next batch of a loader with the model's answers; kept, or dropped. One thread a loader.
+  void Offer(size_t loader, data::Batch batch, std::vector<Tensor> answers);
+  // After all batches.
+  void Finish();
 
-  // The mean over samples and positions of (other − model) by channel of output `index`, [N, C, …];
-  // empty where that has no channels.
-  Result<std::vector<double>> MeanDifference(runtime::Session& other, int index,
-                                             Progress& progress) const;
+  // Of the inputs; to compile forms for.
+  std::vector<Dims> shapes() const;
+
+  // The form with the least Σ (form − model)² / Σ model² over all outputs of the first samples.
+  // Where there are several, `screening` samples choose one, and the others go without the rest:
+  // its error alone is over all `samples`.
+  struct Best {
+    size_t index = 0;
+    double error = 0;
+  };
+  Result<Best> BestOf(std::span<runtime::Session* const> forms, int64_t screening, int64_t samples,
+                      Progress& progress) const;
+  // That error of each.
+  Result<std::vector<double>> Errors(std::span<runtime::Session* const> forms, int64_t samples,
+                                     Progress& progress) const;
+
+  // Of all samples: the error, and for each output [N, C, …] the mean over samples and positions of
+  // (form − model) by channel; empty where it has no channels.
+  struct Difference {
+    double error = 0;
+    std::vector<std::vector<double>> means;
+  };
+  Result<Difference> Compare(runtime::Session& form, Progress& progress) const;
 
  private:
   struct Known {
     data::Batch batch;
     std::vector<Tensor> answers;
   };
-  static Result<std::vector<Known>> Take(data::Loader& loader, runtime::Session& model,
-                                         size_t max_bytes, Progress& progress);
-  std::vector<Known> known_;
+  struct Part {  // of one loader
+    int64_t batches = 0, wanted = 0, seen = 0;
+    std::vector<Known> kept;
+  };
+  size_t BatchesOf(int64_t samples) const;
+  // `look(form, batch, answers)` for the batches [first, last) of each form, all side by side.
+  template <typename Look>
+  Status RunAll(std::span<runtime::Session* const> forms, size_t first, size_t last,
+                Progress& progress, const Look& look) const;
+  Result<std::vector<PairScore>> Scores(std::span<runtime::Session* const> forms, size_t first,
+                                        size_t last, Progress& progress) const;
+
+  size_t max_bytes_ = 0;  // of a part
+  std::vector<Part> parts_;
+  std::vector<Known> known_;  // neighbours are from places of the data that are far apart
 };
 
 }  // namespace pare::compress

@@ -34,9 +34,9 @@ struct Quantized {
   Calibrator calibrator = Calibrator::kAuto;
   bool equalized = false, bias_corrected = false;
   int seven_bit_layers = 0;
+  // `verification`: the samples that nothing was chosen by, unless there were too few for that.
   data::Split split;
-  double seconds = 0;              // calibration and search, without verification
-  std::optional<Quality> quality;  // where --max-drop needed it
+  double seconds = 0;  // calibration and search, without verification
 };
 
 // Fails with kUsage where the graph is quantized already, kUnsupported where nothing in it can be,

@@ -8,10 +8,10 @@ namespace pare::compress {
 namespace {
 
 struct Pass {
-  float step;     // of a range: its factor
-  size_t groups;  // that are looked at
+  std::vector<float> factors;  // of a range
+  size_t groups;               // that are looked at
 };
-constexpr Pass kPasses[] = {{0.7f, 8}, {0.85f, 4}};
+const Pass kPasses[] = {{{0.7f, 0.49f, 0.34f, 1.43f}, 8}, {{0.9f, 0.8f, 1.18f}, 4}};
 constexpr double kEnough = 0.995;  // an error that falls by less has not fallen
 
 struct Candidate {
@@ -48,30 +48,20 @@ std::vector<Candidate> Coarsest(const Calibration& calibration, const Built& bui
 }  // namespace
 
 Result<Variant> RefineRanges(const Calibration& calibration, const Built& built, Variant start,
-                             ErrorsOf errors_of, Progress& progress) {
+                             double error, BestOf best_of, Progress& progress) {
   const std::vector<Candidate> candidates = Coarsest(calibration, built);
   progress.Stage("refining ranges", 0);
-  PARE_ASSIGN(const auto first, errors_of(std::span(&start, 1)));
-  double error = first[0];
-  // Takes the scaled range with the least error if that has fallen; returns its factor, or 1.
-  const auto scale = [&](const Candidate& candidate,
-                         std::array<float, 2> factors) -> Result<float> {
-    std::array<Variant, 2> tried = {start, start};
-    for (size_t i = 0; i < factors.size(); ++i) {
-      for (const std::string& value : candidate.values)
-        tried[i].range_factors.try_emplace(value, 1.0f).first->second *= factors[i];
-    }
-    PARE_ASSIGN(const auto errors, errors_of(tried));
-    const size_t best = errors[1] < errors[0];
-    if (errors[best] > error * kEnough) return 1.0f;
-    error = errors[best];
-    start = std::move(tried[best]);
-    return factors[best];
-  };
-  for (const auto& [step, groups] : kPasses) {
+  for (const auto& [factors, groups] : kPasses) {
     for (size_t i = 0; i < std::min(candidates.size(), groups); ++i) {
-      PARE_ASSIGN(const float first_factor, scale(candidates[i], {step, 1 / step}));
-      if (first_factor < 1) PARE_TRY(scale(candidates[i], {step, step * step}));
+      std::vector<Variant> tried(factors.size(), start);
+      for (size_t k = 0; k < factors.size(); ++k) {
+        for (const std::string& value : candidates[i].values)
+          tried[k].range_factors.try_emplace(value, 1.0f).first->second *= factors[k];
+      }
+      PARE_ASSIGN(const Probe::Best best, best_of(tried));
+      if (best.error > error * kEnough) continue;
+      error = best.error;
+      start = std::move(tried[best.index]);
     }
   }
   return start;

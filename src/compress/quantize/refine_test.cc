@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "graph/text.h"
@@ -43,13 +44,15 @@ output y
       const float factor = at == variant.range_factors.end() ? 1.0f : at->second;
       return 1.0 + std::fabs(std::log(factor / best));
     };
-    const auto errors_of = [&](std::span<const Variant> variants) -> Result<std::vector<double>> {
+    const auto best_of = [&](std::span<const Variant> variants) -> Result<Probe::Best> {
       std::vector<double> errors;
       for (const Variant& variant : variants) errors.push_back(error_of(variant));
       calls_ += std::ssize(variants);
-      return errors;
+      const auto least = std::min_element(errors.begin(), errors.end());
+      return Probe::Best{static_cast<size_t>(least - errors.begin()), *least};
     };
-    const Variant refined = RefineRanges(calibration_, built, {}, errors_of, progress_).value();
+    const Variant refined =
+        RefineRanges(calibration_, built, {}, error_of({}), best_of, progress_).value();
     EXPECT_LE(error_of(refined), error_of({}));
     const auto at = refined.range_factors.find(value);
     return at == refined.range_factors.end() ? 1.0f : at->second;
@@ -62,12 +65,12 @@ output y
 
 TEST_F(RefineTest, FindsANarrowerAndAWiderRange) {
   EXPECT_NEAR(FactorFor("a", 0.5f), 0.49f, 0.02);
-  EXPECT_NEAR(FactorFor("a", 1.4f), 1 / 0.7f, 0.02);
+  EXPECT_NEAR(FactorFor("a", 1.4f), 1.43f, 0.02);
 }
 
 TEST_F(RefineTest, LeavesWhatIsBestAsItIsWithFewTrials) {
   EXPECT_EQ(FactorFor("a", 1.0f), 1.0f);
-  EXPECT_LE(calls_, 1 + 3 * 2 * 2);  // three values, each narrower and wider, in two passes
+  EXPECT_LE(calls_, 3 * 4 * 2);  // three values, four factors each, in two passes
 }
 
 }  // namespace

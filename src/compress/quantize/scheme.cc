@@ -1,8 +1,8 @@
 #include "compress/quantize/scheme.h"
 
 #include <algorithm>
-#include <numeric>
 
+#include "compress/quantize/disjoint_sets.h"
 #include "compress/quantize/write_qdq.h"
 #include "ops/op_def.h"
 
@@ -28,7 +28,7 @@ bool Matches(const Graph& graph, const Node& node, const std::string& pattern) {
 class SchemeMaker {
  public:
   SchemeMaker(const Graph& graph, const SchemeOptions& options)
-      : graph_(graph), options_(options) {}
+      : graph_(graph), options_(options), sets_(graph.value_count()) {}
 
   Scheme Run() {
     order_ = graph_.Order();
@@ -86,14 +86,6 @@ class SchemeMaker {
         IsAbsorbed(id) ? graph_.value(graph_.node(id).inputs[0]).producer : id)];
   }
 
-  // Integers of a bias have the scales of the weights' channels: it must be [N] or [1, N].
-  bool IsBiasOfChannels(const Node& node, size_t input) const {
-    const Dims& weights = graph_.value(node.inputs[1]).data.shape();
-    const Tensor& bias = graph_.value(node.inputs[input]).data;
-    const int64_t channels = weights[WeightAxis(node, static_cast<int>(weights.size()))];
-    return bias.rank() > 0 && bias.count() == channels && bias.shape().back() == channels;
-  }
-
   // Why the node can't be integer by its own nature; empty where it can.
   std::string Obstacle(const Node& node, const OpDef& op) const {
     if (!op.quant.integer) return std::string(op.quant.keep_float);
@@ -110,7 +102,8 @@ class SchemeMaker {
       if (role == Role::kWeight && !constant)
         return "both operands are computed: there are no weights";
       if (role == Role::kBias && !constant) return "its bias is computed while the model runs";
-      if (role == Role::kBias && !IsBiasOfChannels(node, i))
+      // Its integers have the scales of the weights' channels.
+      if (role == Role::kBias && !IsBiasOfChannels(graph_, node, i))
         return "its bias is not one number for each output channel";
       activation |= role == Role::kActivation && !constant;
     }
@@ -174,8 +167,6 @@ class SchemeMaker {
   }
 
   void ChooseValues() {
-    parent_.resize(graph_.value_count());
-    std::iota(parent_.begin(), parent_.end(), size_t{0});
     chosen_.assign(graph_.value_count(), false);
     for (const Layer& layer : scheme_.layers) {
       if (!layer.integer) continue;
@@ -218,20 +209,17 @@ class SchemeMaker {
 
   void Choose(ValueId id) { chosen_[Index(id)] = true; }
 
-  size_t Root(size_t i) {
-    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
-    return i;
-  }
   void Join(ValueId a, ValueId b) {
-    chosen_[Index(a)] = chosen_[Index(b)] = true;
-    parent_[Root(Index(a))] = Root(Index(b));
+    Choose(a);
+    Choose(b);
+    sets_.Join(Index(a), Index(b));
   }
 
   void NumberGroups() {
     std::map<size_t, int> number;
     for (size_t i = 0; i < chosen_.size(); ++i) {
       if (!chosen_[i]) continue;
-      const auto [at, fresh] = number.try_emplace(Root(i), scheme_.groups);
+      const auto [at, fresh] = number.try_emplace(sets_.Root(i), scheme_.groups);
       if (fresh) ++scheme_.groups;
       scheme_.group_of.emplace(static_cast<ValueId>(i), at->second);
     }
@@ -245,7 +233,7 @@ class SchemeMaker {
   std::vector<NodeId> order_;
   std::vector<bool> integer_;          // by node
   std::vector<bool> needed_, chosen_;  // by value
-  std::vector<size_t> parent_;         // union-find over values
+  DisjointSets sets_;                  // of values that share a scale
 };
 
 }  // namespace

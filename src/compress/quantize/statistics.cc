@@ -93,19 +93,21 @@ class Collector {
   Collector(Statistics statistics, int64_t positions)
       : statistics_(std::move(statistics)), positions_(positions) {}
 
-  Status Run(runtime::Session& session, data::Loader& loader, Progress& progress,
+  Status Run(runtime::Session& session, data::Loader& loader, const auto& keep, Progress& progress,
              std::mutex& progress_mutex) {
     const auto look = [this](const PinnedValue& value, const void* data) { Look(value, data); };
     const runtime::Observer observer(look);
-    std::vector<Tensor> outputs(session.graph().outputs().size());
     loader.Rewind();
     while (true) {
       PARE_TRY(progress.Check());
-      PARE_ASSIGN(const auto batch, loader.Next());
+      PARE_ASSIGN(auto batch, loader.Next());
       if (!batch) return {};
+      std::vector<Tensor> outputs(session.graph().outputs().size());
       PARE_TRY(session.Run(batch->inputs, outputs, {.observer = &observer}));
+      const int64_t count = batch->count();
+      keep(*std::move(batch), std::move(outputs));
       const std::lock_guard lock(progress_mutex);
-      progress.Advance(batch->count());
+      progress.Advance(count);
     }
   }
   const Statistics& statistics() const { return statistics_; }
@@ -174,7 +176,7 @@ std::vector<double> TensorStatistics::ChannelPower() const {
 
 Result<Statistics> Collect(const graph::Graph& graph, const std::vector<graph::ValueId>& values,
                            std::span<data::Loader> loaders, const model::Context& context,
-                           int64_t positions, Progress& progress) {
+                           int64_t positions, Keep keep, Progress& progress) {
   graph::Graph pinned = graph;
   Statistics statistics;
   for (graph::ValueId id : values) {
@@ -186,14 +188,13 @@ Result<Statistics> Collect(const graph::Graph& graph, const std::vector<graph::V
 
   // Samples side by side, not each sample on all threads: looking at values is serial work.
   std::vector<Collector> collectors(loaders.size(), Collector(statistics, positions));
-  std::vector<Status> done(loaders.size());
   std::mutex progress_mutex;
-  context.pool->Run(std::ssize(loaders), [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i)
-      done[i] = Guarded(
-          [&] { return collectors[i].Run(*session, loaders[i], progress, progress_mutex); });
-  });
-  for (const Status& status : done) PARE_TRY(status);
+  PARE_TRY(SideBySide(*context.pool, loaders.size(), [&](size_t i) {
+    const auto keep_of_loader = [&](data::Batch batch, std::vector<Tensor> outputs) {
+      keep(i, std::move(batch), std::move(outputs));
+    };
+    return collectors[i].Run(*session, loaders[i], keep_of_loader, progress, progress_mutex);
+  }));
   for (const Collector& collector : collectors) {
     for (const auto& [name, seen] : collector.statistics()) statistics[name].Merge(seen);
   }

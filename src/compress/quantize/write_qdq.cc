@@ -137,12 +137,11 @@ class QdqWriter {
     const float input_scale = InputScale(node, op);
     QuantizedWeights quantized = *weights_.at(layer.node);
     if (bias >= 0) {
-      const Tensor& values = graph_.value(node.inputs[bias]).data;
-      if (values.count() != std::ssize(quantized.scales)) {
+      if (!IsBiasOfChannels(graph_, node, bias)) {
         return Fail(ErrorKind::kInternal,
                     Text("the bias of ", layer.name, " is not one number a channel"));
       }
-      MakeRoomForBias(quantized, values.as<float>(), input_scale);
+      MakeRoomForBias(quantized, graph_.value(node.inputs[bias]).data.as<float>(), input_scale);
     }
     WriteConstant(layer.node, input, graph_.value(node.inputs[input]).name, quantized.values,
                   quantized.scales, quantized.channel_axis);
@@ -210,6 +209,17 @@ int WeightAxis(const Node& node, int rank) {
   if (node.op == "Gemm") return node.attrs.i("transB", 0) ? 0 : 1;
   if (node.op == "MatMul") return rank - 1;
   return op ? op->quant.inputs[1].channel_axis : 0;
+}
+
+int64_t WeightChannels(const Graph& graph, const Node& node) {
+  const Tensor& weights = graph.value(node.inputs[WeightInput(node)]).data;
+  return weights.shape()[WeightAxis(node, weights.rank())];
+}
+
+bool IsBiasOfChannels(const Graph& graph, const Node& node, size_t input) {
+  const Tensor& bias = graph.value(node.inputs[input]).data;
+  const int64_t channels = WeightChannels(graph, node);
+  return bias.rank() > 0 && bias.count() == channels && bias.shape().back() == channels;
 }
 
 QuantizedWeights QuantizeWeights(const Tensor& weights, int channel_axis, int bits) {

@@ -32,6 +32,10 @@ Tensor DequantizeWeights(const QuantizedWeights& weights);
 int WeightInput(const graph::Node& node);
 // The axis of the output channels in the weights of a Conv, Gemm or MatMul.
 int WeightAxis(const graph::Node& node, int rank);
+// How many output channels a weighted layer's node has.
+int64_t WeightChannels(const graph::Graph& graph, const graph::Node& node);
+// Whether the constant at `input` is a number for each output channel: [N] or [1, …, N].
+bool IsBiasOfChannels(const graph::Graph& graph, const graph::Node& node, size_t input);
 
 // `params` by group of the scheme, `weights` of each weighted integer layer. The graph stays valid
 // for export; layers that are not integer are untouched.

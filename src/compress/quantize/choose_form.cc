@@ -1,0 +1,90 @@
+// The search for the int8 form whose outputs are nearest to the float model's.
+#include <algorithm>
+
+#include "compress/quantize/correct_bias.h"
+#include "compress/quantize/refine.h"
+#include "compress/quantize/stages.h"
+
+namespace pare::compress {
+namespace {
+
+constexpr int64_t kSearchSamples = 12;    // of the probe, for a choice among many
+constexpr int64_t kScreeningSamples = 4;  // of them, to find whom to look at closely
+constexpr size_t kSaturationSamples = 4;
+
+// Which calibrator gives the best form; its error.
+Result<double> ChooseCalibrator(Job& job) {
+  const std::vector<Calibrator> calibrators =
+      job.options.calibrator == Calibrator::kAuto
+          ? std::vector{Calibrator::kAuto, Calibrator::kMinMax, Calibrator::kPercentile}
+          : std::vector{job.options.calibrator};
+  job.progress.Stage("choosing ranges", std::ssize(calibrators));
+  std::vector<Variant> variants;
+  for (const Calibrator calibrator : calibrators) {
+    variants.emplace_back();
+    variants.back().calibrator = calibrator;
+    variants.back().bias_correction = job.options.bias_correction;
+  }
+  PARE_ASSIGN(auto forms, job.Make(variants));
+  PARE_ASSIGN(const auto best,
+              job.probe.BestOf(SessionsOf(forms), kSearchSamples, kSearchSamples, job.progress));
+  job.best = std::move(forms[best.index]);
+  return best.error;
+}
+
+}  // namespace
+
+Status ChooseForm(Job& job) {
+  PARE_ASSIGN(const double error, ChooseCalibrator(job));
+  // What a calibrator chosen by hand gives is left as it is.
+  if (job.options.calibrator != Calibrator::kAuto) return {};
+  const auto best_of = [&](std::span<const Variant> variants) -> Result<Probe::Best> {
+    PARE_ASSIGN(const auto forms, job.Make(variants));
+    return job.probe.BestOf(SessionsOf(forms), kScreeningSamples, kSearchSamples, job.progress);
+  };
+  PARE_ASSIGN(const Variant refined, RefineRanges(job.calibration, job.best.built, job.best.variant,
+                                                  error, best_of, job.progress));
+  PARE_ASSIGN(job.best, job.Make(refined));
+  return {};
+}
+
+Status MakeOverflowSafe(Job& job) {
+  const OverflowSafe when = job.options.overflow_safe;
+  if (when == OverflowSafe::kNever) return {};
+  const Built& built = job.best.built;
+  std::map<graph::NodeId, double> snr;
+  if (when == OverflowSafe::kAuto) {
+    PARE_ASSIGN(auto loaders, job.samples.Shards(job.samples.Few(kSaturationSamples)));
+    PARE_ASSIGN(snr, SaturationSnr(built.graph, built.scheme, loaders, job.context, job.progress));
+  }
+  Variant safe = job.best.variant;
+  for (const Layer& layer : built.scheme.layers) {
+    if (!layer.integer || !layer.weighted) continue;
+    const auto at = snr.find(layer.node);
+    const bool loses = at != snr.end() && at->second < kSaturationSnrDb;
+    if (loses || when == OverflowSafe::kAlways) safe.weight_bits[layer.name] = 7;
+  }
+  if (safe.weight_bits.empty()) return {};
+  PARE_ASSIGN(job.best, job.Make(safe));
+  return {};
+}
+
+Status CorrectOutputs(Job& job) {
+  const graph::Graph& graph = job.calibration.graph;
+  PARE_ASSIGN(const auto before, job.probe.Compare(*job.best.session, job.progress));
+  Variant corrected = job.best.variant;
+  for (int i = 0; i < std::ssize(graph.outputs()); ++i) {
+    const Layer* layer = OutputLayer(graph, job.best.built.scheme, i);
+    if (!layer) continue;
+    const std::vector<double>& shift = before.means[i];
+    if (std::ssize(shift) == WeightChannels(graph, graph.node(layer->node)))
+      corrected.output_shift[layer->name] = shift;
+  }
+  if (corrected.output_shift.empty()) return {};
+  PARE_ASSIGN(Form form, job.Make(corrected));
+  PARE_ASSIGN(const auto after, job.probe.Compare(*form.session, job.progress));
+  if (after.error < before.error) job.best = std::move(form);
+  return {};
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,113 @@
+// --max-drop: layers go back to float, worst first, until the quality holds.
+#include <algorithm>
+
+#include "compress/quantize/stages.h"
+
+namespace pare::compress {
+namespace {
+
+constexpr size_t kTogether = 4;  // forms at a time: memory
+constexpr int64_t kAllSamples = INT64_MAX;
+
+class DropHolder {
+ public:
+  DropHolder(Job& job, const std::vector<int64_t>& samples)
+      : job_(job), samples_(samples), base_(job.best.variant) {}
+
+  Result<bool> Run() {
+    PARE_ASSIGN(const bool holds, Holds(job_.best));
+    if (holds) return false;
+    PARE_ASSIGN(worst_, WorstFirst());
+    PARE_TRY(Bisect());
+    job_.best = std::move(held_);
+    return true;
+  }
+
+ private:
+  Result<bool> Holds(const Form& form) {
+    PARE_ASSIGN(data::Loader loader, job_.samples.Load(samples_));
+    PARE_ASSIGN(const Quality quality, CompareQuality(*job_.float_session, *form.session, loader,
+                                                      job_.options.metric, job_.progress));
+    drop_ = quality.drop().value_or(0);
+    return !quality.drop() || *quality.drop() <= *job_.options.max_drop;
+  }
+
+  // Layers by what giving each one back alone gains at the outputs, the largest gain first.
+  Result<std::vector<std::string>> WorstFirst() {
+    std::vector<std::string> names;
+    for (const Layer& layer : job_.best.built.scheme.layers) {
+      if (layer.integer) names.push_back(layer.name);
+    }
+    job_.progress.Stage("ranking layers", std::ssize(names));
+    std::vector<std::pair<double, std::string>> by_error;
+    for (size_t begin = 0; begin < names.size(); begin += kTogether) {
+      const size_t count = std::min(kTogether, names.size() - begin);
+      std::vector<Variant> without(count, base_);
+      for (size_t i = 0; i < count; ++i) without[i].given_back[names[begin + i]] = "ranked";
+      PARE_ASSIGN(const auto forms, job_.Make(without));
+      PARE_ASSIGN(const auto errors,
+                  job_.probe.Errors(SessionsOf(forms), kAllSamples, job_.progress));
+      for (size_t i = 0; i < count; ++i) by_error.emplace_back(errors[i], names[begin + i]);
+      job_.progress.Advance(static_cast<int64_t>(count));
+    }
+    std::stable_sort(by_error.begin(), by_error.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (size_t i = 0; i < names.size(); ++i) names[i] = std::move(by_error[i].second);
+    return names;
+  }
+
+  // Whether the limit holds with the worst `count` layers in float; that form is kept then.
+  Result<bool> Try(size_t count) {
+    Variant variant = base_;
+    for (size_t i = 0; i < count; ++i) {
+      variant.given_back[worst_[i]] =
+          Text("given back to hold --max-drop ", *job_.options.max_drop);
+    }
+    variant.output_shift.clear();  // measured with these layers in integers
+    PARE_ASSIGN(job_.best, job_.Make(variant));
+    if (job_.options.bias_correction) PARE_TRY(CorrectOutputs(job_));
+    PARE_ASSIGN(const bool holds, Holds(job_.best));
+    if (holds) held_ = std::move(job_.best);
+    return holds;
+  }
+
+  // The fewest, found by doubling and then by bisection.
+  Status Bisect() {
+    size_t fails = 0, holds = 1;
+    while (true) {
+      PARE_ASSIGN(const bool held, Try(holds));
+      if (held) break;
+      fails = holds;
+      if (holds == worst_.size()) return Unmet();
+      holds = std::min(holds * 2, worst_.size());
+    }
+    while (holds - fails > 1) {
+      const size_t middle = (holds + fails) / 2;
+      PARE_ASSIGN(const bool held, Try(middle));
+      (held ? holds : fails) = middle;
+    }
+    return {};
+  }
+
+  Status Unmet() const {
+    return Fail(ErrorKind::kUnmet,
+                Text("--max-drop ", *job_.options.max_drop, " can't be held: ", drop_,
+                     " points are lost even with all layers in float that may be"),
+                "more verification samples (--verification) make the measurement finer");
+  }
+
+  Job& job_;
+  const std::vector<int64_t>& samples_;
+  const Variant base_;
+  std::vector<std::string> worst_;
+  double drop_ = 0;  // of the last form that was looked at
+  Form held_;
+};
+
+}  // namespace
+
+Result<bool> HoldMaxDrop(Job& job, const std::vector<int64_t>& samples) {
+  return DropHolder(job, samples).Run();
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,56 @@
+#include "compress/layers.h"
+#include "compress/quantize/stages.h"
+
+namespace pare::compress {
+namespace {
+
+constexpr double kTimingSeconds = 0.12;
+// How much longer int8 must take to be given up: less is within what measuring so short a time
+// errs by, and a layer in float is four times as large.
+constexpr int kSlowerPercent = 10;
+// A layer that takes less of the model's time can gain nothing.
+constexpr double kLeastShare = 0.005;
+
+// Layer → why it shall be float.
+Result<std::map<std::string, std::string>> SlowLayers(const Job& job,
+                                                      std::span<const Tensor> inputs) {
+  const Built& built = job.best.built;
+  runtime::Session* const sessions[] = {job.float_session.get(), job.best.session.get()};
+  PARE_ASSIGN(const Timed timed, ProfileInterleaved(sessions, inputs, {.seconds = kTimingSeconds}));
+  const auto before = TimesByLayer(job.calibration.graph, timed.sides[0].layers);
+  const auto after = TimesByLayer(built.graph, timed.sides[1].layers);
+  std::map<std::string, std::string> slow;
+  for (const Layer& layer : built.scheme.layers) {
+    const auto a = before.find(layer.name), b = after.find(layer.name);
+    if (!layer.integer || a == before.end() || b == after.end()) continue;
+    if (b->second * 100 < a->second * (100 + kSlowerPercent) ||
+        b->second < kLeastShare * timed.sides[1].ms.median)
+      continue;
+    slow[layer.name] = Text("int8 is slower here by ", kSlowerPercent, " % or more: ", b->second,
+                            " ms against ", a->second, " ms in float");
+  }
+  return slow;
+}
+
+}  // namespace
+
+Status GiveBackSlowLayers(Job& job) {
+  job.progress.Stage("comparing layer times", 0);
+  PARE_ASSIGN(data::Loader loader, job.samples.Load(job.samples.Few(1)));
+  PARE_ASSIGN(const auto batch, loader.Next());
+  if (!batch) return {};
+  PARE_ASSIGN(const auto slow, SlowLayers(job, batch->inputs));
+  if (slow.empty()) return {};
+  Variant mixed = job.best.variant;
+  mixed.given_back.insert(slow.begin(), slow.end());
+  PARE_ASSIGN(Form form, job.Make(mixed));
+  // Each border between float and int8 costs conversions: the whole must gain, not the layer
+  // alone.
+  runtime::Session* const sessions[] = {job.best.session.get(), form.session.get()};
+  PARE_ASSIGN(const Timed timed,
+              TimeInterleaved(sessions, batch->inputs, {.seconds = kTimingSeconds}));
+  if (timed.speedup.low > 1) job.best = std::move(form);
+  return {};
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,45 @@
+// The stages of a quantization, in their order, and what they share. Each leaves in `best` a form
+// that is no worse by its own measure.
+#pragma once
+
+#include <memory>
+
+#include "compress/quantize/forms.h"
+#include "compress/quantize/probe.h"
+#include "compress/quantize/quantize.h"
+#include "compress/quantize/samples.h"
+
+namespace pare::compress {
+
+struct Job {
+  const model::Context& context;
+  const QuantizeOptions& options;
+  Progress& progress;
+  Samples samples;
+  Calibration calibration;
+  std::unique_ptr<runtime::Session> float_session;
+  Probe probe;
+  Form best;  // so far
+
+  Result<std::vector<Form>> Make(std::span<const Variant> variants) {
+    return MakeForms(calibration, variants, probe.shapes(), context);
+  }
+  Result<Form> Make(const Variant& variant) {
+    return MakeForm(calibration, variant, probe.shapes(), context);
+  }
+};
+
+// The calibrator, and with kAuto the ranges, with the least error at the outputs.
+Status ChooseForm(Job& job);
+// 7-bit weights as options.overflow_safe says.
+Status MakeOverflowSafe(Job& job);
+// Layers whose integer form takes longer than their float form, here and at this shape, become
+// float, if the whole model gains by it.
+Status GiveBackSlowLayers(Job& job);
+// What all roundings together shift the outputs by on average, the last layers take back.
+Status CorrectOutputs(Job& job);
+// Gives the fewest of the worst layers back whose return to float holds options.max_drop on
+// `samples`; kUnmet where even all don't. Whether any was needed.
+Result<bool> HoldMaxDrop(Job& job, const std::vector<int64_t>& samples);
+
+}  // namespace pare::compress
