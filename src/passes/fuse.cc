@@ -1,19 +1,18 @@
 // What follows a product joins it: y = act(x·w + bias + residual) in one node.
+#include "passes/fuse.h"
+
 #include <cmath>
 #include <limits>
 
 #include "passes/passes.h"
 
 namespace pare::passes {
-namespace {
 
 using graph::Dim;
 using graph::Graph;
 using graph::Node;
 using graph::TensorType;
 using graph::ValueId;
-
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 bool SameKnownType(const TensorType& a, const TensorType& b) {
   if (a.dtype != b.dtype || !a.shape || !b.shape || a.shape->size() != b.shape->size())
@@ -23,6 +22,10 @@ bool SameKnownType(const TensorType& a, const TensorType& b) {
   }
   return true;
 }
+
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 bool HasActivation(const Node& node) { return !node.attrs.s("activation").empty(); }
 
@@ -91,6 +94,8 @@ std::optional<ActivationSpec> ActivationOf(const Graph& graph, const Node& node)
   return ActivationSpec{"silu", {}, {}};
 }
 
+}  // namespace
+
 bool FuseActivationRule(const Match& m, Patch& p) {
   const Node& producer = m.node("producer");
   if (m.type("producer").dtype != DType::kF32) return false;
@@ -110,8 +115,6 @@ bool FuseActivationRule(const Match& m, Patch& p) {
   if (activation->hi) spec = spec.With("activation_hi", *activation->hi);
   return p.Replace(m["act"], spec);
 }
-
-}  // namespace
 
 Status FuseBias(PassContext& context) {
   static const Rule rules[] = {

@@ -32,6 +32,13 @@ Status FormLayerNorm(PassContext& context);
 // f16 and bf16 graphs compute in f32, with Casts at inputs and outputs.
 Status ComputeInF32(PassContext& context);
 
+// --- training
+
+// BatchNormalization whose scale or bias is a parameter (else it is frozen) becomes pare.BatchNorm,
+// which normalizes by the statistics of the batch and keeps the running ones up to date: they
+// become states of its own. A residual sum and then a Relu or Clip behind it join it.
+Status TrainBatchNorm(PassContext& context);
+
 // --- internal: to our own operators and layouts
 
 // Gelu, HardSwish, HardSigmoid and Silu from their formulas.

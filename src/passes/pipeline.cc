@@ -42,6 +42,8 @@ constexpr Pass kOptimize[] = {
     {"MergeEqual", MergeEqual},
 };
 
+constexpr Pass kTrain[] = {{"TrainBatchNorm", TrainBatchNorm}};
+
 constexpr Pass kSaturate[] = {{"SaturatePairs", SaturatePairs}};
 
 bool SwitchedOff(std::string_view switches, std::string_view name) {
@@ -59,10 +61,12 @@ bool SwitchedOff(std::string_view switches, std::string_view name) {
 std::span<const Pass> SimplifyPasses() { return kSimplify; }
 std::span<const Pass> WidenPasses() { return kWiden; }
 std::span<const Pass> OptimizePasses() { return kOptimize; }
+std::span<const Pass> TrainPasses() { return kTrain; }
 std::span<const Pass> SaturatePasses() { return kSaturate; }
 
 const Pass* FindPass(std::string_view name) {
-  for (std::span<const Pass> list : {SimplifyPasses(), OptimizePasses(), SaturatePasses()}) {
+  for (std::span<const Pass> list :
+       {SimplifyPasses(), TrainPasses(), OptimizePasses(), SaturatePasses()}) {
     const auto at =
         std::find_if(list.begin(), list.end(), [&](const Pass& pass) { return pass.name == name; });
     if (at != list.end()) return &*at;

@@ -22,7 +22,11 @@ std::span<const Pass> SimplifyPasses();
 std::span<const Pass> WidenPasses();
 // From there to our own operators and layouts; never exported.
 std::span<const Pass> OptimizePasses();
-// Behind those, and only where asked for: as an engine computes whose 8-bit products saturate.
+// From a graph whose parameters training moves to one that computes as training does; before its
+// gradients are made.
+std::span<const Pass> TrainPasses();
+// Behind those of Optimize, and only where asked for: as an engine computes whose 8-bit products
+// saturate.
 std::span<const Pass> SaturatePasses();
 // Null where no list has such a pass.
 const Pass* FindPass(std::string_view name);

@@ -53,6 +53,7 @@ Result<std::map<std::string, Tensor>> EvaluatePlainly(const Graph& plain,
     PARE_ASSIGN(const std::vector<Tensor> results, ops::Evaluate(graph, node));
     const std::vector<ValueId> results_of = node.outputs;
     for (size_t i = 0; i < results_of.size(); ++i) {
+      if (results_of[i] == ValueId::kNone) continue;
       const graph::Value& value = graph.value(results_of[i]);
       if (value.pinned) {
         outputs["pinned " + value.name] =

@@ -36,7 +36,7 @@ bool IsHeavySpatial(std::string_view op) {
 bool IsLightSpatial(std::string_view op) {
   return OneOf(op, {"GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool", "BatchNormalization",
                     "InstanceNormalization", "GroupNormalization", "LRN", "Resize", "DepthToSpace",
-                    "SpaceToDepth"});
+                    "SpaceToDepth", "pare.BatchNorm"});
 }
 
 }  // namespace
@@ -139,8 +139,10 @@ Result<bool> LayoutWalk::VisitSpatial(NodeId id) {
   const bool heavy = IsHeavySpatial(node.op);
   if ((!heavy && !IsLightSpatial(node.op)) || node.attrs.i("channels_last", 0) != 0) return false;
   const ValueId x = node.inputs[0];
-  if (!type(x).has_rank() || !type(node.outputs[0]).has_rank() || !OnlyFirstOutput(node))
-    return false;
+  // Its other outputs have no layout.
+  const bool batch_norm = node.op == "pare.BatchNorm";
+  if (!type(x).has_rank() || !type(node.outputs[0]).has_rank()) return false;
+  if (!batch_norm && !OnlyFirstOutput(node)) return false;
   const int rank = type(x).rank();
   if (rank < 3 || rank > 5 || (!heavy && !HasLast(x))) return false;
   if (!context_.Allow("channels-last")) return false;
@@ -149,6 +151,7 @@ Result<bool> LayoutWalk::VisitSpatial(NodeId id) {
     PARE_TRY(TakeWeightsLast(id));
     PARE_TRY(TakeLast(id, 3));  // the residual
   }
+  if (batch_norm) PARE_TRY(TakeLast(id, 5));  // the residual
   graph_.mutable_node(id).attrs.set("channels_last", int64_t{1});
   BecomesLast(graph_.node(id).outputs[0]);
   return true;
