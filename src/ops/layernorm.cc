@@ -1,5 +1,6 @@
 // LayerNormalization and RMSNormalization: rows of the elements from `axis` on are normalised, then
 // scaled and shifted element by element.
+#include "ops/grad.h"
 #include "ops/norm.h"
 #include "ops/optional_input.h"
 
@@ -78,6 +79,17 @@ Status Prepare(PrepareContext& context, bool rms) {
 Status PrepareLayerNorm(PrepareContext& context) { return Prepare(context, false); }
 Status PrepareRmsNorm(PrepareContext& context) { return Prepare(context, true); }
 
+Status GradLayerNorm(GradContext& g) {
+  for (int i = 1; i < g.outputs(); ++i) {
+    if (g.has_dy(i)) return Unsupported("the loss depends on its statistics");
+  }
+  const auto d =
+      g.emit().AddMany("pare.LayerNormGrad", {g.in(0), g.in(1), g.saved(1), g.saved(2), g.dy()}, 3);
+  for (int i : {0, 1}) g.gives(i, d[i]);
+  if (g.has_input(2)) g.gives(2, Reshape(d[2], g.in_shape(2)));
+  return {};
+}
+
 constexpr std::string_view kWhy = "its mean and variance need more than 8 bits";
 
 }  // namespace
@@ -88,6 +100,7 @@ extern constinit const OpDef kLayerNormalization{
     .outputs = {{{"y"}, {"mean", Presence::kOptional}, {"inverse_std", Presence::kOptional}}},
     .infer = InferLayerNorm,
     .prepare = PrepareLayerNorm,
+    .grad = {.emit = GradLayerNorm, .parameters = Inputs({1, 2})},
     .quant = {.keep_float = kWhy},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kRounding};

@@ -88,6 +88,10 @@ Status PrepareHardmax(PrepareContext& context) {
 Status GradSoftmax(GradContext& context) {
   const int64_t axis = context.attrs().i("axis", -1);
   const Var y = context.out(), dy = context.dy();
+  if (axis == -1 || axis == y.rank() - 1) {
+    context.gives(0, context.emit().Add("pare.SoftmaxGrad", {y, dy}));
+    return {};
+  }
   context.gives(0, y * (dy - ReduceSum(y * dy, {axis})));
   return {};
 }
