@@ -92,12 +92,79 @@ struct ReduceState {
   kernels::ReduceRun run;
   kernels::ReduceBox box;
   int64_t outputs, outputs_per_task;
+  int from_temp, to_temp;  // −1: input 0, output 0
 };
 
 void RunReduce(const StepArgs& args) noexcept {
   const auto& state = *static_cast<const ReduceState*>(args.state);
-  state.run({&state.box, args.inputs[0], args.outputs[0], args.begin * state.outputs_per_task,
+  const void* x = state.from_temp < 0 ? args.inputs[0] : args.temps[state.from_temp];
+  void* y = state.to_temp < 0 ? args.outputs[0] : args.temps[state.to_temp];
+  state.run({&state.box, x, y, args.begin * state.outputs_per_task,
              std::min(args.end * state.outputs_per_task, state.outputs)});
+}
+
+struct Ends {
+  int from_temp = -1, to_temp = -1;
+};
+
+void AddReduceStep(PrepareContext& context, const kernels::ReduceChoice& choice,
+                   const kernels::ReduceBox& box, Ends ends) {
+  const int64_t each = std::max<int64_t>(1, box.inputs_each());
+  const int64_t per_task = std::max<int64_t>(box.columns() ? 64 : 1, kTaskElements / each);
+  const int64_t outputs = box.outputs();
+  AddStepIfAny(context, {.run = RunReduce,
+                         .state = context.State(ReduceState{choice.run, box, outputs, per_task,
+                                                            ends.from_temp, ends.to_temp}),
+                         .tasks = kernels::CeilDiv(outputs, per_task),
+                         .kernel = choice.name});
+}
+
+// A function of all is that of its parts of equal size, mostly.
+struct Halves {
+  ReduceFunction of_parts, of_results;
+};
+constexpr Halves HalvesOf(ReduceFunction function) {
+  if (function == ReduceFunction::kSumSquare) return {function, ReduceFunction::kSum};
+  if (function == ReduceFunction::kLogSum) return {ReduceFunction::kSum, function};
+  return {function, function};
+}
+
+// Into how many parts to cut the outermost reduced loop, where there are too few outputs to keep
+// threads busy: a divisor of its size, or 1.
+int64_t PartsOf(const kernels::ReduceBox& box) {
+  constexpr int64_t kOutputs = 512, kMost = 64;
+  if (box.reduced == 0 || box.kept == kernels::kMaxReduceLoops || box.outputs() > kOutputs)
+    return 1;
+  const int64_t size = box.reduced_size[0];
+  const int64_t work = box.outputs() * box.inputs_each() / kTaskElements;
+  int64_t parts = std::min({kMost, work, size / 2});
+  while (parts > 1 && size % parts != 0) --parts;
+  return std::max<int64_t>(1, parts);
+}
+
+// The same loops with a kept one more, the parts.
+kernels::ReduceBox InParts(kernels::ReduceBox box, int64_t parts) {
+  std::copy_backward(box.kept_size, box.kept_size + box.kept, box.kept_size + box.kept + 1);
+  std::copy_backward(box.kept_step, box.kept_step + box.kept, box.kept_step + box.kept + 1);
+  box.reduced_size[0] /= parts;
+  box.kept_size[0] = parts;
+  box.kept_step[0] = box.reduced_size[0] * box.reduced_step[0];
+  ++box.kept;
+  return box;
+}
+
+void AddReduceInParts(PrepareContext& context, ReduceFunction function,
+                      const kernels::ReduceBox& box, int64_t parts) {
+  const Halves halves = HalvesOf(function);
+  const int64_t outputs = box.outputs();
+  const int temp = context.Temp(static_cast<size_t>(parts * outputs) * sizeof(float));
+  AddReduceStep(context, kernels::FindReduce(context.cpu(), halves.of_parts, DType::kF32),
+                InParts(box, parts), {.to_temp = temp});
+  kernels::ReduceBox results{.kept = 1, .reduced = 1};
+  results.kept_size[0] = outputs, results.kept_step[0] = 1;
+  results.reduced_size[0] = parts, results.reduced_step[0] = outputs;
+  AddReduceStep(context, kernels::FindReduce(context.cpu(), halves.of_results, DType::kF32),
+                results, {.from_temp = temp});
 }
 
 template <ReduceFunction kFunction>
@@ -123,14 +190,13 @@ Status PrepareReduce(PrepareContext& context) {
   }
   const auto choice = kernels::FindReduce(context.cpu(), kFunction, context.dtype(0));
   if (!choice.run) return Unsupported(Text("it has no meaning for ", DTypeName(context.dtype(0))));
-  ReduceState state{choice.run, {}, Count(context.output_shape()), 1};
-  PARE_ASSIGN(state.box, BoxOf(shape, reduced));
-  const int64_t each = std::max<int64_t>(1, state.box.inputs_each());
-  state.outputs_per_task = std::max<int64_t>(state.box.columns() ? 64 : 1, kTaskElements / each);
-  AddStepIfAny(context, {.run = RunReduce,
-                         .state = context.State(state),
-                         .tasks = kernels::CeilDiv(state.outputs, state.outputs_per_task),
-                         .kernel = choice.name});
+  PARE_ASSIGN(const kernels::ReduceBox box, BoxOf(shape, reduced));
+  const int64_t parts = context.dtype(0) == DType::kF32 ? PartsOf(box) : 1;
+  if (parts > 1) {
+    AddReduceInParts(context, kFunction, box, parts);
+  } else {
+    AddReduceStep(context, choice, box, {});
+  }
   return {};
 }
 
