@@ -149,8 +149,7 @@ Status PrepareConv(PrepareContext& context) {
     return Unsupported(Text("pare convolves f32, not ", DTypeName(context.dtype(0))));
   }
   PARE_ASSIGN(const ConvGeometry conv, ReadConvolution(context, 1));
-  return CanConvolveImage(context, conv) ? PrepareImageConv(context, conv)
-                                         : PreparePlainConv(context, conv);
+  return IsImage(conv) ? PrepareImageConv(context, conv) : PreparePlainConv(context, conv);
 }
 
 // The transposed convolution takes dy back to x's extents: what the strides left over is its

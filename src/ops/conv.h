@@ -65,10 +65,10 @@ Var ConvWeightGrad(const ConvGeometry& conv, Var x, Var dy, const Dims& weights)
 // The sum over all but the channels, as a bias gets it.
 Var SumToChannels(const Layout& layout, Var dy);
 
-// Conv of one or two dimensions with constant weights, fast where the channels are last.
-bool CanConvolveImage(const PrepareContext& context, const ConvGeometry& conv);
+// One or two dimensions: fast where the channels are last.
+inline bool IsImage(const ConvGeometry& conv) { return conv.spatial <= 2; }
 Status PrepareImageConv(PrepareContext& context, const ConvGeometry& conv);
-// Conv in any layout and rank, with weights that may be computed: the plain loop.
+// Conv in any layout and rank: the plain loop.
 Status PreparePlainConv(PrepareContext& context, const ConvGeometry& conv);
 
 // The same for given arguments of the plain loop; inputs: x, w, b?, residual?.

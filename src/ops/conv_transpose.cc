@@ -154,16 +154,27 @@ Status GradConvTranspose(GradContext& g) {
   return {};
 }
 
+// With stride 1 it is a convolution whose taps are turned round, padded by what their reach leaves.
+Status PrepareImage(PrepareContext& context, const ConvGeometry& conv) {
+  kernels::ConvShape shape = ImageShape(conv);
+  const auto weights = kernels::DenseTransposedWeights(shape, nullptr, TapOrderOf(conv));
+  const int64_t top = (shape.kernel_h - 1) * shape.dilation_h - shape.pad_top;
+  const int64_t left = (shape.kernel_w - 1) * shape.dilation_w - shape.pad_left;
+  if (shape.stride_h == 1 && shape.stride_w == 1 && top >= 0 && left >= 0) {
+    shape.pad_top = top, shape.pad_left = left;
+    return PrepareImageStep(context, conv,
+                            MakeImageConv(context, conv, shape, weights.TurnedRound(shape)));
+  }
+  const auto* row = kernels::FindDeconv(context.cpu(), shape);
+  return PrepareImageStep(context, conv, {shape, row, weights});
+}
+
 Status PrepareConvTranspose(PrepareContext& context) {
   if (context.dtype(0) != DType::kF32 || context.dtype(1) != DType::kF32) {
     return Unsupported(Text("pare convolves f32, not ", DTypeName(context.dtype(0))));
   }
   PARE_ASSIGN(const ConvGeometry conv, ReadTransposed(context));
-  if (!CanConvolveImage(context, conv)) return PreparePlain(context, conv);
-  const auto* row = kernels::FindDeconv(context.cpu(), ImageShape(conv));
-  // The kernel's weights are [in_c, out_c/group, taps].
-  return PrepareImageStep(context, conv, *row,
-                          conv.layout.channels_last ? TurnWeights::kTapsLast : TurnWeights::kNot);
+  return IsImage(conv) ? PrepareImage(context, conv) : PreparePlain(context, conv);
 }
 
 Cost CostOfConvTranspose(const NodeView& view) {

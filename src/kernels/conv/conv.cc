@@ -1,6 +1,5 @@
 #include "kernels/conv/conv.h"
 
-#include <algorithm>
 #include <iterator>
 
 #include "kernels/conv/reference.h"
@@ -9,7 +8,7 @@
 namespace pare::kernels {
 namespace {
 
-// The reference. Packed: bias[out_c], then the weights as they came.
+// The reference. Packed: bias[out_c], then the weights as [out_c, kernel_h, kernel_w, group_in].
 bool Supports(const ConvShape&) { return true; }
 double Cost(const ConvShape& s) { return 4.0 * s.macs(); }
 int64_t TapsOf(const ConvShape& s) { return s.kernel_h * s.kernel_w * s.group_in(); }
@@ -17,14 +16,21 @@ int64_t PackedBytes(const ConvShape& s) {
   return RoundUp(s.out_c * (TapsOf(s) + 1) * int64_t{sizeof(float)}, kAlignment);
 }
 
-void Pack(const ConvShape& s, const float* weights, const float* bias, void* packed) noexcept {
+// A panel is an output channel.
+int64_t Panels(const ConvShape& s) { return s.out_c; }
+void Pack(const ConvShape& s, const ConvWeights& weights, const float* bias, int64_t panel_begin,
+          int64_t panel_end, void* packed) noexcept {
   float* out = static_cast<float*>(packed);
-  if (bias) {
-    std::copy_n(bias, s.out_c, out);
-  } else {
-    std::fill_n(out, s.out_c, 0.0f);
+  for (int64_t oc = panel_begin; oc < panel_end; ++oc) {
+    out[oc] = bias ? bias[oc] : 0.0f;
+    float* to = out + s.out_c + oc * TapsOf(s);
+    for (int64_t tap = 0; tap < s.kernel_h * s.kernel_w; ++tap) {
+      for (int64_t i = 0; i < s.group_in(); ++i) {
+        *to++ = *weights.at(oc / s.group_out(), oc % s.group_out(), tap / s.kernel_w,
+                            tap % s.kernel_w, i);
+      }
+    }
   }
-  std::copy_n(weights, s.out_c * TapsOf(s), out + s.out_c);
 }
 
 int64_t Tasks(const ConvShape& s) { return s.batch * s.out_h; }
@@ -53,6 +59,7 @@ float Sum(const ConvArgs& args, int64_t image, int64_t oy, int64_t ox, int64_t o
 extern constexpr ConvKernel conv_f32_scalar{.supports = Supports,
                                             .cost = Cost,
                                             .packed_bytes = PackedBytes,
+                                            .panels = Panels,
                                             .pack = Pack,
                                             .tasks = Tasks,
                                             .scratch_bytes = ScratchBytes,

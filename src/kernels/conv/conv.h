@@ -27,6 +27,56 @@ struct ConvShape {
   }
 };
 
+// Where weights lie: that of output channel `o` and input channel `i` of group `g` at tap (y, x) is
+// data[first + g · group + o · out + y · line + x · tap + i · in]. Steps may be negative, so that
+// weights can be read turned round, and channels exchanged, without a copy.
+struct ConvWeights {
+  const float* data = nullptr;
+  int64_t first = 0;
+  int64_t group = 0, out = 0, line = 0, tap = 0, in = 0;
+
+  const float* at(int64_t g, int64_t o, int64_t y, int64_t x, int64_t i) const {
+    return data + first + g * group + o * out + y * line + x * tap + i * in;
+  }
+  // Every tap in the place of its opposite.
+  ConvWeights TurnedRound(const ConvShape& s) const {
+    ConvWeights turned = *this;
+    turned.first += (s.kernel_h - 1) * line + (s.kernel_w - 1) * tap;
+    turned.line = -line, turned.tap = -tap;
+    return turned;
+  }
+  // Output and input channels in the place of each other.
+  ConvWeights Exchanged() const {
+    ConvWeights exchanged = *this;
+    exchanged.out = in, exchanged.in = out;
+    return exchanged;
+  }
+};
+
+// Dense weights of `outer` · `inner` channels: [outer, kernel_h, kernel_w, inner], or [outer,
+// inner, kernel_h, kernel_w].
+enum class TapOrder : uint8_t { kFirst, kLast };
+inline ConvWeights DenseWeights(const ConvShape& s, const float* data, TapOrder order,
+                                int64_t outer_of_group, int64_t inner) {
+  const int64_t taps = s.kernel_h * s.kernel_w;
+  const int64_t tap = order == TapOrder::kFirst ? inner : 1;
+  return {.data = data,
+          .group = outer_of_group * taps * inner,
+          .out = taps * inner,
+          .line = s.kernel_w * tap,
+          .tap = tap,
+          .in = order == TapOrder::kFirst ? 1 : taps};
+}
+// Of a convolution: [out_c, …, in_c / groups].
+inline ConvWeights DenseWeights(const ConvShape& s, const float* data,
+                                TapOrder order = TapOrder::kFirst) {
+  return DenseWeights(s, data, order, s.group_out(), s.group_in());
+}
+// Of a transposed convolution: [in_c, …, out_c / groups].
+inline ConvWeights DenseTransposedWeights(const ConvShape& s, const float* data, TapOrder order) {
+  return DenseWeights(s, data, order, s.group_in(), s.group_out()).Exchanged();
+}
+
 // y overlaps neither x nor the weights; residual may be y itself.
 struct ConvArgs {
   ConvShape shape;
@@ -44,8 +94,11 @@ struct ConvKernel {
   bool (*supports)(const ConvShape&);
   double (*cost)(const ConvShape&);
   int64_t (*packed_bytes)(const ConvShape&);
-  // weights: [out_c, kernel_h, kernel_w, in_c / groups]; bias: [out_c] or null.
-  void (*pack)(const ConvShape&, const float* weights, const float* bias, void* packed) noexcept;
+  // Packed bytes are made of panels that are independent: a step may hand out [0, panels) as tasks.
+  // bias: [out_c] or null.
+  int64_t (*panels)(const ConvShape&);
+  void (*pack)(const ConvShape&, const ConvWeights& weights, const float* bias, int64_t panel_begin,
+               int64_t panel_end, void* packed) noexcept;
   // Tasks are independent and depend on the shape only; each needs scratch_bytes of its own.
   int64_t (*tasks)(const ConvShape&);
   int64_t (*scratch_bytes)(const ConvShape&);

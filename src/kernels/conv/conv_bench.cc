@@ -10,7 +10,7 @@ void Run(benchmark::State& state, const Row<ConvKernel>& row, const ConvShape& s
   Aligned<float> x(s.batch * s.in_h * s.in_w * s.in_c), y(s.pixels() * s.out_c);
   Aligned<float> weights(s.out_c * s.kernel_h * s.kernel_w * s.group_in());
   Aligned<char> packed(row->packed_bytes(s)), scratch(row->scratch_bytes(s));
-  row->pack(s, weights.data(), nullptr, packed.data());
+  row->pack(s, DenseWeights(s, weights.data()), nullptr, 0, row->panels(s), packed.data());
   const ConvArgs args{.shape = s,
                       .x = x.data(),
                       .packed = packed.data(),

@@ -87,6 +87,17 @@ TEST(Conv, ThreeByThreeWithManyChannels) {
       {.shape = s, .offset = 1, .residual = true, .activation = {.kind = Activation::Kind::kSilu}});
 }
 
+TEST(Conv, OrdersOfWeights) {
+  for (const ConvShape& s :
+       {Square(6, 24, 40, 3, 2, 4), Square(5, 70, 67, 3), Square(4, 9, 20, 1)}) {
+    for (TapOrder order : {TapOrder::kFirst, TapOrder::kLast}) {
+      for (bool exchanged : {false, true}) {
+        Check({.shape = s, .order = order, .exchanged = exchanged});
+      }
+    }
+  }
+}
+
 TEST(Conv, NothingToDo) {
   ConvShape s = Square(4, 3, 5, 3);
   s.batch = 0;

@@ -48,13 +48,21 @@ struct IndirectConv {
   static int64_t PackedBytes(const ConvShape& s) { return s.groups * PanelsOf(s).bytes(); }
   static int64_t Tasks(const ConvShape& s) { return s.groups * BlocksOf(s).tasks(); }
 
-  static void Pack(const ConvShape& s, const float* weights, const float* bias,
-                   void* packed) noexcept {
+  static int64_t PanelCount(const ConvShape& s) { return s.groups * PanelsOf(s).count(); }
+  static void Pack(const ConvShape& s, const ConvWeights& weights, const float* bias,
+                   int64_t panel_begin, int64_t panel_end, void* packed) noexcept {
     const Panels<T> panels = PanelsOf(s);
-    for (int64_t g = 0; g < s.groups; ++g) {
-      panels.Pack(weights + g * s.group_out() * K(s), 1, K(s),
-                  bias ? bias + g * s.group_out() : nullptr, {0, panels.count()},
-                  static_cast<float*>(packed) + g * panels.bytes() / 4);
+    for (int64_t i = panel_begin; i < panel_end; ++i) {
+      const int64_t g = i / panels.count(), panel = i % panels.count();
+      const float* group_bias = bias ? bias + g * s.group_out() : nullptr;
+      float* out =
+          panels.PackBias(group_bias, panel, static_cast<float*>(packed) + g * panels.bytes() / 4);
+      for (int64_t tap = 0; tap < s.kernel_h * s.kernel_w; ++tap) {
+        const float* from =
+            weights.at(g, panel * T::kColumns, tap / s.kernel_w, tap % s.kernel_w, 0);
+        panels.PackRows(from, {s.group_in(), weights.in, weights.out}, panel, out);
+        out += s.group_in() * panels.width(panel);
+      }
     }
   }
 
@@ -222,6 +230,7 @@ constexpr ConvKernel MakeIndirectConv() {
   return {.supports = C::Supports,
           .cost = C::Cost,
           .packed_bytes = C::PackedBytes,
+          .panels = C::PanelCount,
           .pack = C::Pack,
           .tasks = C::Tasks,
           .scratch_bytes = C::ScratchBytes,

@@ -14,6 +14,13 @@ struct ConvCase {
   bool bias = true;
   bool residual = false;
   Activation activation = {};
+  TapOrder order = TapOrder::kFirst;
+  bool exchanged = false;  // [in_c, …, out_c / groups], taps turned round
+
+  ConvWeights Weights(const float* data) const {
+    return exchanged ? DenseTransposedWeights(shape, data, order).TurnedRound(shape)
+                     : DenseWeights(shape, data, order);
+  }
 };
 
 // A square kernel with `same`-like padding and dense tensors.
@@ -58,7 +65,10 @@ struct ConvOperands {
 inline void RunConvRow(const Row<ConvKernel>& row, const ConvCase& c, const ConvOperands& in,
                        Buffer<float>& out) {
   Bytes packed(row->packed_bytes(c.shape)), scratch(row->scratch_bytes(c.shape));
-  row->pack(c.shape, in.weights.data(), c.bias ? in.bias.data() : nullptr, packed.data());
+  for (int64_t panel = row->panels(c.shape) - 1; panel >= 0; --panel) {
+    row->pack(c.shape, c.Weights(in.weights.data()), c.bias ? in.bias.data() : nullptr, panel,
+              panel + 1, packed.data());
+  }
   const ConvArgs args{.shape = c.shape,
                       .x = in.x.data(),
                       .packed = packed.data(),

@@ -43,14 +43,17 @@ PARE_INLINE void TransformOutput(const F32 (&m)[6], F32 (&y)[4]) {
   y[3] = Add(Fma(Set(8.0f), q34, q12), m[5]);
 }
 
-// G applied to 3 numbers.
-inline void TransformWeights(const double (&g)[3], double (&u)[6]) {
-  const double even = (g[0] + g[2]) / 6, odd = g[1] / 6;
-  u[0] = g[0] / 4;
-  u[1] = -even - odd;
-  u[2] = -even + odd;
-  u[3] = g[0] / 24 + g[1] / 12 + g[2] / 6;
-  u[4] = g[0] / 24 - g[1] / 12 + g[2] / 6;
+// G applied to 3 vectors.
+PARE_INLINE void TransformWeights(const F32 (&g)[3], F32 (&u)[6]) {
+  const F32 sixth = Set(1.0f / 6.0f);
+  const F32 even = Mul(Add(g[0], g[2]), sixth), odd = Mul(g[1], sixth);
+  const F32 outer = Fma(g[0], Set(1.0f / 24.0f), Mul(g[2], sixth));
+  const F32 middle = Mul(g[1], Set(1.0f / 12.0f));
+  u[0] = Mul(g[0], Set(0.25f));
+  u[1] = Sub(Zero(), Add(even, odd));
+  u[2] = Sub(odd, even);
+  u[3] = Add(outer, middle);
+  u[4] = Sub(outer, middle);
   u[5] = g[2];
 }
 
@@ -128,25 +131,11 @@ struct WinogradConv {
     return RoundUp((kPlanes * (p.v_plane + p.m_plane) + p.v_row) * 4, kAlignment);
   }
 
-  static void Pack(const ConvShape& s, const float* weights, const float* bias,
-                   void* packed) noexcept {
-    float* out = static_cast<float*>(packed);
-    for (int64_t i = 0; i < BiasFloats(s); ++i) out[i] = bias && i < s.out_c ? bias[i] : 0.0f;
-    const Panels<T> panels = PanelsOf(s);
-    for (int64_t panel = 0; panel < panels.count(); ++panel) {
-      const int64_t columns = panels.columns(panel), width = panels.width(panel);
-      const int64_t plane = PlaneFloats(s, panel);
-      float* to = out + (PanelOf(s, packed, panel) - out);
-      for (int64_t i = 0; i < kPlanes; ++i) {  // the panel's bias
-        for (int64_t j = 0; j < width; ++j) to[i * plane + j] = 0.0f;
-      }
-      to += width;
-      for (int64_t c = 0; c < s.in_c; ++c, to += width) {
-        for (int64_t j = 0; j < width; ++j) {
-          const float* from = weights + ((panel * T::kColumns + j) * 9) * s.in_c + c;
-          PackOne(j < columns ? from : nullptr, s.in_c, to + j, plane);
-        }
-      }
+  static int64_t PanelCount(const ConvShape& s) { return PanelsOf(s).count(); }
+  static void Pack(const ConvShape& s, const ConvWeights& weights, const float* bias,
+                   int64_t panel_begin, int64_t panel_end, void* packed) noexcept {
+    for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
+      PackPanel(s, weights, bias, panel, static_cast<float*>(packed));
     }
   }
 
@@ -173,17 +162,48 @@ struct WinogradConv {
   }
 
  private:
-  // One 3×3 filter, its taps `stride` apart, to one element of each plane; zeros without a filter.
-  static void PackOne(const float* g, int64_t stride, float* to, int64_t plane) noexcept {
-    double rows[6][3] = {}, u[6];
-    for (int x = 0; g && x < 3; ++x) {
-      const double column[3] = {g[x * stride], g[(3 + x) * stride], g[(6 + x) * stride]};
-      TransformWeights(column, u);
-      for (int i = 0; i < 6; ++i) rows[i][x] = u[i];
+  // A few channels of the panel at a time: their taps as rows of columns, then all planes.
+  static void PackPanel(const ConvShape& s, const ConvWeights& weights, const float* bias,
+                        int64_t panel, float* packed) noexcept {
+    constexpr int64_t kChannels = 8;
+    float taps[9 * kChannels * T::kColumns];
+    const Panels<T> panels = PanelsOf(s);
+    const int64_t width = panels.width(panel), plane = PlaneFloats(s, panel);
+    const int64_t n0 = panel * T::kColumns;
+    for (int64_t j = n0; j < n0 + T::kColumns; ++j) {
+      packed[j] = bias && j < s.out_c ? bias[j] : 0.0f;
     }
-    for (int i = 0; i < 6; ++i) {
+    float* to = packed + (PanelOf(s, packed, panel) - packed);
+    for (int64_t i = 0; i < kPlanes; ++i) {  // the products start at zero
+      for (int64_t j = 0; j < width; ++j) to[i * plane + j] = 0.0f;
+    }
+    to += width;
+    for (int64_t c = 0; c < s.in_c; c += kChannels) {
+      const int64_t channels = MinInt(kChannels, s.in_c - c);
+      for (int64_t tap = 0; tap < 9; ++tap) {
+        panels.PackRows(weights.at(0, n0, tap / 3, tap % 3, c), {channels, weights.in, weights.out},
+                        panel, taps + tap * channels * width);
+      }
+      for (int64_t i = 0; i < channels * width; i += kLanes, to += kLanes) {
+        PackVector(taps + i, channels * width, to, plane);
+      }
+    }
+  }
+
+  // The 3×3 filters of a vector of columns, taps `step` apart, to a vector of each plane.
+  PARE_INLINE static void PackVector(const float* g, int64_t step, float* to, int64_t plane) {
+    F32 rows[6][3];
+    PARE_UNROLL for (int x = 0; x < 3; ++x) {
+      const F32 column[3] = {Load(g + x * step), Load(g + (3 + x) * step),
+                             Load(g + (6 + x) * step)};
+      F32 u[6];
+      TransformWeights(column, u);
+      PARE_UNROLL for (int i = 0; i < 6; ++i) rows[i][x] = u[i];
+    }
+    PARE_UNROLL for (int i = 0; i < 6; ++i) {
+      F32 u[6];
       TransformWeights(rows[i], u);
-      for (int j = 0; j < 6; ++j) to[(i * 6 + j) * plane] = static_cast<float>(u[j]);
+      PARE_UNROLL for (int j = 0; j < 6; ++j) Store(to + (i * 6 + j) * plane, u[j]);
     }
   }
 
@@ -340,6 +360,7 @@ constexpr ConvKernel MakeWinogradConv() {
   return {.supports = C::Supports,
           .cost = C::Cost,
           .packed_bytes = C::PackedBytes,
+          .panels = C::PanelCount,
           .pack = C::Pack,
           .tasks = C::Tasks,
           .scratch_bytes = C::ScratchBytes,

@@ -16,6 +16,12 @@ namespace pare::kernels::PARE_SIMD_NAMESPACE {
 struct DeconvAxis {
   int64_t stride, dilation, pad, kernel;
 
+  static DeconvAxis Y(const ConvShape& s) {
+    return {s.stride_h, s.dilation_h, s.pad_top, s.kernel_h};
+  }
+  static DeconvAxis X(const ConvShape& s) {
+    return {s.stride_w, s.dilation_w, s.pad_left, s.kernel_w};
+  }
   bool has(int64_t o, int64_t at) const { return (o + pad - at * dilation) % stride == 0; }
   int64_t input(int64_t o, int64_t at) const { return (o + pad - at * dilation) / stride; }
   int64_t taps(int64_t phase) const {
@@ -29,14 +35,8 @@ template <typename T>
 struct Deconv {
   static bool Supports(const ConvShape&) { return true; }
 
-  static DeconvAxis AxisY(const ConvShape& s) {
-    return {s.stride_h, s.dilation_h, s.pad_top, s.kernel_h};
-  }
-  static DeconvAxis AxisX(const ConvShape& s) {
-    return {s.stride_w, s.dilation_w, s.pad_left, s.kernel_w};
-  }
   static Panels<T> PanelsOf(const ConvShape& s, int64_t py, int64_t px) {
-    return {s.group_out(), AxisY(s).taps(py) * AxisX(s).taps(px) * s.group_in()};
+    return {s.group_out(), DeconvAxis::Y(s).taps(py) * DeconvAxis::X(s).taps(px) * s.group_in()};
   }
   // Floats before phase (py, px) of a group; past the last phase, those of the whole group.
   static int64_t OffsetOf(const ConvShape& s, int64_t py, int64_t px) {
@@ -49,16 +49,27 @@ struct Deconv {
   static int64_t GroupFloats(const ConvShape& s) { return OffsetOf(s, s.stride_h, 0); }
   static int64_t PackedBytes(const ConvShape& s) { return s.groups * GroupFloats(s) * 4; }
 
-  static void Pack(const ConvShape& s, const float* weights, const float* bias,
-                   void* packed) noexcept {
-    float* out = static_cast<float*>(packed);
-    for (int64_t g = 0; g < s.groups; ++g) {
-      const float* group = weights + g * s.group_in() * s.group_out() * s.kernel_h * s.kernel_w;
-      const float* group_bias = bias ? bias + g * s.group_out() : nullptr;
-      for (int64_t phase = 0; phase < s.stride_h * s.stride_w; ++phase) {
-        const int64_t py = phase / s.stride_w, px = phase % s.stride_w;
-        PackPhase(s, py, px, group, group_bias, out);
-        out += PanelsOf(s, py, px).bytes() / 4;
+  // Panels of all phases of all groups, in the order in which they lie.
+  static int64_t GroupPanels(const ConvShape& s) {
+    return s.stride_h * s.stride_w * CeilDiv(s.group_out(), T::kColumns);
+  }
+  static int64_t PanelCount(const ConvShape& s) { return s.groups * GroupPanels(s); }
+  static void Pack(const ConvShape& s, const ConvWeights& weights, const float* bias,
+                   int64_t panel_begin, int64_t panel_end, void* packed) noexcept {
+    const int64_t phase_panels = CeilDiv(s.group_out(), T::kColumns);
+    for (int64_t i = panel_begin; i < panel_end; ++i) {
+      const int64_t g = i / GroupPanels(s), phase = i % GroupPanels(s) / phase_panels;
+      const int64_t py = phase / s.stride_w, px = phase % s.stride_w;
+      const Panels<T> panels = PanelsOf(s, py, px);
+      const int64_t panel = i % phase_panels;
+      float* out = static_cast<float*>(packed) + g * GroupFloats(s) + OffsetOf(s, py, px);
+      out = panels.PackBias(bias ? bias + g * s.group_out() : nullptr, panel, out);
+      for (int64_t tap = 0; tap < s.kernel_h * s.kernel_w; ++tap) {
+        const int64_t y = tap / s.kernel_w, x = tap % s.kernel_w;
+        if (!DeconvAxis::Y(s).has(py, y) || !DeconvAxis::X(s).has(px, x)) continue;
+        panels.PackRows(weights.at(g, panel * T::kColumns, y, x, 0),
+                        {s.group_in(), weights.in, weights.out}, panel, out);
+        out += s.group_in() * panels.width(panel);
       }
     }
   }
@@ -97,26 +108,6 @@ struct Deconv {
   }
 
  private:
-  static void PackPhase(const ConvShape& s, int64_t py, int64_t px, const float* weights,
-                        const float* bias, float* packed) noexcept {
-    const Panels<T> panels = PanelsOf(s, py, px);
-    const int64_t area = s.kernel_h * s.kernel_w;
-    for (int64_t panel = 0; panel < panels.count(); ++panel) {
-      float* out = packed + panels.offset(panel);
-      const int64_t n0 = panel * T::kColumns, width = panels.width(panel);
-      const int64_t columns = panels.columns(panel);
-      for (int64_t j = 0; j < width; ++j) out[j] = bias && j < columns ? bias[n0 + j] : 0.0f;
-      for (int64_t tap = 0; tap < area; ++tap) {
-        if (!AxisY(s).has(py, tap / s.kernel_w) || !AxisX(s).has(px, tap % s.kernel_w)) continue;
-        for (int64_t c = 0; c < s.group_in(); ++c) {
-          const float* from = weights + (c * s.group_out() + n0) * area + tap;
-          out += width;
-          for (int64_t j = 0; j < width; ++j) out[j] = j < columns ? from[j * area] : 0.0f;
-        }
-      }
-    }
-  }
-
   static void RunPhase(const ConvArgs& args, int64_t group, int64_t line, int64_t px,
                        float* zeros) noexcept {
     const ConvShape& s = args.shape;
@@ -124,7 +115,7 @@ struct Deconv {
     const int64_t pixels = CeilDiv(s.out_w - px, s.stride_w);
     const int64_t row_tiles = CeilDiv(pixels, T::kRows);
     const Panels<T> panels = PanelsOf(s, py, px);
-    const int64_t segments = AxisY(s).taps(py) * AxisX(s).taps(px);
+    const int64_t segments = DeconvAxis::Y(s).taps(py) * DeconvAxis::X(s).taps(px);
     const auto** pointers =
         reinterpret_cast<const float**>(reinterpret_cast<char*>(zeros) + ZeroBytes(s));
     for (int64_t t = 0; t < row_tiles; ++t) {
@@ -140,7 +131,6 @@ struct Deconv {
                   .bias = nullptr,
                   .panel = nullptr,
                   .panel_stride = 0,
-
                   .columns = 0,
                   .out = {.c = nullptr,
                           .ldc = s.out_stride * s.stride_w,
@@ -169,7 +159,7 @@ struct Deconv {
   static void FillPointers(const ConvArgs& args, int64_t group, int64_t line, Pixels pixels,
                            const float* zeros, const float** pointers) noexcept {
     const ConvShape& s = args.shape;
-    const DeconvAxis y = AxisY(s), x = AxisX(s);
+    const DeconvAxis y = DeconvAxis::Y(s), x = DeconvAxis::X(s);
     const int64_t oy = line % s.out_h;
     const float* image =
         args.x + line / s.out_h * s.in_h * s.in_w * s.in_stride + group * s.group_in();
@@ -194,6 +184,7 @@ constexpr ConvKernel MakeDeconv() {
   return {.supports = D::Supports,
           .cost = nullptr,
           .packed_bytes = D::PackedBytes,
+          .panels = D::PanelCount,
           .pack = D::Pack,
           .tasks = D::Tasks,
           .scratch_bytes = D::ScratchBytes,

@@ -1,25 +1,23 @@
 #include "kernels/deconv/deconv.h"
 
-#include <algorithm>
 #include <iterator>
 
 #include "kernels/conv/reference.h"
 #include "kernels/table.h"
 
 namespace pare::kernels {
+
+extern const ConvKernel conv_f32_scalar;
+
 namespace {
 
-// The reference. Packed: bias[out_c], then the weights as they came.
+// The reference. Packed as the reference of conv.
 bool Supports(const ConvShape&) { return true; }
-int64_t WeightCount(const ConvShape& s) { return s.in_c * s.group_out() * s.kernel_h * s.kernel_w; }
-int64_t PackedBytes(const ConvShape& s) {
-  return RoundUp((s.out_c + WeightCount(s)) * int64_t{sizeof(float)}, kAlignment);
-}
-
-void Pack(const ConvShape& s, const float* weights, const float* bias, void* packed) noexcept {
-  float* out = static_cast<float*>(packed);
-  for (int64_t c = 0; c < s.out_c; ++c) out[c] = bias ? bias[c] : 0.0f;
-  std::copy_n(weights, WeightCount(s), out + s.out_c);
+int64_t PackedBytes(const ConvShape& s) { return conv_f32_scalar.packed_bytes(s); }
+int64_t Panels(const ConvShape& s) { return conv_f32_scalar.panels(s); }
+void Pack(const ConvShape& s, const ConvWeights& weights, const float* bias, int64_t panel_begin,
+          int64_t panel_end, void* packed) noexcept {
+  conv_f32_scalar.pack(s, weights, bias, panel_begin, panel_end, packed);
 }
 
 int64_t Tasks(const ConvShape& s) { return s.batch * s.out_h; }
@@ -28,13 +26,11 @@ int64_t ScratchBytes(const ConvShape&) { return 0; }
 // What tap (ky, kx) adds to output channel oc from input pixel `x`.
 float Dot(const ConvArgs& args, const float* x, int64_t ky, int64_t kx, int64_t oc) {
   const ConvShape& s = args.shape;
-  const float* weights = static_cast<const float*>(args.packed) + s.out_c;
-  const int64_t group = oc / s.group_out();
+  const float* weights = static_cast<const float*>(args.packed) + s.out_c +
+                         ((oc * s.kernel_h + ky) * s.kernel_w + kx) * s.group_in();
+  x += oc / s.group_out() * s.group_in();
   float sum = 0;
-  for (int64_t c = group * s.group_in(); c < (group + 1) * s.group_in(); ++c) {
-    const int64_t filter = c * s.group_out() + oc % s.group_out();
-    sum += x[c] * weights[(filter * s.kernel_h + ky) * s.kernel_w + kx];
-  }
+  for (int64_t c = 0; c < s.group_in(); ++c) sum += x[c] * weights[c];
   return sum;
 }
 
@@ -58,6 +54,7 @@ float Sum(const ConvArgs& args, int64_t image, int64_t oy, int64_t ox, int64_t o
 extern constexpr ConvKernel deconv_f32_scalar{.supports = Supports,
                                               .cost = nullptr,
                                               .packed_bytes = PackedBytes,
+                                              .panels = Panels,
                                               .pack = Pack,
                                               .tasks = Tasks,
                                               .scratch_bytes = ScratchBytes,

@@ -7,8 +7,7 @@
 
 namespace pare::kernels {
 
-// Shapes, arguments and the functions of a row are those of conv. Weights lie as in ONNX:
-// [in_c, out_c / groups, kernel_h, kernel_w].
+// Shapes, arguments and the functions of a row are those of conv.
 Rows<ConvKernel> DeconvRows();
 
 // Never null: the scalar row takes every shape.

@@ -49,6 +49,24 @@ TEST(Deconv, GroupsDilationAndPadding) {
   }
 }
 
+TEST(Deconv, Depthwise) {
+  for (int64_t kernel : {1, 2, 3, 5}) {
+    for (int64_t stride : {1, 2, 3}) {
+      for (int64_t channels : {4, 16, 17, 70}) {
+        Check({.shape = Up(5, channels, channels, kernel, stride, channels, stride, kernel / 2)});
+      }
+    }
+  }
+}
+
+TEST(Deconv, OrdersOfWeights) {
+  for (TapOrder order : {TapOrder::kFirst, TapOrder::kLast}) {
+    for (bool exchanged : {false, true}) {
+      Check({.shape = Up(5, 24, 40, 3, 2, 4), .order = order, .exchanged = exchanged});
+    }
+  }
+}
+
 TEST(Deconv, StridesBetweenPixelsBatchAndActivations) {
   ConvShape s = Up(6, 12, 20, 4, 2, 1, 1, 1);
   s.batch = 2;

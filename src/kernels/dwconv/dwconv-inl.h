@@ -22,11 +22,17 @@ struct DwLayout {
 
   int64_t bytes() const { return RoundUp((taps + 1) * channels * 4, kAlignment); }
 
-  void Pack(const ConvShape& s, const float* weights, const float* bias, float* out) const {
-    for (int64_t c = 0; c < channels; ++c) out[c] = bias && c < s.in_c ? bias[c] : 0.0f;
+  // A panel is a cache line's worth of channels.
+  int64_t panels() const { return CeilDiv(channels, kAlignment / 4); }
+  void Pack(const ConvShape& s, const ConvWeights& weights, const float* bias, Range panels,
+            float* out) const {
+    const int64_t begin = panels.begin * (kAlignment / 4);
+    const int64_t end = MinInt(channels, panels.end * (kAlignment / 4));
+    for (int64_t c = begin; c < end; ++c) out[c] = bias && c < s.in_c ? bias[c] : 0.0f;
     for (int64_t tap = 0; tap < taps; ++tap) {
       out += channels;
-      for (int64_t c = 0; c < channels; ++c) out[c] = c < s.in_c ? weights[c * taps + tap] : 0.0f;
+      const float* from = weights.at(0, 0, tap / s.kernel_w, tap % s.kernel_w, 0);
+      for (int64_t c = begin; c < end; ++c) out[c] = c < s.in_c ? from[c * weights.group] : 0.0f;
     }
   }
 };
@@ -88,9 +94,10 @@ struct DwConv {
     return s.kernel_w == kKernelW && s.dilation_w == 1 && (s.stride_w == 1 || s.stride_w == 2);
   }
   static int64_t PackedBytes(const ConvShape& s) { return DwLayout(s).bytes(); }
-  static void Pack(const ConvShape& s, const float* weights, const float* bias,
-                   void* packed) noexcept {
-    DwLayout(s).Pack(s, weights, bias, static_cast<float*>(packed));
+  static int64_t PanelCount(const ConvShape& s) { return DwLayout(s).panels(); }
+  static void Pack(const ConvShape& s, const ConvWeights& weights, const float* bias,
+                   int64_t panel_begin, int64_t panel_end, void* packed) noexcept {
+    DwLayout(s).Pack(s, weights, bias, {panel_begin, panel_end}, static_cast<float*>(packed));
   }
   static int64_t Tasks(const ConvShape& s) { return DwTasks(s).count; }
 
@@ -199,19 +206,43 @@ struct DwConv {
   }
 };
 
-// Any kernel, stride and dilation: pixel by pixel over the taps that lie inside of the image, a few
-// vectors of channels at once so that their sums don't wait for each other.
-struct DwConvAny {
+// An input pixel and the weights that it meets at one output pixel.
+struct DwTap {
+  const float* x;
+  const float* w;
+};
+
+// The taps of an output line's pixels that lie inside of the image.
+struct DwConvTaps : DwLine {
+  using DwLine::DwLine;
+
+  int64_t Find(const ConvArgs& args, int64_t ox, DwTap* taps) const noexcept {
+    const ConvShape& s = args.shape;
+    const DwLayout layout(s);
+    const float* weights = static_cast<const float*>(args.packed) + layout.channels;
+    int64_t count = 0;
+    for (int64_t y = ky.begin; y < ky.end; ++y) {
+      for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
+        const int64_t ix = ox * s.stride_w - s.pad_left + kx * s.dilation_w;
+        if (ix < 0 || ix >= s.in_w) continue;
+        taps[count++] = {row(s, y) + ix * s.in_stride,
+                         weights + (y * s.kernel_w + kx) * layout.channels};
+      }
+    }
+    return count;
+  }
+};
+
+// Any kernel, stride and dilation: pixel by pixel over its taps, a few vectors of channels at once
+// so that their sums don't wait for each other.
+template <typename Taps>
+struct DwByTaps {
   static constexpr int kVectors = 4;
 
   static bool Supports(const ConvShape& s) { return !TooNarrow(s); }
 
-  struct Tap {
-    const float* x;
-    const float* w;
-  };
   static int64_t ScratchBytes(const ConvShape& s) {
-    return RoundUp(s.kernel_h * s.kernel_w * int64_t{sizeof(Tap)}, kAlignment);
+    return RoundUp(s.kernel_h * s.kernel_w * int64_t{sizeof(DwTap)}, kAlignment);
   }
 
   static void Run(const ConvArgs& args, int64_t task_begin, int64_t task_end,
@@ -220,34 +251,17 @@ struct DwConvAny {
     const DwTasks tasks(s);
     const int64_t begin = PartOf(tasks.lines, tasks.count, task_begin).begin;
     const int64_t end = PartOf(tasks.lines, tasks.count, task_end - 1).end;
-    Tap* taps = static_cast<Tap*>(scratch);
+    DwTap* taps = static_cast<DwTap*>(scratch);
     for (int64_t i = begin; i < end; ++i) {
-      const DwLine line(args, i);
+      const Taps line(args, i);
       for (int64_t ox = 0; ox < s.out_w; ++ox) {
-        RunPixel(args, line.first_pixel + ox, taps, FindTaps(args, line, ox, taps));
+        RunPixel(args, i * s.out_w + ox, taps, line.Find(args, ox, taps));
       }
     }
   }
 
  private:
-  static int64_t FindTaps(const ConvArgs& args, const DwLine& line, int64_t ox,
-                          Tap* taps) noexcept {
-    const ConvShape& s = args.shape;
-    const DwLayout layout(s);
-    const float* weights = static_cast<const float*>(args.packed) + layout.channels;
-    int64_t count = 0;
-    for (int64_t ky = line.ky.begin; ky < line.ky.end; ++ky) {
-      for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
-        const int64_t ix = ox * s.stride_w - s.pad_left + kx * s.dilation_w;
-        if (ix < 0 || ix >= s.in_w) continue;
-        taps[count++] = {line.row(s, ky) + ix * s.in_stride,
-                         weights + (ky * s.kernel_w + kx) * layout.channels};
-      }
-    }
-    return count;
-  }
-
-  static void RunPixel(const ConvArgs& args, int64_t pixel, const Tap* taps,
+  static void RunPixel(const ConvArgs& args, int64_t pixel, const DwTap* taps,
                        int64_t count) noexcept {
     const int64_t channels = args.shape.in_c, whole = channels / kLanes * kLanes;
     int64_t c = 0;
@@ -261,8 +275,8 @@ struct DwConvAny {
   }
 
   template <int kCount, typename... Tails>
-  PARE_INLINE static void Step(const ConvArgs& args, int64_t pixel, const Tap* taps, int64_t count,
-                               int64_t c, Tails... tail) {
+  PARE_INLINE static void Step(const ConvArgs& args, int64_t pixel, const DwTap* taps,
+                               int64_t count, int64_t c, Tails... tail) {
     const float* bias = static_cast<const float*>(args.packed) + c;
     F32 sums[kCount];
     PARE_UNROLL for (int v = 0; v < kCount; ++v) sums[v] = Load(bias + v * kLanes);
@@ -279,12 +293,15 @@ struct DwConvAny {
   }
 };
 
+using DwConvAny = DwByTaps<DwConvTaps>;
+
 // All rows of an ISA share DwConv<3>'s packing.
 template <typename Conv>
 constexpr ConvKernel MakeDwConv() {
   return {.supports = Conv::Supports,
           .cost = nullptr,
           .packed_bytes = DwConv<3>::PackedBytes,
+          .panels = DwConv<3>::PanelCount,
           .pack = DwConv<3>::Pack,
           .tasks = DwConv<3>::Tasks,
           .scratch_bytes = Conv::ScratchBytes,

@@ -14,8 +14,10 @@ namespace {
 
 bool Supports(const ConvShape&) { return true; }
 int64_t PackedBytes(const ConvShape& s) { return conv_f32_scalar.packed_bytes(s); }
-void Pack(const ConvShape& s, const float* weights, const float* bias, void* packed) noexcept {
-  conv_f32_scalar.pack(s, weights, bias, packed);
+int64_t Panels(const ConvShape& s) { return conv_f32_scalar.panels(s); }
+void Pack(const ConvShape& s, const ConvWeights& weights, const float* bias, int64_t panel_begin,
+          int64_t panel_end, void* packed) noexcept {
+  conv_f32_scalar.pack(s, weights, bias, panel_begin, panel_end, packed);
 }
 int64_t Tasks(const ConvShape& s) { return conv_f32_scalar.tasks(s); }
 int64_t ScratchBytes(const ConvShape& s) { return conv_f32_scalar.scratch_bytes(s); }
@@ -28,6 +30,7 @@ void Run(const ConvArgs& args, int64_t task_begin, int64_t task_end, void* scrat
 constexpr ConvKernel dwconv_f32_scalar{.supports = Supports,
                                        .cost = nullptr,
                                        .packed_bytes = PackedBytes,
+                                       .panels = Panels,
                                        .pack = Pack,
                                        .tasks = Tasks,
                                        .scratch_bytes = ScratchBytes,

@@ -7,7 +7,6 @@
 namespace pare::kernels {
 
 // Shapes, arguments and the functions of a row are those of conv, with groups = in_c = out_c.
-// Weights: [channels, kernel_h, kernel_w].
 Rows<ConvKernel> DwConvRows();
 
 // Never null: the scalar row takes every depthwise shape.

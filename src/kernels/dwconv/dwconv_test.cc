@@ -23,6 +23,11 @@ TEST(DwConv, KernelsStridesAndChannels) {
   }
 }
 
+TEST(DwConv, WeightsTurnedRound) {
+  Check({.shape = Depthwise(6, 37, 3), .exchanged = true});
+  Check({.shape = Depthwise(6, 37, 4, 2), .exchanged = true});
+}
+
 TEST(DwConv, WidthsAroundTheStep) {
   for (int64_t size : {1, 2, 3, 4, 5, 6, 7, 12, 13, 14, 19, 30}) {
     for (int64_t stride : {1, 2}) {

@@ -110,11 +110,17 @@ void RunTile(const TileArgs& args) noexcept {
   StoreTile<kRows, kVectors>(acc[0], args.out, args.columns);
 }
 
+template <int kRows, int kVectors>
+struct ProductTile {
+  static constexpr auto kRun = RunTile<kRows, kVectors>;
+};
+
 // kMaxRows: the tallest tile of this ISA, kMaxVectors: the widest; both chosen so that the sums,
 // one row of B and a broadcast fill the registers.
-template <int kMaxRows, int kMaxVectors>
+template <int kMaxRows, int kMaxVectors, typename Args = TileArgs,
+          template <int, int> typename Tile = ProductTile>
 struct Tiles {
-  using Function = void (*)(const TileArgs&) noexcept;
+  using Function = void (*)(const Args&) noexcept;
   static constexpr int kRows = kMaxRows;
   static constexpr int kColumns = kMaxVectors * kLanes;
 
@@ -131,7 +137,7 @@ struct Tiles {
   };
   template <int kRow, int kVector>
   static constexpr void Fill(Table& table) {
-    table.of[kRow - 1][kVector - 1] = RunTile<kRow, kVector>;
+    table.of[kRow - 1][kVector - 1] = Tile<kRow, kVector>::kRun;
     if constexpr (kVector > 1) {
       Fill<kRow, kVector - 1>(table);
     } else if constexpr (kRow > 1) {
@@ -177,26 +183,43 @@ struct Panels {
   void Pack(const float* b, int64_t to_next_k, int64_t to_next_n, const float* bias, Range panels,
             float* packed) const {
     for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
-      float* out = packed + offset(panel);
-      const int64_t valid = columns(panel), all = width(panel), n0 = panel * T::kColumns;
-      for (int64_t j = 0; j < all; ++j) out[j] = bias && j < valid ? bias[n0 + j] : 0.0f;
-      out += all;
-      const float* from = b + n0 * to_next_n;
-      const int64_t in_squares = to_next_k == 1 ? PackSquares(from, to_next_n, valid, all, out) : 0;
-      for (int64_t i = 0; i < k; ++i, out += all, from += to_next_k) {
-        const int64_t done = i < k - k % kTransposeSize ? in_squares : 0;
-        for (int64_t j = done; j < valid; ++j) out[j] = from[j * to_next_n];
-        for (int64_t j = valid; j < all; ++j) out[j] = 0.0f;
+      float* out = PackBias(bias, panel, packed);
+      PackRows(b + panel * T::kColumns * to_next_n, {k, to_next_k, to_next_n}, panel, out);
+    }
+  }
+
+  // Writes a panel's bias; returns where its rows begin.
+  float* PackBias(const float* bias, int64_t panel, float* packed) const {
+    float* out = packed + offset(panel);
+    const int64_t valid = columns(panel), all = width(panel), n0 = panel * T::kColumns;
+    for (int64_t j = 0; j < all; ++j) out[j] = bias && j < valid ? bias[n0 + j] : 0.0f;
+    return out + all;
+  }
+
+  // Some rows of a panel; `from` is the first element, columns past the last are zeros.
+  struct Rows {
+    int64_t count, to_next_k, to_next_n;
+  };
+  void PackRows(const float* from, const Rows& rows, int64_t panel, float* out) const {
+    const int64_t valid = columns(panel), all = width(panel);
+    const int64_t in_squares = rows.to_next_k == 1 ? PackSquares(from, rows, valid, all, out) : 0;
+    for (int64_t i = 0; i < rows.count; ++i, out += all, from += rows.to_next_k) {
+      const int64_t done = i < rows.count - rows.count % kTransposeSize ? in_squares : 0;
+      if (rows.to_next_n == 1) {
+        for (int64_t j = done; j < valid; ++j) out[j] = from[j];
+      } else {
+        for (int64_t j = done; j < valid; ++j) out[j] = from[j * rows.to_next_n];
       }
+      for (int64_t j = valid; j < all; ++j) out[j] = 0.0f;
     }
   }
 
   // The whole squares of a panel whose columns lie as rows of k; returns how many columns they
   // cover.
-  int64_t PackSquares(const float* from, int64_t to_next_n, int64_t valid, int64_t all,
-                      float* out) const {
-    const int64_t whole = valid - valid % kTransposeSize;
-    for (int64_t i = 0; i + kTransposeSize <= k; i += kTransposeSize) {
+  static int64_t PackSquares(const float* from, const Rows& rows, int64_t valid, int64_t all,
+                             float* out) {
+    const int64_t to_next_n = rows.to_next_n, whole = valid - valid % kTransposeSize;
+    for (int64_t i = 0; i + kTransposeSize <= rows.count; i += kTransposeSize) {
       for (int64_t j = 0; j < whole; j += kTransposeSize) {
         Transpose(from + j * to_next_n + i, to_next_n, out + i * all + j, all);
       }
