@@ -2,7 +2,8 @@
 // the products of what a tap read with the gradient of what it wrote to.
 #include <numeric>
 
-#include "ops/conv.h"
+#include "ops/image_step.h"
+#include "ops/weight_grad.h"
 
 namespace pare::ops {
 
@@ -92,6 +93,11 @@ void RunPlain(const StepArgs& step) noexcept {
 Status PrepareWeightGrad(PrepareContext& context) {
   if (context.dtype(0) != DType::kF32) return Unsupported("pare computes it in f32");
   PARE_ASSIGN(const ConvGeometry conv, ReadWeightGrad(context));
+  if (Count(conv.weights) == 0) return {};
+  if (IsImage(conv) && conv.layout.channels_last) {
+    AddWeightGradSteps(context, ImageShape(conv), 0, 1);
+    return {};
+  }
   context.AddStep({.run = RunPlain,
                    .state = context.State(PlainArgs<float, float>(conv)),
                    .tasks = conv.y.channels,

@@ -2,6 +2,7 @@
 // so.
 #include "ops/grad.h"
 #include "ops/matmul.h"
+#include "ops/weight_grad.h"
 
 namespace pare::ops {
 namespace {
@@ -111,11 +112,32 @@ MatMulShape ShapeOf(const NodeView& view) {
   return ReadMatMul(a, b);
 }
 
+// aᵀ · b and nothing else: the gradient of a linear layer by its weights.
+bool IsWeightGrad(const PrepareContext& context) {
+  const graph::Attrs& attrs = context.attrs();
+  return attrs.i("transA", 0) != 0 && attrs.i("transB", 0) == 0 && attrs.f("alpha", 1.0f) == 1.0f &&
+         !context.has_input(2) && !context.has_input(3) && attrs.s("activation", "").empty();
+}
+
+// A row of a and of b is a pixel.
+kernels::ConvShape PixelsOf(const MatMulShape& product) {
+  kernels::ConvShape shape;
+  shape.in_w = shape.out_w = product.k;
+  shape.in_c = shape.in_stride = product.n;
+  shape.out_c = shape.out_stride = product.m;
+  return shape;
+}
+
 Status PrepareGemm(PrepareContext& context) {
   if (context.dtype(0) != DType::kF32) {
     return Unsupported(Text("pare's Gemm is f32, not ", DTypeName(context.dtype(0))));
   }
   Products products{.shape = ShapeOf(context)};
+  if (IsWeightGrad(context)) {
+    if (products.shape.m * products.shape.n == 0) return {};
+    AddWeightGradSteps(context, PixelsOf(products.shape), 1, 0);
+    return {};
+  }
   const bool transposed = context.attrs().i("transB", 0) != 0;
   products.order = transposed ? kernels::GemmB::kNK : kernels::GemmB::kKN;
   products.a = PrepareA(context, products.shape.m, products.shape.k);
