@@ -12,50 +12,10 @@
 #pragma once
 
 #include "kernels/conv/conv.h"
+#include "kernels/conv/winograd_transforms-inl.h"
 #include "kernels/gemm/tile-inl.h"
 
 namespace pare::kernels::PARE_SIMD_NAMESPACE {
-
-inline constexpr int64_t kPlanes = 36;  // points of the transformed domain
-
-// Bᵀ applied to 6 vectors.
-PARE_INLINE void TransformInput(const F32 (&d)[6], F32 (&v)[6]) {
-  const F32 two = Set(2.0f), four = Set(4.0f), five = Set(5.0f);
-  const F32 d42 = Fnma(four, d[2], d[4]);  // d4 - 4 d2
-  const F32 d31 = Fnma(four, d[1], d[3]);  // d3 - 4 d1
-  const F32 e42 = Sub(d[4], d[2]);
-  const F32 e31 = Mul(two, Sub(d[3], d[1]));
-  v[0] = Fma(four, d[0], Fnma(five, d[2], d[4]));
-  v[1] = Add(d42, d31);
-  v[2] = Sub(d42, d31);
-  v[3] = Add(e42, e31);
-  v[4] = Sub(e42, e31);
-  v[5] = Fma(four, d[1], Fnma(five, d[3], d[5]));
-}
-
-// Aᵀ applied to 6 vectors.
-PARE_INLINE void TransformOutput(const F32 (&m)[6], F32 (&y)[4]) {
-  const F32 p12 = Add(m[1], m[2]), q12 = Sub(m[1], m[2]);
-  const F32 p34 = Add(m[3], m[4]), q34 = Sub(m[3], m[4]);
-  y[0] = Add(Add(m[0], p12), p34);
-  y[1] = Fma(Set(2.0f), q34, q12);
-  y[2] = Fma(Set(4.0f), p34, p12);
-  y[3] = Add(Fma(Set(8.0f), q34, q12), m[5]);
-}
-
-// G applied to 3 vectors.
-PARE_INLINE void TransformWeights(const F32 (&g)[3], F32 (&u)[6]) {
-  const F32 sixth = Set(1.0f / 6.0f);
-  const F32 even = Mul(Add(g[0], g[2]), sixth), odd = Mul(g[1], sixth);
-  const F32 outer = Fma(g[0], Set(1.0f / 24.0f), Mul(g[2], sixth));
-  const F32 middle = Mul(g[1], Set(1.0f / 12.0f));
-  u[0] = Mul(g[0], Set(0.25f));
-  u[1] = Sub(Zero(), Add(even, odd));
-  u[2] = Sub(odd, even);
-  u[3] = Add(outer, middle);
-  u[4] = Sub(outer, middle);
-  u[5] = g[2];
-}
 
 template <typename T>
 struct WinogradConv {
@@ -220,39 +180,10 @@ struct WinogradConv {
     const ConvShape& s = args.shape;
     const Place at(p, tile);
     const float* pixels[kPlanes];
-    for (int y = 0; y < 6; ++y) {
-      const int64_t iy = at.oy - s.pad_top + y;
-      for (int x = 0; x < 6; ++x) {
-        const int64_t ix = at.ox - s.pad_left + x;
-        const bool inside = iy >= 0 && iy < s.in_h && ix >= 0 && ix < s.in_w;
-        pixels[y * 6 + x] =
-            inside ? args.x + ((at.image * s.in_h + iy) * s.in_w + ix) * s.in_stride : zeros;
-      }
-    }
-    const int64_t whole = s.in_c / kLanes * kLanes;
-    for (int64_t c = 0; c < whole; c += kLanes) {
-      TransformPixels([&](int i) { return Load(pixels[i] + c); }, v + c, p.v_plane);
-    }
-    if (whole < s.in_c) {
-      const Tail tail = FirstN(s.in_c - whole);
-      TransformPixels([&](int i) { return Load(pixels[i] + whole, tail); }, v + whole, p.v_plane);
-    }
-  }
-
-  template <typename LoadPixel>
-  PARE_INLINE static void TransformPixels(LoadPixel load, float* v, int64_t plane) {
-    F32 columns[6][6];
-    PARE_UNROLL for (int x = 0; x < 6; ++x) {
-      F32 d[6], t[6];
-      PARE_UNROLL for (int y = 0; y < 6; ++y) d[y] = load(y * 6 + x);
-      TransformInput(d, t);
-      PARE_UNROLL for (int y = 0; y < 6; ++y) columns[y][x] = t[y];
-    }
-    PARE_UNROLL for (int y = 0; y < 6; ++y) {
-      F32 t[6];
-      TransformInput(columns[y], t);
-      PARE_UNROLL for (int x = 0; x < 6; ++x) Store(v + (y * 6 + x) * plane, t[x]);
-    }
+    const float* image = args.x + at.image * s.in_h * s.in_w * s.in_stride;
+    PixelsOfTile({image, s.in_h, s.in_w, s.in_stride}, at.oy - s.pad_top, at.ox - s.pad_left, 6,
+                 zeros, pixels);
+    TransformChannels<TransformPixels>(pixels, s.in_c, v, p.v_plane);
   }
 
   static void Multiply(const ConvArgs& args, const Plan& p, int64_t panel, int64_t tiles,

@@ -158,11 +158,27 @@ TEST(ConvGrad, DepthwiseDilationStridesAndPixels) {
   Check(s);
 }
 
+TEST(ConvGrad, ThreeByThreeWithManyChannels) {
+  for (int64_t size : {1, 4, 5, 7, 14}) {
+    for (int64_t channels : {16, 33, 67, 130}) Check(Square(size, channels, 64 + size, 3));
+  }
+  ConvShape s = Square(9, 40, 70, 3);
+  s.batch = 2, s.pad_top = 0, s.pad_left = 2, s.out_h -= 2, s.out_w += 2;
+  s.in_stride = 43, s.out_stride = 73;
+  Check(s, 1);
+  s = Square(30, 33, 35, 3);
+  s.batch = 6;
+  Check(s);
+}
+
 TEST(ConvGrad, NothingToSumIsZero) {
   ConvShape s = Square(4, 3, 5, 3);
   s.batch = 0;
   Check(s);
   s = Depthwise(4, 5, 3);
+  s.batch = 0;
+  Check(s);
+  s = Square(4, 40, 40, 3);
   s.batch = 0;
   Check(s);
 }

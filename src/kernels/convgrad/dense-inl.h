@@ -11,6 +11,7 @@
 
 #include "kernels/convgrad/convgrad.h"
 #include "kernels/convgrad/gather-inl.h"
+#include "kernels/convgrad/parts-inl.h"
 #include "kernels/convgrad/tile-inl.h"
 
 namespace pare::kernels::PARE_SIMD_NAMESPACE {
@@ -41,15 +42,14 @@ template <typename T>
 struct DenseGrad {
   // A panel of columns of so many pixels takes half of the first cache.
   static constexpr int64_t kPixels = 4096 / T::kColumns;
-  static constexpr int64_t kSumFloats = 1 << 14;  // of a task of Sum
 
   static bool Supports(const ConvShape&) { return true; }
-  static int64_t Floats(const ConvShape& s) {
-    return s.out_c * s.kernel_h * s.kernel_w * s.group_in();
+  static double Cost(const ConvShape& s) {
+    const double pixel = OuterProductCycles(s.group_out(), s.kernel_h * s.kernel_w * s.group_in());
+    return static_cast<double>(s.pixels() * s.groups) * pixel;
   }
-  static int64_t PartialFloats(const ConvShape& s) { return RoundUp(Floats(s), kAlignment / 4); }
   static int64_t PartialBytes(const ConvShape& s) {
-    return (GradPlan<T>(s).parts - 1) * PartialFloats(s) * 4;
+    return PartSum(s, GradPlan<T>(s).parts).bytes();
   }
   static int64_t Tasks(const ConvShape& s) { return GradPlan<T>(s).tasks(); }
   // The panel, then dy with an odd number of cache lines a row.
@@ -68,22 +68,9 @@ struct DenseGrad {
     }
   }
 
-  static int64_t SumTasks(const ConvShape& s) {
-    return GradPlan<T>(s).parts > 1 ? CeilDiv(Floats(s), kSumFloats) : 0;
-  }
+  static int64_t SumTasks(const ConvShape& s) { return PartSum(s, GradPlan<T>(s).parts).tasks(); }
   static void Sum(const ConvGradArgs& args, int64_t task_begin, int64_t task_end) noexcept {
-    const int64_t parts = GradPlan<T>(args.shape).parts, step = PartialFloats(args.shape);
-    const int64_t end = MinInt(Floats(args.shape), task_end * kSumFloats);
-    const auto add = [&](int64_t i, auto... tail) {
-      F32 sum = Load(args.dw + i, tail...);
-      for (int64_t part = 1; part < parts; ++part) {
-        sum = Add(sum, Load(args.partials + (part - 1) * step + i, tail...));
-      }
-      Store(args.dw + i, sum, tail...);
-    };
-    int64_t i = task_begin * kSumFloats;
-    for (; i + kLanes <= end; i += kLanes) add(i);
-    if (i < end) add(i, FirstN(end - i));
+    PartSum(args.shape, GradPlan<T>(args.shape).parts).Run(args, task_begin, task_end);
   }
 
  private:
@@ -105,7 +92,7 @@ struct DenseGrad {
               .tiles = PartOf(plan.row_tiles, plan.row_blocks, row_block),
               .pixels = {},
               .adds = false,
-              .dw = part == 0 ? args.dw : args.partials + (part - 1) * PartialFloats(s),
+              .dw = PartSum(s, plan.parts).of(args, part),
               .panel = scratch,
               .dy = scratch + kPixels * T::kColumns};
     work.dw += work.group * plan.rows * plan.columns;
@@ -166,7 +153,7 @@ template <typename T>
 constexpr ConvGradKernel MakeDenseGrad() {
   using G = DenseGrad<T>;
   return {.supports = G::Supports,
-          .cost = nullptr,
+          .cost = G::Cost,
           .partial_bytes = G::PartialBytes,
           .tasks = G::Tasks,
           .scratch_bytes = G::ScratchBytes,
