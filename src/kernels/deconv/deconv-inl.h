@@ -1,9 +1,9 @@
 // Transposed convolution, compiled per ISA: include after kernels/simd/<isa>.h.
 //
 // Output pixels whose coordinates are equal modulo the stride (a *phase*) see the same taps, each
-// at a fixed distance in the input: within a phase this is an ordinary convolution, done by
-// pointers to pixels as in conv/indirect-inl.h. A task is some output lines; of a line, each
-// horizontal phase is a row of tiles.
+// at a fixed distance in the input: a phase is an ordinary convolution of a coarser image, done by
+// pointers to pixels as in conv/indirect-inl.h, and cut into tasks like any product. Only its
+// output pixels lie apart: a tile of several lines is stored by way of a small buffer.
 #pragma once
 
 #include "kernels/deconv/deconv.h"
@@ -74,20 +74,39 @@ struct Deconv {
     }
   }
 
-  // Tasks are runs of output lines of one group.
-  static int64_t LineTasks(const ConvShape& s) {
-    constexpr int64_t kTaskMacs = 1 << 20;
-    const int64_t line =
-        s.in_w * s.kernel_w * s.group_in() * s.group_out() * CeilDiv(s.kernel_h, s.stride_h);
-    return CeilDiv(s.batch * s.out_h, MaxInt(1, kTaskMacs / MaxInt(1, line)));
+  // All phases are cut alike, so that a task does those of one region of the output.
+  static Blocks<T> BlocksOf(const ConvShape& s) {
+    return {s.batch * CeilDiv(s.out_h, s.stride_h) * CeilDiv(s.out_w, s.stride_w), s.group_out(),
+            s.kernel_h * s.kernel_w * s.group_in(),
+            s.batch * s.in_h * s.in_w * s.group_in() * int64_t{sizeof(float)}};
   }
-  static int64_t Tasks(const ConvShape& s) { return s.groups * LineTasks(s); }
+  static int64_t Tasks(const ConvShape& s) { return s.groups * BlocksOf(s).tasks(); }
 
-  // Zeros for a pixel, then the pointers of a line's tiles.
-  static int64_t ZeroBytes(const ConvShape& s) { return RoundUp(s.group_in() * 4, kAlignment); }
+  // The pixels of phase (py, px): of each image `lines` lines of `columns`.
+  struct Phase {
+    int64_t py, px, lines, columns, taps, pixels;
+    Blocks<T> blocks;
+
+    Phase(const ConvShape& s, int64_t index)
+        : py(index / s.stride_w),
+          px(index % s.stride_w),
+          lines(CeilDiv(MaxInt(0, s.out_h - py), s.stride_h)),
+          columns(CeilDiv(MaxInt(0, s.out_w - px), s.stride_w)),
+          taps(DeconvAxis::Y(s).taps(py) * DeconvAxis::X(s).taps(px)),
+          pixels(s.batch * lines * columns),
+          blocks(BlocksOf(s)) {
+      blocks.row_tiles = CeilDiv(pixels, T::kRows);
+    }
+    Range pixels_of(int64_t tile) const { return PartOf(pixels, blocks.row_tiles, tile); }
+  };
+
+  // Zeros for a pixel, the buffer of a tile, then the pointers of a task's tiles.
+  static int64_t ZeroFloats(const ConvShape& s) { return RoundUp(s.group_in(), kAlignment / 4); }
+  static constexpr int64_t kTileFloats = T::kRows * T::kColumns;
   static int64_t ScratchBytes(const ConvShape& s) {
-    return ZeroBytes(s) +
-           RoundUp(CeilDiv(s.out_w, s.stride_w) * s.kernel_h * s.kernel_w * int64_t{sizeof(void*)},
+    const int64_t taps = s.kernel_h * s.kernel_w;
+    const int64_t pointers = BlocksOf(s).tiles_a_task() * T::kRows * taps;
+    return RoundUp((ZeroFloats(s) + kTileFloats) * 4 + pointers * int64_t{sizeof(void*)},
                    kAlignment);
   }
 
@@ -96,83 +115,132 @@ struct Deconv {
     const ConvShape& s = args.shape;
     float* zeros = static_cast<float*>(scratch);
     for (int64_t c = 0; c < s.group_in(); ++c) zeros[c] = 0.0f;
-    const int64_t line_tasks = LineTasks(s);
+    const int64_t group_tasks = BlocksOf(s).tasks();
     for (int64_t task = task_begin; task < task_end; ++task) {
-      const Range lines = PartOf(s.batch * s.out_h, line_tasks, task % line_tasks);
-      for (int64_t line = lines.begin; line < lines.end; ++line) {
-        for (int64_t px = 0; px < MinInt(s.stride_w, s.out_w); ++px) {
-          RunPhase(args, task / line_tasks, line, px, zeros);
-        }
+      for (int64_t i = 0; i < s.stride_h * s.stride_w; ++i) {
+        const Phase phase(s, i);
+        const Range tiles = phase.blocks.tiles_of(task % group_tasks);
+        if (tiles.size() == 0) continue;
+        RunBlock(args, task / group_tasks, phase, tiles, phase.blocks.panels_of(task % group_tasks),
+                 zeros);
       }
     }
   }
 
  private:
-  static void RunPhase(const ConvArgs& args, int64_t group, int64_t line, int64_t px,
-                       float* zeros) noexcept {
+  static void RunBlock(const ConvArgs& args, int64_t group, const Phase& phase, Range tiles,
+                       Range panels, float* zeros) noexcept {
     const ConvShape& s = args.shape;
-    const int64_t py = line % s.out_h % s.stride_h;
-    const int64_t pixels = CeilDiv(s.out_w - px, s.stride_w);
-    const int64_t row_tiles = CeilDiv(pixels, T::kRows);
-    const Panels<T> panels = PanelsOf(s, py, px);
-    const int64_t segments = DeconvAxis::Y(s).taps(py) * DeconvAxis::X(s).taps(px);
-    const auto** pointers =
-        reinterpret_cast<const float**>(reinterpret_cast<char*>(zeros) + ZeroBytes(s));
-    for (int64_t t = 0; t < row_tiles; ++t) {
-      const Range range = PartOf(pixels, row_tiles, t);
-      FillPointers(args, group, line, {px + range.begin * s.stride_w, range.size()}, zeros,
-                   pointers + range.begin * segments);
+    float* buffer = zeros + ZeroFloats(s);
+    const auto** pointers = reinterpret_cast<const float**>(buffer + kTileFloats);
+    const int64_t first = phase.pixels_of(tiles.begin).begin;
+    for (int64_t t = tiles.begin; t < tiles.end; ++t) {
+      const Range rows = phase.pixels_of(t);
+      FillPointers(args, group, phase, rows, zeros, pointers + (rows.begin - first) * phase.taps);
     }
-    const float* packed =
-        static_cast<const float*>(args.packed) + group * GroupFloats(s) + OffsetOf(s, py, px);
+    const Panels<T> layout = PanelsOf(s, phase.py, phase.px);
+    const float* packed = static_cast<const float*>(args.packed) + group * GroupFloats(s) +
+                          OffsetOf(s, phase.py, phase.px);
     TileArgs tile{.rows = nullptr,
-                  .segments = segments,
+                  .segments = phase.taps,
                   .k = s.group_in(),
                   .bias = nullptr,
                   .panel = nullptr,
                   .panel_stride = 0,
                   .columns = 0,
-                  .out = {.c = nullptr,
-                          .ldc = s.out_stride * s.stride_w,
-                          .residual = nullptr,
-                          .ldr = s.residual_stride * s.stride_w,
-                          .activation = args.activation}};
-    for (int64_t panel = 0; panel < panels.count(); ++panel) {
+                  .out = {}};
+    for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
       const int64_t n0 = group * s.group_out() + panel * T::kColumns;
-      const int64_t vectors = panels.Select(packed, panel, tile);
-      for (int64_t t = 0; t < row_tiles; ++t) {
-        const Range range = PartOf(pixels, row_tiles, t);
-        const int64_t pixel = line * s.out_w + px + range.begin * s.stride_w;
-        tile.rows = pointers + range.begin * segments;
-        tile.out.c = args.y + pixel * s.out_stride + n0;
-        if (args.residual) tile.out.residual = args.residual + pixel * s.residual_stride + n0;
-        T::Find(range.size(), vectors)(tile);
+      layout.Select(packed, panel, tile);
+      for (int64_t t = tiles.begin; t < tiles.end; ++t) {
+        const Range rows = phase.pixels_of(t);
+        tile.rows = pointers + (rows.begin - first) * phase.taps;
+        RunTileAt(args, phase, rows, n0, tile, buffer);
       }
     }
   }
 
-  struct Pixels {
-    int64_t ox, count;  // ox, ox + stride_w, …
+  // Calls f(line, jx, count) for each run of the phase's pixels in one line of the output, where
+  // the run's pixels are jx, jx + 1, … of the phase's.
+  struct Line {
+    int64_t image, jy;
   };
+  template <typename F>
+  PARE_INLINE static void ForLines(const Phase& phase, Range rows, F f) {
+    int64_t jx = rows.begin % phase.columns, line = rows.begin / phase.columns;
+    for (int64_t row = rows.begin; row < rows.end; jx = 0, ++line) {
+      const int64_t count = MinInt(rows.end - row, phase.columns - jx);
+      f(Line{line / phase.lines, line % phase.lines}, jx, count);
+      row += count;
+    }
+  }
 
-  // The pointers of one tile: [tap][pixel].
-  static void FillPointers(const ConvArgs& args, int64_t group, int64_t line, Pixels pixels,
+  static void RunTileAt(const ConvArgs& args, const Phase& phase, Range rows, int64_t n0,
+                        TileArgs tile, float* buffer) noexcept {
+    const ConvShape& s = args.shape;
+    const auto out = [&](const Line& line, int64_t jx) -> TileOut {
+      const int64_t y = phase.py + line.jy * s.stride_h, x = phase.px + jx * s.stride_w;
+      const int64_t pixel = (line.image * s.out_h + y) * s.out_w + x;
+      return {.c = args.y + pixel * s.out_stride + n0,
+              .ldc = s.out_stride * s.stride_w,
+              .residual = args.residual ? args.residual + pixel * s.residual_stride + n0 : nullptr,
+              .ldr = s.residual_stride * s.stride_w,
+              .activation = args.activation};
+    };
+    const auto run = T::Find(rows.size(), T::VectorsOf(tile.columns));
+    const int64_t jx = rows.begin % phase.columns, line = rows.begin / phase.columns;
+    if (jx + rows.size() <= phase.columns) {
+      tile.out = out({line / phase.lines, line % phase.lines}, jx);
+      return run(tile);
+    }
+    tile.out = {.c = buffer, .ldc = T::kColumns, .residual = nullptr, .ldr = 0, .activation = {}};
+    run(tile);
+    const float* from = buffer;
+    ForLines(phase, rows, [&](const Line& at, int64_t x, int64_t count) {
+      StoreRows(from, count, tile.columns, out(at, x));
+      from += count * T::kColumns;
+    });
+  }
+
+  // Finished sums, kColumns apart, to where they belong.
+  static void StoreRows(const float* from, int64_t rows, int64_t columns,
+                        const TileOut& out) noexcept {
+    const F32 lo = Set(out.activation.clamp_lo()), hi = Set(out.activation.clamp_hi());
+    const auto store = [&](int64_t r, int64_t j, auto... tail) {
+      F32 sum = Load(from + r * T::kColumns + j);
+      if (out.residual) sum = Add(sum, Load(out.residual + r * out.ldr + j, tail...));
+      Store(out.c + r * out.ldc + j, Clamp(sum, lo, hi), tail...);
+    };
+    const int64_t whole = columns / kLanes * kLanes;
+    const Tail tail = FirstN(columns - whole);
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t j = 0; j < whole; j += kLanes) store(r, j);
+      if (whole < columns) store(r, whole, tail);
+    }
+    if (!out.activation.is_clamp()) ActivateRows(out.activation, out.c, out.ldc, rows, columns);
+  }
+
+  // The pointers of one tile: [tap][pixel]. A tap reads, for the phase's pixel (jy, jx), input
+  // pixel (jy, jx) moved by what it is for pixel (0, 0).
+  static void FillPointers(const ConvArgs& args, int64_t group, const Phase& phase, Range rows,
                            const float* zeros, const float** pointers) noexcept {
     const ConvShape& s = args.shape;
     const DeconvAxis y = DeconvAxis::Y(s), x = DeconvAxis::X(s);
-    const int64_t oy = line % s.out_h;
-    const float* image =
-        args.x + line / s.out_h * s.in_h * s.in_w * s.in_stride + group * s.group_in();
     for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
-      if (!y.has(oy, ky)) continue;
-      const int64_t iy = y.input(oy, ky);
+      if (!y.has(phase.py, ky)) continue;
+      const int64_t to_y = y.input(phase.py, ky);
       for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
-        if (!x.has(pixels.ox, kx)) continue;
-        const int64_t first = x.input(pixels.ox, kx);
-        for (int64_t ix = first; ix < first + pixels.count; ++ix) {
-          const bool inside = iy >= 0 && iy < s.in_h && ix >= 0 && ix < s.in_w;
-          *pointers++ = inside ? image + (iy * s.in_w + ix) * s.in_stride : zeros;
-        }
+        if (!x.has(phase.px, kx)) continue;
+        const int64_t to_x = x.input(phase.px, kx);
+        ForLines(phase, rows, [&](const Line& line, int64_t jx, int64_t count) {
+          const int64_t iy = line.jy + to_y;
+          const bool inside = iy >= 0 && iy < s.in_h;
+          const float* row = args.x + group * s.group_in() +
+                             (line.image * s.in_h + (inside ? iy : 0)) * s.in_w * s.in_stride;
+          for (int64_t ix = jx + to_x; ix < jx + to_x + count; ++ix) {
+            *pointers++ = inside && ix >= 0 && ix < s.in_w ? row + ix * s.in_stride : zeros;
+          }
+        });
       }
     }
   }
