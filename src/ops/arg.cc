@@ -83,6 +83,7 @@ extern constinit const OpDef kArgMax{.name = "ArgMax",
                                      .outputs = {{{"indices"}}},
                                      .infer = InferArg,
                                      .prepare = PrepareArg<true>,
+                                     .grad = kNoSlope,
                                      .quant = kIndex};
 
 extern constinit const OpDef kArgMin{.name = "ArgMin",
@@ -90,6 +91,7 @@ extern constinit const OpDef kArgMin{.name = "ArgMin",
                                      .outputs = {{{"indices"}}},
                                      .infer = InferArg,
                                      .prepare = PrepareArg<false>,
+                                     .grad = kNoSlope,
                                      .quant = kIndex};
 
 }  // namespace pare::ops

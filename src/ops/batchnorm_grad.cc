@@ -86,7 +86,7 @@ extern constinit const OpDef kBatchNormGrad{
     .outputs = {{{"dx"}, {"dscale"}, {"dbias"}, {"dz", Presence::kOptional}}},
     .infer = InferBatchNormGrad,
     .prepare = PrepareBatchNormGrad,
-    .grad = {.none = "it is a gradient itself, and pare has no second ones"},
+    .grad = kSecondOrder,
     .quant = {.keep_float = "gradients are float"},
     .cost = PerElement<16>,
     .accuracy = Accuracy::kRounding};

@@ -188,8 +188,6 @@ constexpr GradRule kGradDifference{.emit = GradDifference, .late_parameters = In
 constexpr GradRule kGradProduct{.emit = GradProduct, .late_parameters = Inputs({0, 1})};
 constexpr GradRule kGradQuotient{.emit = GradQuotient, .late_parameters = Inputs({0, 1})};
 constexpr GradRule kGradPRelu{.emit = GradPRelu, .parameters = Inputs({1})};
-constexpr GradRule kNoSlope{.none = "its result is no smooth number"};
-constexpr GradRule kSecondOrder{.none = "it is a gradient itself, and pare has no second ones"};
 
 constexpr QuantRule kTruth{.keep_float = "it gives truth values, not numbers"};
 constexpr QuantRule kBits{.keep_float = "it computes with bits, not numbers"};

@@ -36,6 +36,12 @@ inline void AddStepIfAny(PrepareContext& context, Step step) {
   if (step.tasks > 0) context.AddStep(step);
 }
 
+// Why there is no gradient, where several records say the same.
+inline constexpr GradRule kNoSlope{.none = "its result is no smooth number"};
+inline constexpr GradRule kIntegers{.none = "it computes with integers"};
+inline constexpr GradRule kSecondOrder{.none =
+                                           "it is a gradient itself, and pare has no second ones"};
+
 // One quantized operand in, one out, by a table of 256 values.
 inline constexpr QuantRule kIntegerUnary{.inputs = {{{Role::kActivation}}}, .integer = true};
 inline constexpr QuantRule kIntegerBinary{.inputs = {{{Role::kActivation}, {Role::kActivation}}},

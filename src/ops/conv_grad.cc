@@ -112,15 +112,14 @@ Cost CostOfWeightGrad(const NodeView& view) {
 
 }  // namespace
 
-extern constinit const OpDef kConvWeightGrad{
-    .name = "pare.ConvWeightGrad",
-    .inputs = {{{"x"}, {"dy"}}},
-    .outputs = {{{"dw"}}},
-    .infer = InferWeightGrad,
-    .prepare = PrepareWeightGrad,
-    .grad = {.none = "it is a gradient itself, and pare has no second ones"},
-    .quant = {.keep_float = "gradients are float"},
-    .cost = CostOfWeightGrad,
-    .accuracy = Accuracy::kRounding};
+extern constinit const OpDef kConvWeightGrad{.name = "pare.ConvWeightGrad",
+                                             .inputs = {{{"x"}, {"dy"}}},
+                                             .outputs = {{{"dw"}}},
+                                             .infer = InferWeightGrad,
+                                             .prepare = PrepareWeightGrad,
+                                             .grad = kSecondOrder,
+                                             .quant = {.keep_float = "gradients are float"},
+                                             .cost = CostOfWeightGrad,
+                                             .accuracy = Accuracy::kRounding};
 
 }  // namespace pare::ops

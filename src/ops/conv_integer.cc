@@ -141,6 +141,7 @@ extern constinit const OpDef kConvInteger{.name = "ConvInteger",
                                           .outputs = {{{"y"}}},
                                           .infer = InferConvInteger,
                                           .prepare = PrepareConvInteger,
+                                          .grad = kIntegers,
                                           .quant = kQuant,
                                           .cost = CostOfConvInteger};
 
@@ -157,6 +158,7 @@ extern constinit const OpDef kQLinearConv{.name = "QLinearConv",
                                           .outputs = {{{"y"}}},
                                           .infer = InferQLinearConv,
                                           .prepare = PrepareQLinearConv,
+                                          .grad = kIntegers,
                                           .quant = kQuant,
                                           .cost = CostOfQLinearConv};
 

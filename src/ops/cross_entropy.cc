@@ -130,7 +130,6 @@ Status PrepareSoftmaxGrad(PrepareContext& context) {
   return {};
 }
 
-constexpr GradRule kNoSecond{.none = "it is a gradient itself, and pare has no second ones"};
 constexpr QuantRule kFloat{.keep_float = "gradients are float"};
 
 }  // namespace
@@ -152,7 +151,7 @@ extern constinit const OpDef kSoftmaxCrossEntropyGrad{
     .outputs = {{{"dlogits"}}},
     .infer = InferSameType,
     .prepare = PrepareCrossEntropyGrad,
-    .grad = kNoSecond,
+    .grad = kSecondOrder,
     .quant = kFloat,
     .cost = PerElement<8>,
     .accuracy = Accuracy::kApproximate};
@@ -163,7 +162,7 @@ extern constinit const OpDef kSoftmaxGrad{.name = "pare.SoftmaxGrad",
                                           .outputs = {{{"dx"}}},
                                           .infer = InferSameType,
                                           .prepare = PrepareSoftmaxGrad,
-                                          .grad = kNoSecond,
+                                          .grad = kSecondOrder,
                                           .quant = kFloat,
                                           .cost = PerElement<4>,
                                           .accuracy = Accuracy::kRounding};

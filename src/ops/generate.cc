@@ -272,6 +272,7 @@ extern constinit const OpDef kRange{.name = "Range",
                                     .outputs = {{{"y"}}},
                                     .infer = InferRange,
                                     .prepare = PrepareRange,
+                                    .grad = {.none = "it counts"},
                                     .quant = kShapes};
 
 extern constinit const OpDef kConstantOfShape{.name = "ConstantOfShape",
@@ -279,6 +280,7 @@ extern constinit const OpDef kConstantOfShape{.name = "ConstantOfShape",
                                               .outputs = {{{"y"}}},
                                               .infer = InferConstantOfShape,
                                               .prepare = PrepareConstantOfShape,
+                                              .grad = {.none = "it reads a shape, not numbers"},
                                               .quant = kShapes};
 
 extern constinit const OpDef kEyeLike{.name = "EyeLike",
@@ -286,6 +288,7 @@ extern constinit const OpDef kEyeLike{.name = "EyeLike",
                                       .outputs = {{{"y"}}},
                                       .infer = InferEyeLike,
                                       .prepare = PrepareEyeLike,
+                                      .grad = {.none = "it reads a shape, not numbers"},
                                       .quant = kShapes};
 
 extern constinit const OpDef kOneHot{.name = "OneHot",
@@ -293,6 +296,7 @@ extern constinit const OpDef kOneHot{.name = "OneHot",
                                      .outputs = {{{"y"}}},
                                      .infer = InferOneHot,
                                      .prepare = PrepareOneHot,
+                                     .grad = kNoSlope,
                                      .quant = kShapes,
                                      .mixed_types = true};
 
@@ -301,6 +305,7 @@ extern constinit const OpDef kSize{.name = "Size",
                                    .outputs = {{{"count"}}},
                                    .infer = InferSize,
                                    .prepare = PrepareSize,
+                                   .grad = {.none = "it reads a shape, not numbers"},
                                    .quant = kShapes};
 
 }  // namespace pare::ops

@@ -73,7 +73,7 @@ extern constinit const OpDef kLayerNormGrad{
     .outputs = {{{"dx"}, {"dscale"}, {"dbias"}}},
     .infer = InferLayerNormGrad,
     .prepare = PrepareLayerNormGrad,
-    .grad = {.none = "it is a gradient itself, and pare has no second ones"},
+    .grad = kSecondOrder,
     .quant = {.keep_float = "gradients are float"},
     .cost = PerElement<16>,
     .accuracy = Accuracy::kRounding};

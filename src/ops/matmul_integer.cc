@@ -142,6 +142,7 @@ extern constinit const OpDef kMatMulInteger{.name = "MatMulInteger",
                                             .outputs = {{{"y"}}},
                                             .infer = InferMatMulInteger,
                                             .prepare = PrepareMatMulInteger,
+                                            .grad = kIntegers,
                                             .quant = kQuant,
                                             .cost = CostOfMatMulInteger};
 
@@ -157,6 +158,7 @@ extern constinit const OpDef kQLinearMatMul{.name = "QLinearMatMul",
                                             .outputs = {{{"y"}}},
                                             .infer = InferQLinearMatMul,
                                             .prepare = PrepareQLinearMatMul,
+                                            .grad = kIntegers,
                                             .quant = kQuant,
                                             .cost = CostOfQLinearMatMul};
 

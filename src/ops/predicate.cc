@@ -83,6 +83,7 @@ Status PrepareIsInf(PrepareContext& context) {
                                      .outputs = {{{"y"}}},    \
                                      .infer = InferPredicate, \
                                      .prepare = Prepare##op,  \
+                                     .grad = kNoSlope,        \
                                      .quant = kNoNumbers,     \
                                      .cost = PerElement<1>};
 PARE_PREDICATE(Not)

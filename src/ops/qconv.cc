@@ -200,6 +200,7 @@ extern constinit const OpDef kQConv{.name = "pare.QConv",
                                     .outputs = {{{"y"}}},
                                     .infer = InferQConv,
                                     .prepare = PrepareQConv,
+                                    .grad = kIntegers,
                                     .quant = {.keep_float = "it is an integer operator"},
                                     .cost = CostOfQConv};
 
@@ -208,6 +209,7 @@ extern constinit const OpDef kQGemm{.name = "pare.QGemm",
                                     .outputs = {{{"y"}}},
                                     .infer = InferQGemm,
                                     .prepare = PrepareQGemm,
+                                    .grad = kIntegers,
                                     .quant = {.keep_float = "it is an integer operator"},
                                     .cost = CostOfQGemm};
 

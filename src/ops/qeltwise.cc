@@ -197,6 +197,7 @@ extern constinit const OpDef kQAdd{.name = "pare.QAdd",
                                    .outputs = {{{"y"}}},
                                    .infer = InferBroadcast,
                                    .prepare = PrepareQAdd,
+                                   .grad = kIntegers,
                                    .quant = kQuant,
                                    .cost = PerElement<4>};
 
@@ -205,6 +206,7 @@ extern constinit const OpDef kQMul{.name = "pare.QMul",
                                    .outputs = {{{"y"}}},
                                    .infer = InferBroadcast,
                                    .prepare = PrepareQMul,
+                                   .grad = kIntegers,
                                    .quant = kQuant,
                                    .cost = PerElement<4>};
 
@@ -213,6 +215,7 @@ extern constinit const OpDef kLut{.name = "pare.Lut",
                                   .outputs = {{{"y"}}},
                                   .infer = InferLut,
                                   .prepare = PrepareLut,
+                                  .grad = kIntegers,
                                   .quant = kQuant,
                                   .cost = PerElement<4>};
 

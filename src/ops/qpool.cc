@@ -76,6 +76,7 @@ extern constinit const OpDef kQAveragePool{.name = "pare.QAveragePool",
                                            .outputs = {{{"y"}}},
                                            .infer = InferPool,
                                            .prepare = PrepareQAveragePool,
+                                           .grad = kIntegers,
                                            .quant = {.keep_float = "it is an integer operator"},
                                            .cost = CostOfPool};
 
@@ -85,6 +86,7 @@ extern constinit const OpDef kQGlobalAveragePool{
     .outputs = {{{"y"}}},
     .infer = InferGlobalPool,
     .prepare = PrepareQGlobalAveragePool,
+    .grad = kIntegers,
     .quant = {.keep_float = "it is an integer operator"},
     .cost = CostOfGlobalPool};
 

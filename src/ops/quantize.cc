@@ -250,6 +250,7 @@ extern constinit const OpDef kQuantizeLinear{
     .outputs = {{{"y"}}},
     .infer = InferQuantize,
     .prepare = PrepareQuantize,
+    .grad = kNoSlope,
     .quant = kQuant,
     .cost = PerElement<4>};
 
@@ -259,6 +260,7 @@ extern constinit const OpDef kDequantizeLinear{
     .outputs = {{{"y"}}},
     .infer = InferDequantize,
     .prepare = PrepareDequantize,
+    .grad = kIntegers,
     .quant = kQuant,
     .cost = PerElement<4>};
 
@@ -267,6 +269,7 @@ extern constinit const OpDef kDynamicQuantizeLinear{.name = "DynamicQuantizeLine
                                                     .outputs = {{{"y"}, {"scale"}, {"zero_point"}}},
                                                     .infer = InferDynamic,
                                                     .prepare = PrepareDynamic,
+                                                    .grad = kNoSlope,
                                                     .quant = kQuant,
                                                     .cost = PerElement<4>};
 

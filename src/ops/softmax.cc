@@ -135,7 +135,7 @@ extern constinit const OpDef kHardmax{.name = "Hardmax",
                                       .outputs = {{{"y"}}},
                                       .infer = InferSoftmax,
                                       .prepare = PrepareHardmax,
-                                      .grad = {.none = "its result is no smooth number"},
+                                      .grad = kNoSlope,
                                       .quant = {.keep_float = "it is compared, not computed with"},
                                       .cost = PerElement<8>};
 
