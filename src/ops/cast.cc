@@ -58,6 +58,13 @@ Status InferCastLike(InferContext& context) { return InferTo(context, context.dt
 constexpr QuantRule kQuant{.inputs = {{{Role::kActivation}}},
                            .keep_float = "it changes the element type itself"};
 
+// Between floats; integers have no gradient that could arrive here.
+Status GradCast(GradContext& g) {
+  g.gives(0, g.emit().Add("Cast", {g.dy()},
+                          {{"to", static_cast<int64_t>(DTypeToOnnx(g.input(0).dtype))}}));
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kCast{.name = "Cast",
@@ -65,6 +72,7 @@ extern constinit const OpDef kCast{.name = "Cast",
                                    .outputs = {{{"y"}}},
                                    .infer = InferCast,
                                    .prepare = PrepareCast,
+                                   .grad = {.emit = GradCast},
                                    .quant = kQuant,
                                    .cost = PerElement<1>};
 
@@ -73,6 +81,7 @@ extern constinit const OpDef kCastLike{.name = "CastLike",
                                        .outputs = {{{"y"}}},
                                        .infer = InferCastLike,
                                        .prepare = PrepareCast,
+                                       .grad = {.emit = GradCast},
                                        .quant = kQuant,
                                        .cost = PerElement<1>,
                                        .mixed_types = true};

@@ -1,5 +1,6 @@
 // Clip: y = min(max(x, min), max). The limits are inputs and may be computed.
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/nest.h"
 #include "ops/optional_input.h"
 #include "ops/unary.h"
@@ -55,6 +56,24 @@ Status PrepareClip(PrepareContext& context) {
   return {};
 }
 
+// At a limit itself x still moves y.
+Status GradClip(GradContext& g) {
+  const Var zero = g.emit().Scalar(0), lo = g.in(1), hi = g.in(2);
+  Var dx = g.dy();
+  if (lo) {
+    const Var below = Less(g.in(0), lo);
+    if (g.wants(1)) g.gives(1, Where(below, dx, zero));
+    dx = Where(below, zero, dx);
+  }
+  if (hi) {
+    const Var above = Less(hi, g.in(0));
+    if (g.wants(2)) g.gives(2, Where(above, dx, zero));
+    dx = Where(above, zero, dx);
+  }
+  g.gives(0, dx);
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kClip{
@@ -63,6 +82,7 @@ extern constinit const OpDef kClip{
     .outputs = {{{"y"}}},
     .infer = InferSameType,
     .prepare = PrepareClip,
+    .grad = {.emit = GradClip},
     .quant = kIntegerUnary,
     .cost = PerElement<2>};
 

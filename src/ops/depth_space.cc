@@ -1,6 +1,7 @@
 // DepthToSpace and SpaceToDepth: blocks of pixels against channels. Both are a transpose of the
 // input seen with six axes.
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/move.h"
 #include "ops/window.h"
 
@@ -60,30 +61,57 @@ Status Infer(InferContext& context, bool grow) {
 Status InferDepthToSpace(InferContext& context) { return Infer(context, true); }
 Status InferSpaceToDepth(InferContext& context) { return Infer(context, false); }
 
-Status PrepareDepthToSpace(PrepareContext& context) {
-  PARE_ASSIGN(const int64_t b, BlockOf(context));
-  const std::string mode = context.attrs().s("mode", "DCR");
+// The input seen with six axes, and the order in which they form the output.
+struct Blocks {
+  Dims axes;
+  std::vector<int> order;
+};
+
+Result<Blocks> DepthToSpaceBlocks(const NodeView& view) {
+  PARE_ASSIGN(const int64_t b, BlockOf(view));
+  const std::string mode = view.attrs().s("mode", "DCR");
   if (mode != "DCR" && mode != "CRD") return Invalid(Text("mode is \"", mode, "\""));
   const bool depth_first = mode == "DCR";
-  const Dims x = context.shape(0);
-  if (LayoutOf(context).channels_last) {
+  const Dims x = view.input(0).dims();
+  if (LayoutOf(view).channels_last) {
     const int64_t c = x[3] / (b * b);
-    return depth_first
-               ? PreparePermutation(context, {x[0], x[1], x[2], b, b, c}, {0, 1, 3, 2, 4, 5})
-               : PreparePermutation(context, {x[0], x[1], x[2], c, b, b}, {0, 1, 4, 2, 5, 3});
+    return depth_first ? Blocks{{x[0], x[1], x[2], b, b, c}, {0, 1, 3, 2, 4, 5}}
+                       : Blocks{{x[0], x[1], x[2], c, b, b}, {0, 1, 4, 2, 5, 3}};
   }
   const int64_t c = x[1] / (b * b);
-  return depth_first ? PreparePermutation(context, {x[0], b, b, c, x[2], x[3]}, {0, 3, 4, 1, 5, 2})
-                     : PreparePermutation(context, {x[0], c, b, b, x[2], x[3]}, {0, 1, 4, 2, 5, 3});
+  return depth_first ? Blocks{{x[0], b, b, c, x[2], x[3]}, {0, 3, 4, 1, 5, 2}}
+                     : Blocks{{x[0], c, b, b, x[2], x[3]}, {0, 1, 4, 2, 5, 3}};
 }
 
-Status PrepareSpaceToDepth(PrepareContext& context) {
-  PARE_ASSIGN(const int64_t b, BlockOf(context));
-  const Dims x = context.shape(0);
-  if (LayoutOf(context).channels_last) {
-    return PreparePermutation(context, {x[0], x[1] / b, b, x[2] / b, b, x[3]}, {0, 1, 3, 2, 4, 5});
+Result<Blocks> SpaceToDepthBlocks(const NodeView& view) {
+  PARE_ASSIGN(const int64_t b, BlockOf(view));
+  const Dims x = view.input(0).dims();
+  if (LayoutOf(view).channels_last) {
+    return Blocks{{x[0], x[1] / b, b, x[2] / b, b, x[3]}, {0, 1, 3, 2, 4, 5}};
   }
-  return PreparePermutation(context, {x[0], x[1], x[2] / b, b, x[3] / b, b}, {0, 3, 5, 1, 2, 4});
+  return Blocks{{x[0], x[1], x[2] / b, b, x[3] / b, b}, {0, 3, 5, 1, 2, 4}};
+}
+
+using ReadBlocks = Result<Blocks> (*)(const NodeView&);
+
+template <ReadBlocks kRead>
+Status PrepareBlocks(PrepareContext& context) {
+  PARE_ASSIGN(const Blocks blocks, kRead(context));
+  return PreparePermutation(context, blocks.axes, blocks.order);
+}
+
+// The six axes of dy, back in the order of the input's.
+template <ReadBlocks kRead>
+Status GradBlocks(GradContext& g) {
+  PARE_ASSIGN(const Blocks blocks, kRead(g));
+  Dims permuted;
+  std::vector<int64_t> inverse(blocks.order.size());
+  for (size_t i = 0; i < inverse.size(); ++i) {
+    permuted.push_back(blocks.axes[blocks.order[i]]);
+    inverse[blocks.order[i]] = static_cast<int64_t>(i);
+  }
+  g.gives(0, Reshape(Transpose(Reshape(g.dy(), permuted), inverse), g.in_shape(0)));
+  return {};
 }
 
 }  // namespace
@@ -92,14 +120,16 @@ extern constinit const OpDef kDepthToSpace{.name = "DepthToSpace",
                                            .inputs = {{{"x"}}},
                                            .outputs = {{{"y"}}},
                                            .infer = InferDepthToSpace,
-                                           .prepare = PrepareDepthToSpace,
+                                           .prepare = PrepareBlocks<DepthToSpaceBlocks>,
+                                           .grad = {.emit = GradBlocks<DepthToSpaceBlocks>},
                                            .quant = kSameScaleRule};
 
 extern constinit const OpDef kSpaceToDepth{.name = "SpaceToDepth",
                                            .inputs = {{{"x"}}},
                                            .outputs = {{{"y"}}},
                                            .infer = InferSpaceToDepth,
-                                           .prepare = PrepareSpaceToDepth,
+                                           .prepare = PrepareBlocks<SpaceToDepthBlocks>,
+                                           .grad = {.emit = GradBlocks<SpaceToDepthBlocks>},
                                            .quant = kSameScaleRule};
 
 }  // namespace pare::ops

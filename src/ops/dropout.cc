@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/move.h"
 
 namespace pare::ops {
@@ -44,6 +45,11 @@ Status PrepareDropout(PrepareContext& context) {
   return {};
 }
 
+Status GradDropout(GradContext& g) {
+  g.gives(0, g.dy());
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kDropout{
@@ -52,6 +58,7 @@ extern constinit const OpDef kDropout{
     .outputs = {{{"y"}, {"mask", Presence::kOptional}}},
     .infer = InferDropout,
     .prepare = PrepareDropout,
+    .grad = {.emit = GradDropout},
     .quant = kSameScaleRule,
     .mixed_types = true};
 

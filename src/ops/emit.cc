@@ -1,5 +1,6 @@
 #include "ops/emit.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace pare::ops {
@@ -145,6 +146,30 @@ Var SliceAxis(Var x, int64_t axis, int64_t begin, int64_t end) {
   if (!x) return {};
   Emitter& emit = x.emitter();
   return emit.Add("Slice", {x, emit.Ints({begin}), emit.Ints({end}), emit.Ints({axis})});
+}
+
+Var PadZeros(Var x, const Dims& begins, const Dims& ends) {
+  if (!x) return {};
+  Dims pads = begins;
+  pads.insert(pads.end(), ends.begin(), ends.end());
+  if (std::count(pads.begin(), pads.end(), 0) == std::ssize(pads)) return x;
+  return x.emitter().Add("Pad", {x, x.emitter().Ints(pads)});
+}
+
+// As ScatterND, whose slices are those of the first axis.
+Var SumAt(Var x, Var indices, int64_t axis, int64_t size) {
+  if (!x || !indices) return {};
+  std::vector<int64_t> swap(x.rank());
+  std::iota(swap.begin(), swap.end(), 0);
+  std::swap(swap[0], swap[axis]);
+  const auto axis_first = [&](Var of) { return axis == 0 ? of : Transpose(of, swap); };
+  const Var slices = axis_first(x);
+  Dims shape = slices.dims();
+  shape[0] = size;
+  Emitter& emit = x.emitter();
+  return axis_first(
+      emit.Add("ScatterND", {emit.Full(shape, 0), Reshape(indices, {indices.dims()[0], 1}), slices},
+               {{"reduction", std::string("add")}}));
 }
 
 Var LogSoftmax(Var x, int64_t axis) {

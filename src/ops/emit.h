@@ -107,5 +107,10 @@ Var Concat(const std::vector<Var>& parts, int64_t axis);
 // x[…, begin:end, …] along one axis.
 Var SliceAxis(Var x, int64_t axis, int64_t begin, int64_t end);
 Var LogSoftmax(Var x, int64_t axis);
+// Zeros before and behind each axis; a negative number cuts elements off.
+Var PadZeros(Var x, const Dims& begins, const Dims& ends);
+// Zeros of `size` along the axis, to which each slice of x is added at its index. The indices are
+// one-dimensional.
+Var SumAt(Var x, Var indices, int64_t axis, int64_t size);
 
 }  // namespace pare::ops

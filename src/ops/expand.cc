@@ -86,6 +86,24 @@ Status GradExpand(GradContext& context) {
   return {};
 }
 
+// Each axis becomes two, and the repeats are summed.
+Status GradTile(GradContext& g) {
+  const Dims in = g.in_shape(0), out = g.out_shape();
+  Dims apart;
+  std::vector<int64_t> repeats;
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (in[i] == 0 || out[i] == 0) return Unsupported("it repeats no elements");
+    if (out[i] != in[i]) {
+      repeats.push_back(std::ssize(apart));
+      apart.push_back(out[i] / in[i]);
+    }
+    apart.push_back(in[i]);
+  }
+  const Var dy = Reshape(g.dy(), apart);
+  g.gives(0, Reshape(repeats.empty() ? dy : ReduceSum(dy, repeats), in));
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kExpand{.name = "Expand",
@@ -101,6 +119,7 @@ extern constinit const OpDef kTile{.name = "Tile",
                                    .outputs = {{{"y"}}},
                                    .infer = InferTile,
                                    .prepare = PrepareTile,
+                                   .grad = {.emit = GradTile},
                                    .quant = kSameScaleRule};
 
 }  // namespace pare::ops

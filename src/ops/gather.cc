@@ -3,6 +3,7 @@
 
 #include "kernels/kernel.h"
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/index.h"
 #include "ops/nest.h"
 
@@ -83,6 +84,17 @@ Status PrepareGather(PrepareContext& context) {
   return {};
 }
 
+// The indices as one axis, along which the slices of dy are summed where they were picked.
+Status GradGather(GradContext& g) {
+  const Dims in = g.in_shape(0);
+  PARE_ASSIGN(const int axis, NormalizeAxis(g.attrs().i("axis", 0), g.input(0).rank()));
+  Dims picked = in;
+  picked[axis] = Count(g.in_shape(1));
+  const Var indices = Reshape(g.in(1), {picked[axis]});
+  g.gives(0, SumAt(Reshape(g.dy(), picked), indices, axis, in[axis]));
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kGather{.name = "Gather",
@@ -90,6 +102,7 @@ extern constinit const OpDef kGather{.name = "Gather",
                                      .outputs = {{{"y"}}},
                                      .infer = InferGather,
                                      .prepare = PrepareGather,
+                                     .grad = {.emit = GradGather, .parameters = Inputs({0})},
                                      .quant = kSameScaleRule};
 
 }  // namespace pare::ops

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/index.h"
 #include "ops/nest.h"
 
@@ -141,6 +142,36 @@ Status PrepareGatherND(PrepareContext& context) {
   return {};
 }
 
+Status GradGatherElements(GradContext& g) {
+  g.gives(0, g.emit().Add("ScatterElements", {g.emit().Full(g.in_shape(0), 0), g.in(1), g.dy()},
+                          {{"axis", g.attrs().i("axis", 0)}, {"reduction", std::string("add")}}));
+  return {};
+}
+
+// Coordinates that begin with those of the batch, which GatherND counts through by itself.
+Var WithBatch(Var indices, int64_t batch) {
+  if (batch == 0) return indices;
+  const Dims shape = indices.dims();
+  const Dims tuples(shape.begin(), shape.end() - 1), steps = DenseSteps(tuples);
+  Dims all = tuples;
+  all.push_back(batch);
+  std::vector<int64_t> counted;
+  for (int64_t i = 0; i < Count(tuples); ++i) {
+    for (int64_t axis = 0; axis < batch; ++axis) counted.push_back(i / steps[axis] % tuples[axis]);
+  }
+  Emitter& emit = indices.emitter();
+  const Var wide =
+      emit.Add("Cast", {indices}, {{"to", static_cast<int64_t>(DTypeToOnnx(DType::kI64))}});
+  return Concat({emit.Constant(Tensor::Of<int64_t>(all, counted)), wide}, -1);
+}
+
+Status GradGatherND(GradContext& g) {
+  const Var indices = WithBatch(g.in(1), g.attrs().i("batch_dims", 0));
+  g.gives(0, g.emit().Add("ScatterND", {g.emit().Full(g.in_shape(0), 0), indices, g.dy()},
+                          {{"reduction", std::string("add")}}));
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kGatherElements{.name = "GatherElements",
@@ -148,6 +179,7 @@ extern constinit const OpDef kGatherElements{.name = "GatherElements",
                                              .outputs = {{{"y"}}},
                                              .infer = InferGatherElements,
                                              .prepare = PrepareGatherElements,
+                                             .grad = {.emit = GradGatherElements},
                                              .quant = kSameScaleRule};
 
 extern constinit const OpDef kGatherND{.name = "GatherND",
@@ -155,6 +187,7 @@ extern constinit const OpDef kGatherND{.name = "GatherND",
                                        .outputs = {{{"y"}}},
                                        .infer = InferGatherND,
                                        .prepare = PrepareGatherND,
+                                       .grad = {.emit = GradGatherND},
                                        .quant = kSameScaleRule};
 
 }  // namespace pare::ops

@@ -7,6 +7,23 @@ namespace pare::ops {
 using graph::Dim;
 using graph::Shape;
 
+Result<std::vector<int64_t>> NodeView::Ints(int i, std::string_view what) const {
+  PARE_ASSIGN(const Tensor* tensor, Constant(i, what));
+  auto values = ToInt64s(*tensor);
+  if (!values) return Fail(values.error().at(what));
+  return *values;
+}
+
+Result<const Tensor*> NodeView::Constant(int i, std::string_view what) const {
+  const Tensor* tensor = constant(i);
+  if (!tensor) {
+    return Unsupported(
+        Text("its input \"", what, "\" is computed while the model runs, and pare needs it before"),
+        "simplify the model where it is exported, so that shapes don't depend on the data");
+  }
+  return tensor;
+}
+
 std::optional<std::vector<int64_t>> InferContext::ints(int i) const {
   const Tensor* tensor = constant(i);
   if (!tensor) return std::nullopt;

@@ -37,6 +37,10 @@ class NodeView {
   const Tensor* constant(int i) const {
     return has_input(i) && graph_.is_constant(node_.inputs[i]) ? &input_value(i).data : nullptr;
   }
+  // The integers of an input that must be constant; the error names the operand.
+  Result<std::vector<int64_t>> Ints(int i, std::string_view what) const;
+  // The constant of an input that must be one.
+  Result<const Tensor*> Constant(int i, std::string_view what) const;
 
  protected:
   const graph::Graph& graph_;

@@ -4,6 +4,7 @@
 #include "kernels/move/move.h"
 #include "ops/common.h"
 #include "ops/dim_arithmetic.h"
+#include "ops/grad.h"
 #include "ops/move.h"
 #include "ops/optional_input.h"
 
@@ -108,7 +109,7 @@ Status PrepareConstant(PrepareContext& context, const Pads& pads) {
   return AddMoveStep(context, bytes, {std::move(part)});
 }
 
-enum class Mode { kReflect, kEdge, kWrap };
+enum class Mode : uint8_t { kConstant, kReflect, kEdge, kWrap };
 
 // Which element of [0, size) stands at `i`, which may be outside.
 int64_t Mirror(Mode mode, int64_t i, int64_t size) {
@@ -181,20 +182,61 @@ Status PrepareMirror(PrepareContext& context, const Pads& pads, Mode mode) {
   return {};
 }
 
-Status PreparePad(PrepareContext& context) {
-  PARE_ASSIGN(const auto values, context.Ints(1, "pads"));
-  std::optional<std::vector<int64_t>> axes;
-  if (context.has_input(3)) {
-    PARE_ASSIGN(axes, context.Ints(3, "axes"));
-  }
-  const int rank = static_cast<int>(context.shape(0).size());
-  PARE_ASSIGN(const Pads pads, PadsOf(rank, values, axes));
-  const std::string mode = context.attrs().s("mode", "constant");
-  if (mode == "constant") return PrepareConstant(context, pads);
-  if (mode == "reflect") return PrepareMirror(context, pads, Mode::kReflect);
-  if (mode == "edge") return PrepareMirror(context, pads, Mode::kEdge);
-  if (mode == "wrap") return PrepareMirror(context, pads, Mode::kWrap);
+Result<Mode> ModeOf(const graph::Attrs& attrs) {
+  const std::string mode = attrs.s("mode", "constant");
+  if (mode == "constant") return Mode::kConstant;
+  if (mode == "reflect") return Mode::kReflect;
+  if (mode == "edge") return Mode::kEdge;
+  if (mode == "wrap") return Mode::kWrap;
   return Invalid(Text("mode is \"", mode, "\""));
+}
+
+Result<Pads> ReadPads(const NodeView& view) {
+  PARE_ASSIGN(const auto values, view.Ints(1, "pads"));
+  std::optional<std::vector<int64_t>> axes;
+  if (view.has_input(3)) {
+    PARE_ASSIGN(axes, view.Ints(3, "axes"));
+  }
+  return PadsOf(view.input(0).rank(), values, axes);
+}
+
+Status PreparePad(PrepareContext& context) {
+  PARE_ASSIGN(const Pads pads, ReadPads(context));
+  PARE_ASSIGN(const Mode mode, ModeOf(context.attrs()));
+  if (mode == Mode::kConstant) return PrepareConstant(context, pads);
+  return PrepareMirror(context, pads, mode);
+}
+
+// Of constants: what was added is cut off. The rest of dy goes to the value.
+void GradConstant(GradContext& g, const Pads& pads) {
+  Dims begins, ends;
+  for (int64_t pad : pads.begin) begins.push_back(-pad);
+  for (int64_t pad : pads.end) ends.push_back(-pad);
+  const Var dx = PadZeros(g.dy(), begins, ends);
+  g.gives(0, dx);
+  if (g.has_input(2) && g.wants(2)) {
+    g.gives(2, ReduceSum(g.dy(), {}, KeepDims::kNo) - ReduceSum(dx, {}, KeepDims::kNo));
+  }
+}
+
+// Axis by axis, each element of dy goes where its number was read.
+Status GradPad(GradContext& g) {
+  PARE_ASSIGN(const Pads pads, ReadPads(g));
+  PARE_ASSIGN(const Mode mode, ModeOf(g.attrs()));
+  if (mode == Mode::kConstant) {
+    GradConstant(g, pads);
+    return {};
+  }
+  const Dims in = g.in_shape(0), out = g.out_shape();
+  Var dx = g.dy();
+  for (size_t axis = 0; axis < in.size(); ++axis) {
+    if (pads.begin[axis] == 0 && pads.end[axis] == 0) continue;
+    std::vector<int64_t> from(out[axis]);
+    for (int64_t i = 0; i < out[axis]; ++i) from[i] = Mirror(mode, i - pads.begin[axis], in[axis]);
+    dx = SumAt(dx, g.emit().Ints(from), static_cast<int64_t>(axis), in[axis]);
+  }
+  g.gives(0, dx);
+  return {};
 }
 
 }  // namespace
@@ -205,6 +247,7 @@ extern constinit const OpDef kPad{
     .outputs = {{{"y"}}},
     .infer = InferPad,
     .prepare = PreparePad,
+    .grad = {.emit = GradPad},
     .quant = kSameScaleRule};
 
 }  // namespace pare::ops

@@ -1,6 +1,7 @@
 // Pow: y = a^b, of a's type. The exponents that models really have (½, 2 …) need no power function.
 #include "ops/binary.h"
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/nest.h"
 #include "ops/unary.h"
 
@@ -57,6 +58,18 @@ Status PreparePow(PrepareContext& context) {
 
 Status InferPow(InferContext& context) { return InferBroadcast(context); }
 
+// da = dy · b · a^(b − 1),  db = dy · y · ln a, which is 0 where a has no logarithm
+Status GradPow(GradContext& g) {
+  const Var a = g.in(0), dy = g.dy();
+  const Var b = g.input(1).dtype == g.input(0).dtype ? g.in(1) : ToF32(g.in(1));
+  if (g.wants(0)) g.gives(0, dy * b * g.emit().Add("Pow", {a, b - 1.0f}));
+  if (g.wants(1)) {
+    const Var zero = g.emit().Scalar(0);
+    g.gives(1, Where(Less(zero, a), dy * g.out() * Log(a), zero));
+  }
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kPow{
@@ -65,6 +78,7 @@ extern constinit const OpDef kPow{
     .outputs = {{{"y"}}},
     .infer = InferPow,
     .prepare = PreparePow,
+    .grad = {.emit = GradPow},
     .quant = {.inputs = {{{Role::kActivation}}}, .keep_float = "powers need more than 8 bits"},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kApproximate,

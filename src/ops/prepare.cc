@@ -45,23 +45,6 @@ Result<std::shared_ptr<const std::byte>> PackCache::Get(
 
 size_t PackCache::bytes() const { return *bytes_; }
 
-Result<std::vector<int64_t>> PrepareContext::Ints(int i, std::string_view what) const {
-  PARE_ASSIGN(const Tensor* tensor, Constant(i, what));
-  auto values = ToInt64s(*tensor);
-  if (!values) return Fail(values.error().at(what));
-  return *values;
-}
-
-Result<const Tensor*> PrepareContext::Constant(int i, std::string_view what) const {
-  const Tensor* tensor = constant(i);
-  if (!tensor) {
-    return Unsupported(
-        Text("its input \"", what, "\" is computed while the model runs, and pare needs it before"),
-        "simplify the model where it is exported, so that shapes don't depend on the data");
-  }
-  return tensor;
-}
-
 Result<const std::byte*> PrepareContext::Pack(std::initializer_list<int> operands,
                                               std::string_view format, size_t bytes,
                                               PackCache::Fill fill) {

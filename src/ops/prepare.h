@@ -108,10 +108,6 @@ class PrepareContext : public NodeView {
   Dims shape(int i) const { return input(i).dims(); }
   DType output_dtype(int i = 0) const { return output(i).dtype; }
   Dims output_shape(int i = 0) const { return output(i).dims(); }
-  // The integers of an input that must be constant; the error names the operand.
-  Result<std::vector<int64_t>> Ints(int i, std::string_view what) const;
-  // The constant of an input that must be one.
-  Result<const Tensor*> Constant(int i, std::string_view what) const;
 
   // A copy of `state` that lives as long as the plan.
   template <typename T>

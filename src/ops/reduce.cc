@@ -205,9 +205,7 @@ struct Reduced {
   Dims kept;  // the result's shape with those axes
   int64_t each = 1;
 
-  explicit Reduced(GradContext& g) : kept(g.in_shape(0)) {
-    std::vector<int64_t> axes;
-    if (g.has_input(1)) axes = ToInt64s(g.input_value(1).data).value_or(std::vector<int64_t>());
+  Reduced(const GradContext& g, const std::vector<int64_t>& axes) : kept(g.in_shape(0)) {
     if (KeepsAll(g, axes)) return;
     const int rank = g.input(0).rank();
     for (int i = 0; i < rank; ++i) {
@@ -223,8 +221,11 @@ struct Reduced {
 using ReduceGradient = Var (*)(Var x, Var y, Var dy, float each);
 template <ReduceGradient kGradient>
 Status GradReduce(GradContext& g) {
-  if (g.has_input(1) && !g.constant(1)) return Unsupported("its axes are computed");
-  const Reduced reduced(g);
+  std::vector<int64_t> axes;
+  if (g.has_input(1)) {
+    PARE_ASSIGN(axes, g.Ints(1, "axes"));
+  }
+  const Reduced reduced(g, axes);
   g.gives(0, ExpandTo(kGradient(g.in(0), reduced(g.out()), reduced(g.dy()),
                                 static_cast<float>(reduced.each)),
                       g.in_shape(0)));

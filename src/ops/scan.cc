@@ -3,6 +3,7 @@
 
 #include "kernels/number.h"
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/nest.h"
 #include "ops/optional_input.h"
 
@@ -150,6 +151,22 @@ Status PrepareReverseSequence(PrepareContext& context) {
   return {};
 }
 
+// x[i] is in all sums that come later.
+Status GradCumSum(GradContext& g) {
+  g.gives(0, g.emit().Add("CumSum", {g.dy(), g.in(1)},
+                          {{"exclusive", g.attrs().i("exclusive", 0)},
+                           {"reverse", static_cast<int64_t>(g.attrs().i("reverse", 0) == 0)}}));
+  return {};
+}
+
+// The operator itself: what it drops has no gradient, and turning round twice is no turn.
+Status GradOfItself(GradContext& g) {
+  std::vector<Var> inputs{g.dy()};
+  if (g.has_input(1)) inputs.push_back(g.in(1));
+  g.gives(0, g.emit().Add(g.node().op, inputs, g.attrs()));
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kCumSum{
@@ -158,6 +175,7 @@ extern constinit const OpDef kCumSum{
     .outputs = {{{"y"}}},
     .infer = InferSameType,
     .prepare = PrepareCumSum,
+    .grad = {.emit = GradCumSum},
     .quant = {.inputs = {{{Role::kActivation}}}, .keep_float = "its sums need more than 8 bits"},
     .cost = PerElement<1>,
     .accuracy = Accuracy::kRounding};
@@ -168,6 +186,7 @@ extern constinit const OpDef kTrilu{
     .outputs = {{{"y"}}},
     .infer = InferSameType,
     .prepare = PrepareTrilu,
+    .grad = {.emit = GradOfItself},
     .quant = {.inputs = {{{Role::kActivation}}}, .keep_float = "it is met in masks only"}};
 
 extern constinit const OpDef kReverseSequence{.name = "ReverseSequence",
@@ -175,6 +194,7 @@ extern constinit const OpDef kReverseSequence{.name = "ReverseSequence",
                                               .outputs = {{{"y"}}},
                                               .infer = InferSameType,
                                               .prepare = PrepareReverseSequence,
+                                              .grad = {.emit = GradOfItself},
                                               .quant = kSameScaleRule};
 
 }  // namespace pare::ops

@@ -5,6 +5,7 @@
 
 #include "kernels/number.h"
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/index.h"
 #include "ops/move.h"
 
@@ -191,6 +192,28 @@ Status PrepareScatterND(PrepareContext& context) {
 constexpr QuantRule kScatter{.inputs = {{{Role::kActivation}, {}, {Role::kActivation}}},
                              .keep_float = "x and the updates would need the same scale"};
 
+// What was replaced has no gradient any more; what was added to keeps it. The updates' gradient is
+// picked from where they went.
+Status GradScatter(GradContext& g, const std::string& scatter, const std::string& gather,
+                   const graph::Attrs& attrs) {
+  PARE_ASSIGN(const Reduction reduction, ReductionOf(g.attrs()));
+  if (reduction != Reduction::kNone && reduction != Reduction::kAdd) {
+    return Unsupported("only the reductions none and add have one");
+  }
+  Emitter& emit = g.emit();
+  if (reduction == Reduction::kAdd) {
+    g.gives(0, g.dy());
+  } else if (g.wants(0)) {
+    g.gives(0, emit.Add(scatter, {g.dy(), g.in(1), emit.Full(g.in_shape(2), 0)}, attrs));
+  }
+  if (g.wants(2)) g.gives(2, emit.Add(gather, {g.dy(), g.in(1)}, attrs));
+  return {};
+}
+Status GradScatterElements(GradContext& g) {
+  return GradScatter(g, "ScatterElements", "GatherElements", {{"axis", g.attrs().i("axis", 0)}});
+}
+Status GradScatterND(GradContext& g) { return GradScatter(g, "ScatterND", "GatherND", {}); }
+
 }  // namespace
 
 extern constinit const OpDef kScatterElements{.name = "ScatterElements",
@@ -198,6 +221,7 @@ extern constinit const OpDef kScatterElements{.name = "ScatterElements",
                                               .outputs = {{{"y"}}},
                                               .infer = InferSameType,
                                               .prepare = PrepareScatterElements,
+                                              .grad = {.emit = GradScatterElements},
                                               .quant = kScatter};
 
 extern constinit const OpDef kScatterND{.name = "ScatterND",
@@ -205,6 +229,7 @@ extern constinit const OpDef kScatterND{.name = "ScatterND",
                                         .outputs = {{{"y"}}},
                                         .infer = InferSameType,
                                         .prepare = PrepareScatterND,
+                                        .grad = {.emit = GradScatterND},
                                         .quant = kScatter};
 
 }  // namespace pare::ops

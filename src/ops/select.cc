@@ -3,6 +3,7 @@
 
 #include "kernels/number.h"
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/move.h"
 
 namespace pare::ops {
@@ -192,6 +193,26 @@ Status PrepareCompress(PrepareContext& context) {
 constexpr QuantRule kSelected{.inputs = {{{Role::kActivation}}},
                               .keep_float = "it chooses by exact order"};
 
+Status GradTopK(GradContext& g) {
+  g.gives(0, g.emit().Add("ScatterElements", {g.emit().Full(g.in_shape(0), 0), g.saved(1), g.dy()},
+                          {{"axis", g.attrs().i("axis", -1)}}));
+  return {};
+}
+
+Status GradCompress(GradContext& g) {
+  PARE_ASSIGN(const Tensor* condition, g.Constant(1, "condition"));
+  const Dims in = g.in_shape(0);
+  PARE_ASSIGN(const auto axis, CompressAxis(g, g.input(0).rank()));
+  std::vector<int64_t> chosen;
+  for (int64_t i = 0; i < condition->count(); ++i) {
+    if (condition->as<bool>()[i]) chosen.push_back(i);
+  }
+  const Var dx =
+      SumAt(g.dy(), g.emit().Ints(chosen), axis.value_or(0), axis ? in[*axis] : Count(in));
+  g.gives(0, Reshape(dx, in));
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kTopK{.name = "TopK",
@@ -199,6 +220,7 @@ extern constinit const OpDef kTopK{.name = "TopK",
                                    .outputs = {{{"values"}, {"indices"}}},
                                    .infer = InferTopK,
                                    .prepare = PrepareTopK,
+                                   .grad = {.emit = GradTopK},
                                    .quant = kSelected};
 
 extern constinit const OpDef kCompress{.name = "Compress",
@@ -206,6 +228,7 @@ extern constinit const OpDef kCompress{.name = "Compress",
                                        .outputs = {{{"y"}}},
                                        .infer = InferCompress,
                                        .prepare = PrepareCompress,
+                                       .grad = {.emit = GradCompress},
                                        .quant = kSameScaleRule};
 
 extern constinit const OpDef kNonZero{.name = "NonZero",
@@ -213,6 +236,7 @@ extern constinit const OpDef kNonZero{.name = "NonZero",
                                       .outputs = {{{"indices"}}},
                                       .infer = InferNonZero,
                                       .prepare = PrepareNonZero,
+                                      .grad = kNoSlope,
                                       .quant = kSelected};
 
 }  // namespace pare::ops

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/move.h"
 
 namespace pare::ops {
@@ -126,18 +127,23 @@ Status InferSlice(InferContext& context) {
   return {};
 }
 
+// The ranges of a node whose bounds are known.
+Result<std::vector<Range>> ReadRanges(const NodeView& view) {
+  PARE_ASSIGN(const auto starts, view.Ints(1, "starts"));
+  PARE_ASSIGN(const auto ends, view.Ints(2, "ends"));
+  std::optional<std::vector<int64_t>> axes, steps;
+  if (view.has_input(3)) {
+    PARE_ASSIGN(axes, view.Ints(3, "axes"));
+  }
+  if (view.has_input(4)) {
+    PARE_ASSIGN(steps, view.Ints(4, "steps"));
+  }
+  return Ranges(view.input(0).rank(), starts, ends, axes, steps);
+}
+
 Status PrepareSlice(PrepareContext& context) {
   const Dims in = context.shape(0), out = context.output_shape();
-  PARE_ASSIGN(const auto starts, context.Ints(1, "starts"));
-  PARE_ASSIGN(const auto ends, context.Ints(2, "ends"));
-  std::optional<std::vector<int64_t>> axes, steps;
-  if (context.has_input(3)) {
-    PARE_ASSIGN(axes, context.Ints(3, "axes"));
-  }
-  if (context.has_input(4)) {
-    PARE_ASSIGN(steps, context.Ints(4, "steps"));
-  }
-  PARE_ASSIGN(const auto ranges, Ranges(static_cast<int>(in.size()), starts, ends, axes, steps));
+  PARE_ASSIGN(const auto ranges, ReadRanges(context));
   const Dims in_steps = DenseSteps(in);
   Dims from(in.size());
   int64_t offset = 0;
@@ -153,6 +159,42 @@ Status PrepareSlice(PrepareContext& context) {
                      {{MoveNest(out, from, DenseSteps(out)), 0, 0, offset, 0}});
 }
 
+Var Reverse(Var x, int64_t axis) {
+  Emitter& emit = x.emitter();
+  constexpr int64_t kBegin = std::numeric_limits<int64_t>::min();
+  return emit.Add("Slice",
+                  {x, emit.Ints({-1}), emit.Ints({kBegin}), emit.Ints({axis}), emit.Ints({-1})});
+}
+
+// step − 1 zeros behind each element along the axis.
+Var Spread(Var x, int64_t axis, int64_t step) {
+  Dims apart = x.dims(), joined = x.dims();
+  apart.insert(apart.begin() + axis + 1, 1);
+  joined[axis] *= step;
+  Dims begins(apart.size()), ends(apart.size());
+  ends[axis + 1] = step - 1;
+  return Reshape(PadZeros(Reshape(x, apart), begins, ends), joined);
+}
+
+// dy goes back to where it was cut from, in the midst of zeros.
+Status GradSlice(GradContext& g) {
+  PARE_ASSIGN(const auto ranges, ReadRanges(g));
+  const Dims in = g.in_shape(0);
+  Dims begins(in.size()), ends(in.size());
+  Var dx = g.dy();
+  for (size_t axis = 0; axis < in.size(); ++axis) {
+    const auto [start, count] = Cut(ranges[axis], in[axis]);
+    const int64_t step = count > 1 ? ranges[axis].step : 1;
+    const auto at = static_cast<int64_t>(axis);
+    if (step < 0) dx = Reverse(dx, at);
+    if (std::abs(step) > 1) dx = Spread(dx, at, std::abs(step));
+    begins[axis] = step < 0 ? start + (count - 1) * step : start;
+    ends[axis] = in[axis] - begins[axis] - count * std::abs(step);
+  }
+  g.gives(0, PadZeros(dx, begins, ends));
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kSlice{.name = "Slice",
@@ -164,6 +206,7 @@ extern constinit const OpDef kSlice{.name = "Slice",
                                     .outputs = {{{"y"}}},
                                     .infer = InferSlice,
                                     .prepare = PrepareSlice,
+                                    .grad = {.emit = GradSlice},
                                     .quant = kSameScaleRule};
 
 }  // namespace pare::ops

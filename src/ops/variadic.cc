@@ -4,6 +4,7 @@
 #include "ops/binary.h"
 #include "ops/common.h"
 #include "ops/dim_arithmetic.h"
+#include "ops/grad.h"
 
 namespace pare::ops {
 namespace {
@@ -59,21 +60,46 @@ Status PrepareOf(PrepareContext& context) {
 constexpr QuantRule kNoIntegerForm{.inputs = {{{Role::kActivation}}},
                                    .keep_float = "pare has no integer form of it"};
 
+Status GradSum(GradContext& g) {
+  for (int i = 0; i < g.inputs(); ++i) g.gives(i, g.dy());
+  return {};
+}
+Status GradMean(GradContext& g) {
+  const Var share = g.dy() * (1.0f / static_cast<float>(g.inputs()));
+  for (int i = 0; i < g.inputs(); ++i) g.gives(i, share);
+  return {};
+}
+// Of equal extremes each gets a share.
+Status GradExtreme(GradContext& g) {
+  std::vector<Var> is;
+  Var count;
+  for (int i = 0; i < g.inputs(); ++i) {
+    is.push_back(ToF32(Equal(g.in(i), g.out())));
+    count = count ? count + is.back() : is.back();
+  }
+  const Var share = g.dy() / count;
+  for (int i = 0; i < g.inputs(); ++i) {
+    if (g.wants(i)) g.gives(i, share * is[i]);
+  }
+  return {};
+}
+
 }  // namespace
 
-#define PARE_VARIADIC(op, function, ...)                                                         \
+#define PARE_VARIADIC(op, gradient, function, ...)                                               \
   extern constinit const OpDef k##op{.name = #op,                                                \
                                      .inputs = {{{"x", Presence::kVariadic}}},                   \
                                      .outputs = {{{"y"}}},                                       \
                                      .infer = InferVariadic<BinaryFunction::function>,           \
                                      .prepare = PrepareOf<BinaryFunction::function __VA_ARGS__>, \
+                                     .grad = {.emit = gradient},                                 \
                                      .quant = kNoIntegerForm,                                    \
                                      .cost = PerElement<1>,                                      \
                                      .accuracy = Accuracy::kRounding};
-PARE_VARIADIC(Max, kMax)
-PARE_VARIADIC(Mean, kAdd, , true)
-PARE_VARIADIC(Min, kMin)
-PARE_VARIADIC(Sum, kAdd)
+PARE_VARIADIC(Max, GradExtreme, kMax)
+PARE_VARIADIC(Mean, GradMean, kAdd, , true)
+PARE_VARIADIC(Min, GradExtreme, kMin)
+PARE_VARIADIC(Sum, GradSum, kAdd)
 #undef PARE_VARIADIC
 
 }  // namespace pare::ops
