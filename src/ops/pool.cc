@@ -1,11 +1,13 @@
 // MaxPool, AveragePool, LpPool and their global forms, whose window is the whole picture.
 #include "ops/pool.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "kernels/plain/poolnd.h"
 #include "kernels/pool/pool.h"
 #include "ops/conv.h"
+#include "ops/grad.h"
 
 namespace pare::ops {
 
@@ -197,6 +199,57 @@ constexpr QuantRule kSameScale{.inputs = {{{Role::kActivation}}}, .same_scale = 
 constexpr QuantRule kInteger{.inputs = {{{Role::kActivation}}}, .integer = true};
 constexpr QuantRule kFloat{.keep_float = "there is no integer form of a power mean"};
 
+// The attributes of a pooling, with the window of a global one written out.
+graph::Attrs WindowAttrsOf(const GradContext& g, bool global) {
+  graph::Attrs attrs = g.attrs();
+  if (!global) return attrs;
+  const Dims x = g.in_shape(0);
+  graph::Ints kernel;
+  for (int i = 0; i + 2 < std::ssize(x); ++i) kernel.push_back(x[LayoutOf(g).spatial_axis(i)]);
+  attrs.set("kernel_shape", kernel);
+  return attrs;
+}
+
+template <bool kGlobal>
+Status GradMaxPool(GradContext& g) {
+  g.gives(0, g.emit().Add("pare.MaxPoolGrad", {g.in(0), g.dy()}, WindowAttrsOf(g, kGlobal)));
+  return {};
+}
+
+Status GradAveragePool(GradContext& g) {
+  graph::Attrs attrs = WindowAttrsOf(g, false);
+  attrs.set("shape", graph::Ints(g.in_shape(0)));
+  g.gives(0, g.emit().Add("pare.AveragePoolGrad", {g.dy()}, std::move(attrs)));
+  return {};
+}
+
+Status GradGlobalAveragePool(GradContext& g) {
+  const float each = static_cast<float>(Count(g.in_shape(0))) /
+                     static_cast<float>(std::max<int64_t>(1, Count(g.out_shape())));
+  g.gives(0, ExpandTo(g.dy() * (1.0f / each), g.in_shape(0)));
+  return {};
+}
+
+// dx = sign(x) · |x|^(p − 1) · Σ dy / y^(p − 1) over the windows that x is in. Where y is 0, so are
+// all its x.
+template <bool kGlobal>
+Status GradLpPool(GradContext& g) {
+  const int64_t p = g.attrs().i("p", 2);
+  const Var x = g.in(0), y = g.out(), zero = g.emit().Scalar(0);
+  const auto power = [&](Var of) {
+    return p == 2 ? of : g.emit().Add("Pow", {of, g.emit().Scalar(static_cast<float>(p - 1))});
+  };
+  Var back = p == 1 ? g.dy() : Where(Equal(y, zero), zero, g.dy() / power(y));
+  if (!kGlobal) {
+    graph::Attrs attrs = WindowAttrsOf(g, false);
+    attrs.set("shape", graph::Ints(g.in_shape(0)));
+    attrs.set("sum", int64_t{1});
+    back = g.emit().Add("pare.AveragePoolGrad", {back}, std::move(attrs));
+  }
+  g.gives(0, back * (p == 1 ? Sign(x) : p == 2 ? x : Sign(x) * power(Abs(x))));
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kMaxPool{.name = "MaxPool",
@@ -204,6 +257,7 @@ extern constinit const OpDef kMaxPool{.name = "MaxPool",
                                       .outputs = {{{"y"}, {"indices", Presence::kOptional}}},
                                       .infer = InferPool,
                                       .prepare = PrepareMaxPool,
+                                      .grad = {.emit = GradMaxPool<false>},
                                       .quant = kSameScale,
                                       .cost = CostOfPool};
 
@@ -212,6 +266,7 @@ extern constinit const OpDef kAveragePool{.name = "AveragePool",
                                           .outputs = {{{"y"}}},
                                           .infer = InferPool,
                                           .prepare = PrepareAveragePool,
+                                          .grad = {.emit = GradAveragePool},
                                           .quant = kInteger,
                                           .cost = CostOfPool,
                                           .accuracy = Accuracy::kRounding};
@@ -221,6 +276,7 @@ extern constinit const OpDef kLpPool{.name = "LpPool",
                                      .outputs = {{{"y"}}},
                                      .infer = InferPool,
                                      .prepare = PrepareLpPool,
+                                     .grad = {.emit = GradLpPool<false>},
                                      .quant = kFloat,
                                      .cost = CostOfPool,
                                      .accuracy = Accuracy::kApproximate};
@@ -230,6 +286,7 @@ extern constinit const OpDef kGlobalMaxPool{.name = "GlobalMaxPool",
                                             .outputs = {{{"y"}}},
                                             .infer = InferGlobalPool,
                                             .prepare = PrepareGlobalMaxPool,
+                                            .grad = {.emit = GradMaxPool<true>},
                                             .quant = kSameScale,
                                             .cost = CostOfGlobalPool};
 
@@ -238,6 +295,7 @@ extern constinit const OpDef kGlobalAveragePool{.name = "GlobalAveragePool",
                                                 .outputs = {{{"y"}}},
                                                 .infer = InferGlobalPool,
                                                 .prepare = PrepareGlobalAveragePool,
+                                                .grad = {.emit = GradGlobalAveragePool},
                                                 .quant = kInteger,
                                                 .cost = CostOfGlobalPool,
                                                 .accuracy = Accuracy::kRounding};
@@ -247,6 +305,7 @@ extern constinit const OpDef kGlobalLpPool{.name = "GlobalLpPool",
                                            .outputs = {{{"y"}}},
                                            .infer = InferGlobalPool,
                                            .prepare = PrepareGlobalLpPool,
+                                           .grad = {.emit = GradLpPool<true>},
                                            .quant = kFloat,
                                            .cost = CostOfGlobalPool,
                                            .accuracy = Accuracy::kApproximate};

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/resize_table.h"
 #include "ops/window.h"
 
@@ -134,9 +135,8 @@ Status InferResize(InferContext& context) {
 }
 
 // The axes in the order in which they lie.
-Result<std::vector<ResizeAxis>> ReadGeometry(const PrepareContext& context,
-                                             const ResizeMode& mode) {
-  const Dims x = context.shape(kX), y = context.output_shape();
+Result<std::vector<ResizeAxis>> ReadGeometry(const NodeView& context, const ResizeMode& mode,
+                                             const Dims& x, const Dims& y) {
   const Layout layout = LayoutOf(context);
   const int rank = static_cast<int>(x.size());
   PARE_ASSIGN(const std::vector<int> axes, ReadAxes(context, rank));
@@ -196,24 +196,27 @@ void RunAxis(const StepArgs& args) noexcept {
                     args.begin, args.end);
 }
 
-Status PrepareInterpolation(PrepareContext& context, const ResizeMode& mode,
-                            const std::vector<ResizeAxis>& axes) {
+// One axis after the other, each by the table that `make` gives for it. What shrinks comes first:
+// the steps after it have less to do.
+template <typename MakeTable>
+Status PrepareInterpolation(PrepareContext& context, const std::vector<ResizeAxis>& axes,
+                            float outside, MakeTable&& make) {
   Dims now = context.shape(kX);
   std::vector<size_t> changing;
   for (size_t i = 0; i < axes.size(); ++i) {
     if (Changes(axes[i])) changing.push_back(i);
   }
-  // What shrinks comes first: the steps after it have less to do.
+  const Dims out = context.output_shape(), in = now;
   std::sort(changing.begin(), changing.end(), [&](size_t a, size_t b) {
-    const int64_t left = axes[a].out * axes[b].in, right = axes[b].out * axes[a].in;
+    const int64_t left = out[a] * in[b], right = out[b] * in[a];
     return left != right ? left < right : a < b;
   });
   int from = -1;
   for (size_t step = 0; step < changing.size(); ++step) {
     const size_t at = changing[step];
-    AxisState state{.shape = {.in = axes[at].in, .out = axes[at].out},
-                    .table = MakeResizeTable(mode, axes[at]),
-                    .outside = context.attrs().f("extrapolation_value", 0.0f),
+    AxisState state{.shape = {.in = in[at], .out = out[at]},
+                    .table = make(axes[at]),
+                    .outside = outside,
                     .kernel = nullptr,
                     .from_temp = from,
                     .to_temp = -1};
@@ -222,7 +225,7 @@ Status PrepareInterpolation(PrepareContext& context, const ResizeMode& mode,
       if (i < at) state.shape.outer *= now[i];
       if (i > at) state.shape.inner *= now[i];
     }
-    now[at] = axes[at].out;
+    now[at] = out[at];
     PARE_ASSIGN(const int64_t count, CountOf(now));
     if (step + 1 < changing.size()) {
       state.to_temp = context.Temp(static_cast<size_t>(count) * sizeof(float));
@@ -316,7 +319,8 @@ Status PrepareNearest(PrepareContext& context, const ResizeMode& mode,
 
 Status PrepareResize(PrepareContext& context) {
   PARE_ASSIGN(const ResizeMode mode, ReadResizeMode(context.attrs()));
-  PARE_ASSIGN(const std::vector<ResizeAxis> axes, ReadGeometry(context, mode));
+  PARE_ASSIGN(const auto axes,
+              ReadGeometry(context, mode, context.shape(kX), context.output_shape()));
   if (std::none_of(axes.begin(), axes.end(), Changes)) {
     context.Alias(kX);
     return {};
@@ -327,7 +331,37 @@ Status PrepareResize(PrepareContext& context) {
   if (context.dtype(kX) != DType::kF32) {
     return Unsupported(Text("pare interpolates f32, not ", DTypeName(context.dtype(kX))));
   }
-  return PrepareInterpolation(context, mode, axes);
+  return PrepareInterpolation(context, axes, context.attrs().f("extrapolation_value", 0.0f),
+                              [&](const ResizeAxis& axis) { return MakeResizeTable(mode, axis); });
+}
+
+Status GradResize(GradContext& g) {
+  graph::Attrs attrs = g.attrs();
+  attrs.set("shape", graph::Ints(g.in_shape(kX)));
+  g.gives(kX, g.emit().Add("pare.ResizeGrad", {g.dy(), g.in(kRoi), g.in(kScales), g.in(kSizes)},
+                           std::move(attrs)));
+  return {};
+}
+
+Status InferResizeGrad(InferContext& context) {
+  context.set_output(0, context.dtype(0), graph::ToShape(context.attrs().ints("shape")));
+  return {};
+}
+
+// Interpolation again, by the transposes of the tables.
+Status PrepareResizeGrad(PrepareContext& context) {
+  if (context.dtype(0) != DType::kF32) return Unsupported("pare computes it in f32");
+  PARE_ASSIGN(const ResizeMode mode, ReadResizeMode(context.attrs()));
+  PARE_ASSIGN(const auto axes,
+              ReadGeometry(context, mode, context.output_shape(), context.shape(0)));
+  if (std::none_of(axes.begin(), axes.end(), Changes)) {
+    context.Alias(0);
+    return {};
+  }
+  if (Count(context.output_shape()) == 0) return {};
+  return PrepareInterpolation(context, axes, 0, [&](const ResizeAxis& axis) {
+    return Transposed(MakeResizeTable(mode, axis), axis.in);
+  });
 }
 
 Cost CostOfResize(const NodeView& view) { return {.flops = 4 * OutputCount(view)}; }
@@ -343,8 +377,23 @@ extern constinit const OpDef kResize{.name = "Resize",
                                      .outputs = {{{"y"}}},
                                      .infer = InferResize,
                                      .prepare = PrepareResize,
+                                     .grad = {.emit = GradResize},
                                      .quant = kSameScaleRule,
                                      .cost = CostOfResize,
                                      .accuracy = Accuracy::kRounding};
+
+// Input 0 is dy; x has the attribute `shape`. Everything else is as Resize has it.
+extern constinit const OpDef kResizeGrad{.name = "pare.ResizeGrad",
+                                         .inputs = {{{"dy"},
+                                                     {"roi", Presence::kOptional},
+                                                     {"scales", Presence::kOptional},
+                                                     {"sizes", Presence::kOptional}}},
+                                         .outputs = {{{"dx"}}},
+                                         .infer = InferResizeGrad,
+                                         .prepare = PrepareResizeGrad,
+                                         .grad = kSecondOrder,
+                                         .quant = {.keep_float = "gradients are float"},
+                                         .cost = CostOfResize,
+                                         .accuracy = Accuracy::kRounding};
 
 }  // namespace pare::ops

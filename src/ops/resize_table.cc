@@ -123,4 +123,23 @@ ResizeTable MakeResizeTable(const ResizeMode& mode, const ResizeAxis& axis) {
   return table;
 }
 
+ResizeTable Transposed(const ResizeTable& table, int64_t in) {
+  std::vector<std::vector<std::pair<int32_t, float>>> readers(static_cast<size_t>(in));
+  for (size_t at = 0; at < table.index.size(); ++at) {
+    const auto taps = static_cast<size_t>(table.taps);
+    if (table.index[at / taps * taps] < 0 || table.weight[at] == 0) continue;
+    readers[static_cast<size_t>(table.index[at])].emplace_back(at / taps, table.weight[at]);
+  }
+  ResizeTable result;
+  for (const auto& each : readers) result.taps = std::max(result.taps, std::ssize(each));
+  for (const auto& each : readers) {
+    for (size_t tap = 0; tap < static_cast<size_t>(result.taps); ++tap) {
+      const auto [index, weight] = tap < each.size() ? each[tap] : std::pair(0, 0.0f);
+      result.index.push_back(index);
+      result.weight.push_back(weight);
+    }
+  }
+  return result;
+}
+
 }  // namespace pare::ops

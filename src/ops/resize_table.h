@@ -28,5 +28,8 @@ struct ResizeTable {
   std::vector<float> weight;   // [out, taps]
 };
 ResizeTable MakeResizeTable(const ResizeMode& mode, const ResizeAxis& axis);
+// What takes gradients of the output back to the `in` elements of the input: the same weights, from
+// output to input.
+ResizeTable Transposed(const ResizeTable& table, int64_t in);
 
 }  // namespace pare::ops
