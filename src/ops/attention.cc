@@ -7,6 +7,7 @@
 #include "kernels/attention/attention.h"
 
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/optional_input.h"
 
 namespace pare::ops {
@@ -142,6 +143,28 @@ Cost CostOfAttention(const NodeView& view) {
   return {.macs = Work({queries, keys, q[3]}) / 2 + Work({queries, keys, v[3]}) / 2};
 }
 
+// P = softmax(S), S = scale · q·kᵀ + mask, y = P·v:
+//   dv = Pᵀ·dy,  dS = P · (dP − Σ P·dP) with dP = dy·vᵀ,  dq = scale · dS·k,  dk = scale · dSᵀ·q
+Status GradAttention(GradContext& g) {
+  PARE_ASSIGN(const graph::Ints first, PositionsFirst(g));
+  const auto turned = [&](Var x, int operand) {
+    return first[operand] != 0 ? Transpose(x, {0, 2, 1, 3}) : x;
+  };
+  const Var q = turned(g.in(kQ), kQ), k = turned(g.in(kK), kK), v = turned(g.in(kV), kV);
+  const Var dy = turned(g.dy(), kY);
+  const float scale = g.attrs().f("scale", 1.0f);
+  Var scores = MatMul(q, TransposeMatrix(k)) * scale;
+  if (g.has_input(kMask)) scores = scores + g.in(kMask);
+  const Var p = g.emit().Add("Softmax", {scores}, {{"axis", int64_t{-1}}});
+  if (g.wants(kV)) g.gives(kV, turned(MatMul(TransposeMatrix(p), dy), kV));
+  const Var dp = MatMul(dy, TransposeMatrix(v));
+  const Var ds = p * (dp - ReduceSum(p * dp, {-1}));
+  if (g.wants(kQ)) g.gives(kQ, turned(MatMul(ds, k) * scale, kQ));
+  if (g.wants(kK)) g.gives(kK, turned(MatMul(TransposeMatrix(ds), q) * scale, kK));
+  if (g.has_input(kMask)) g.gives(kMask, ds);
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kAttention{
@@ -150,6 +173,7 @@ extern constinit const OpDef kAttention{
     .outputs = {{{"y"}}},
     .infer = InferAttention,
     .prepare = PrepareAttention,
+    .grad = {.emit = GradAttention},
     .quant = {.keep_float = "its softmax needs more than 8 bits near 0"},
     .cost = CostOfAttention,
     .accuracy = Accuracy::kApproximate};

@@ -2,9 +2,11 @@
 // the output lacks are summed. This is the plain form: products of matrices are better rewritten.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "kernels/number.h"
 #include "ops/common.h"
+#include "ops/grad.h"
 #include "ops/nest.h"
 
 namespace pare::ops {
@@ -221,6 +223,90 @@ Status PrepareEinsum(PrepareContext& context) {
   return {};
 }
 
+// Labels as letters; axes of "..." take those that the equation does not use.
+std::map<Label, char> Letters(const std::map<Label, Dim>& sizes) {
+  std::map<Label, char> letters;
+  char free = 'A';
+  for (const auto& [label, size] : sizes) {
+    while (label < 'A' && free <= 'z' &&
+           (!std::isalpha(static_cast<unsigned char>(free)) || sizes.contains(free)))
+      ++free;
+    letters[label] = label < 'A' ? free++ : static_cast<char>(label);
+  }
+  return letters;
+}
+
+// dx of one operand: the sum of products of dy with all others, over the labels that it lacks.
+class EinsumGrad {
+ public:
+  EinsumGrad(GradContext& g, const Equation& equation, const std::map<Label, Dim>& sizes)
+      : g_(g), equation_(equation), letters_(Letters(sizes)) {}
+
+  Status Give(int i) {
+    const Term& term = equation_.inputs[i];
+    for (Label label : term) {
+      if (std::count(term.begin(), term.end(), label) > 1)
+        return Unsupported("a label stands twice in an operand");
+    }
+    Take(g_.dy(), equation_.output);
+    for (int j = 0; j < g_.inputs(); ++j) {
+      if (j != i) Take(g_.in(j), equation_.inputs[j]);
+    }
+    TakeOnes(term, g_.in_shape(i));
+    text_ += "->" + Written(term);
+    g_.gives(i, g_.emit().Add("Einsum", operands_, {{"equation", text_}}));
+    return {};
+  }
+
+ private:
+  std::string Written(const Term& term) const {
+    std::string text;
+    for (Label label : term) text += letters_.at(label);
+    return text;
+  }
+
+  void Take(Var operand, const Term& term) {
+    text_ += (operands_.empty() ? "" : ",") + Written(term);
+    operands_.push_back(operand);
+    taken_.insert(term.begin(), term.end());
+  }
+
+  // Labels that no other operand has were summed: each of their elements gets the same.
+  void TakeOnes(const Term& term, const Dims& shape) {
+    Term alone;
+    Dims sizes;
+    for (size_t axis = 0; axis < term.size(); ++axis) {
+      if (taken_.contains(term[axis])) continue;
+      alone.push_back(term[axis]);
+      sizes.push_back(shape[axis]);
+    }
+    if (!alone.empty()) Take(g_.emit().Full(sizes, 1), alone);
+  }
+
+  GradContext& g_;
+  const Equation& equation_;
+  std::map<Label, char> letters_;
+  std::vector<Var> operands_;
+  std::string text_;
+  std::set<Label> taken_;
+};
+
+Status GradEinsum(GradContext& g) {
+  std::vector<Shape> shapes;
+  std::vector<size_t> ranks;
+  for (int i = 0; i < g.inputs(); ++i) {
+    shapes.push_back(*g.input(i).shape);
+    ranks.push_back(shapes.back().size());
+  }
+  PARE_ASSIGN(const Equation equation, Parse(g.attrs().s("equation"), ranks));
+  PARE_ASSIGN(const auto sizes, Sizes(equation, shapes));
+  if (sizes.size() > 52) return Unsupported("its equation has more labels than there are letters");
+  for (int i = 0; i < g.inputs(); ++i) {
+    if (g.wants(i)) PARE_TRY(EinsumGrad(g, equation, sizes).Give(i));
+  }
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kEinsum{
@@ -229,6 +315,7 @@ extern constinit const OpDef kEinsum{
     .outputs = {{{"y"}}},
     .infer = InferEinsum,
     .prepare = PrepareEinsum,
+    .grad = {.emit = GradEinsum},
     .quant = {.inputs = {{{Role::kActivation}}}, .keep_float = "pare has no integer form of it"},
     .cost = PerElement<2>,
     .accuracy = Accuracy::kRounding};

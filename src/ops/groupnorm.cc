@@ -5,6 +5,7 @@
 // each; x · scale + shift.
 #include <cmath>
 
+#include "ops/grad.h"
 #include "ops/norm.h"
 
 namespace pare::ops {
@@ -110,24 +111,58 @@ Status PrepareGroupNorm(PrepareContext& context) {
 
 constexpr std::string_view kWhy = "its mean and variance need more than 8 bits";
 
+// The gradient of x through n = (x − mean) · inverse, where mean and inverse = 1/√(variance + ε) are
+// taken over `axes`.
+Var NormalizedGrad(Var dn, Var n, Var inverse, const std::vector<int64_t>& axes) {
+  return inverse * (dn - ReduceMean(dn, axes) - n * ReduceMean(dn * n, axes));
+}
+
+// With groups as an axis of their own.
+Status GradGroups(GradContext& g, int64_t groups) {
+  const ChannelView view = ViewChannels(g.in_shape(0), LayoutOf(g));
+  const int64_t images = view.images, pixels = view.pixels, size = view.channels / groups;
+  const bool last = view.channels_last;
+  const Dims shape = last ? Dims{images, pixels, groups, size} : Dims{images, groups, size, pixels};
+  const Dims beside = last ? Dims{1, 1, groups, size} : Dims{1, groups, size, 1};
+  const std::vector<int64_t> axes{last ? 1 : 2, 3};
+  const Var x = Reshape(g.in(0), shape), dy = Reshape(g.dy(), shape);
+  const Var centred = x - ReduceMean(x, axes);
+  const Var variance = ReduceMean(centred * centred, axes);
+  const Var inverse = 1.0f / Sqrt(variance + g.attrs().f("epsilon", 1e-5f));
+  const Var n = centred * inverse;
+  const Var dn = dy * Reshape(g.in(1), beside);
+  if (g.wants(0)) g.gives(0, Reshape(NormalizedGrad(dn, n, inverse, axes), g.in_shape(0)));
+  if (g.wants(1)) g.gives(1, Reshape(SumTo(dy * n, beside), {view.channels}));
+  if (g.wants(2)) g.gives(2, Reshape(SumTo(dy, beside), {view.channels}));
+  return {};
+}
+Status GradInstanceNorm(GradContext& g) {
+  return GradGroups(g, ViewChannels(g.in_shape(0), LayoutOf(g)).channels);
+}
+Status GradGroupNorm(GradContext& g) { return GradGroups(g, g.attrs().i("num_groups", 0)); }
+
 }  // namespace
 
-extern constinit const OpDef kInstanceNormalization{.name = "InstanceNormalization",
-                                                    .inputs = {{{"x"}, {"scale"}, {"bias"}}},
-                                                    .outputs = {{{"y"}}},
-                                                    .infer = InferGroupNorm,
-                                                    .prepare = PrepareInstanceNorm,
-                                                    .quant = {.keep_float = kWhy},
-                                                    .cost = PerElement<8>,
-                                                    .accuracy = Accuracy::kRounding};
+extern constinit const OpDef kInstanceNormalization{
+    .name = "InstanceNormalization",
+    .inputs = {{{"x"}, {"scale"}, {"bias"}}},
+    .outputs = {{{"y"}}},
+    .infer = InferGroupNorm,
+    .prepare = PrepareInstanceNorm,
+    .grad = {.emit = GradInstanceNorm, .parameters = Inputs({1, 2})},
+    .quant = {.keep_float = kWhy},
+    .cost = PerElement<8>,
+    .accuracy = Accuracy::kRounding};
 
-extern constinit const OpDef kGroupNormalization{.name = "GroupNormalization",
-                                                 .inputs = {{{"x"}, {"scale"}, {"bias"}}},
-                                                 .outputs = {{{"y"}}},
-                                                 .infer = InferGroupNorm,
-                                                 .prepare = PrepareGroupNorm,
-                                                 .quant = {.keep_float = kWhy},
-                                                 .cost = PerElement<8>,
-                                                 .accuracy = Accuracy::kRounding};
+extern constinit const OpDef kGroupNormalization{
+    .name = "GroupNormalization",
+    .inputs = {{{"x"}, {"scale"}, {"bias"}}},
+    .outputs = {{{"y"}}},
+    .infer = InferGroupNorm,
+    .prepare = PrepareGroupNorm,
+    .grad = {.emit = GradGroupNorm, .parameters = Inputs({1, 2})},
+    .quant = {.keep_float = kWhy},
+    .cost = PerElement<8>,
+    .accuracy = Accuracy::kRounding};
 
 }  // namespace pare::ops

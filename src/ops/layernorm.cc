@@ -1,5 +1,7 @@
 // LayerNormalization and RMSNormalization: rows of the elements from `axis` on are normalised, then
 // scaled and shifted element by element.
+#include <numeric>
+
 #include "ops/grad.h"
 #include "ops/norm.h"
 #include "ops/optional_input.h"
@@ -90,6 +92,20 @@ Status GradLayerNorm(GradContext& g) {
   return {};
 }
 
+// n = x · inverse with inverse = 1/√(mean(x²) + ε): dx = inverse · (dn − n · mean(dn · n))
+Status GradRmsNorm(GradContext& g) {
+  const int rank = g.input(0).rank();
+  PARE_ASSIGN(const int axis, NormalizeAxis(g.attrs().i("axis", -1), rank));
+  std::vector<int64_t> axes(rank - axis);
+  std::iota(axes.begin(), axes.end(), axis);
+  const Var x = g.in(0), dy = g.dy();
+  const Var inverse = 1.0f / Sqrt(ReduceMean(x * x, axes) + g.attrs().f("epsilon", 1e-5f));
+  const Var n = x * inverse, dn = dy * g.in(1);
+  if (g.wants(0)) g.gives(0, inverse * (dn - n * ReduceMean(dn * n, axes)));
+  if (g.wants(1)) g.gives(1, dy * n);
+  return {};
+}
+
 constexpr std::string_view kWhy = "its mean and variance need more than 8 bits";
 
 }  // namespace
@@ -105,13 +121,15 @@ extern constinit const OpDef kLayerNormalization{
     .cost = PerElement<8>,
     .accuracy = Accuracy::kRounding};
 
-extern constinit const OpDef kRmsNormalization{.name = "RMSNormalization",
-                                               .inputs = {{{"x"}, {"scale"}}},
-                                               .outputs = {{{"y"}}},
-                                               .infer = InferLayerNorm,
-                                               .prepare = PrepareRmsNorm,
-                                               .quant = {.keep_float = kWhy},
-                                               .cost = PerElement<8>,
-                                               .accuracy = Accuracy::kRounding};
+extern constinit const OpDef kRmsNormalization{
+    .name = "RMSNormalization",
+    .inputs = {{{"x"}, {"scale"}}},
+    .outputs = {{{"y"}}},
+    .infer = InferLayerNorm,
+    .prepare = PrepareRmsNorm,
+    .grad = {.emit = GradRmsNorm, .parameters = Inputs({1})},
+    .quant = {.keep_float = kWhy},
+    .cost = PerElement<8>,
+    .accuracy = Accuracy::kRounding};
 
 }  // namespace pare::ops

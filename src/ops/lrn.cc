@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/grad.h"
 #include "ops/norm.h"
 
 namespace pare::ops {
@@ -99,6 +100,51 @@ Status PrepareLp(PrepareContext& context) {
   return {};
 }
 
+// The matrix that sums over the channels around each channel.
+Var ChannelWindows(Emitter& emit, int64_t channels, int64_t size) {
+  std::vector<float> matrix(static_cast<size_t>(channels * channels));
+  for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t i = 0; i < channels; ++i) {
+      matrix[c * channels + i] = i >= c - (size - 1) / 2 && i <= c + size / 2 ? 1.0f : 0.0f;
+    }
+  }
+  return emit.Constant(Tensor::Of<float>({channels, channels}, matrix));
+}
+
+// y = x · s^(−β) with s = bias + α/size · W·x²:
+//   dx = dy · s^(−β) − 2αβ/size · x · Wᵀ·(dy · x · s^(−β − 1))
+Status GradLrn(GradContext& g) {
+  const ChannelView view = ViewChannels(g.in_shape(0), LayoutOf(g));
+  const int64_t size = g.attrs().i("size", 0);
+  const float beta = g.attrs().f("beta", 0.75f);
+  const float share = g.attrs().f("alpha", 0.0001f) / static_cast<float>(size);
+  const Var windows = ChannelWindows(g.emit(), view.channels, size);
+  const auto sum = [&](Var of, bool transposed) {
+    const Var matrix = transposed != view.channels_last ? TransposeMatrix(windows) : windows;
+    return view.channels_last ? MatMul(of, matrix) : MatMul(matrix, of);
+  };
+  const Dims shape = view.channels_last ? Dims{view.images, view.pixels, view.channels}
+                                        : Dims{view.images, view.channels, view.pixels};
+  const Var x = Reshape(g.in(0), shape), dy = Reshape(g.dy(), shape);
+  const Var s = sum(x * x, false) * share + g.attrs().f("bias", 1.0f);
+  const Var direct = dy * g.emit().Add("Pow", {s, g.emit().Scalar(-beta)});
+  const Var around = sum(direct * x / s, true);
+  g.gives(0, Reshape(direct - x * around * (2 * share * beta), g.in_shape(0)));
+  return {};
+}
+
+// With r = 1/‖x‖ (0 for a line of zeros): dx = r · (dy − s · Σ y·dy), where s = ∂‖x‖/∂x is y, or
+// sign x for p = 1.
+Status GradLp(GradContext& g) {
+  const std::vector<int64_t> axis{g.attrs().i("axis", -1)};
+  const bool absolute = g.attrs().i("p", 2) == 1;
+  const Var x = g.in(0), y = g.out(), dy = g.dy(), zero = g.emit().Scalar(0);
+  const Var norm = absolute ? ReduceSum(Abs(x), axis) : Sqrt(ReduceSum(x * x, axis));
+  const Var along = (absolute ? Sign(x) : y) * ReduceSum(y * dy, axis);
+  g.gives(0, Where(Equal(norm, zero), zero, (dy - along) / norm));
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kLrn{
@@ -107,6 +153,7 @@ extern constinit const OpDef kLrn{
     .outputs = {{{"y"}}},
     .infer = InferSame,
     .prepare = PrepareLrn,
+    .grad = {.emit = GradLrn},
     .quant = {.keep_float = "its sum of squares needs more than 8 bits"},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kApproximate};
@@ -117,6 +164,7 @@ extern constinit const OpDef kLpNormalization{
     .outputs = {{{"y"}}},
     .infer = InferSame,
     .prepare = PrepareLp,
+    .grad = {.emit = GradLp},
     .quant = {.keep_float = "its norm needs more than 8 bits"},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kRounding};
