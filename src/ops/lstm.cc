@@ -1,4 +1,5 @@
 // LSTM, GRU and RNN: the cells; recurrent.h has the rest.
+#include "ops/grad.h"
 #include "ops/recurrent.h"
 
 namespace pare::ops {
@@ -15,7 +16,7 @@ Status InferRnn(InferContext& context) { return InferRecurrent(context, 1); }
 void StepLstm(const RecurrentState& s, const StepArgs& args, int64_t d, const float* sums, float* h,
               float* c, float* work, void* gemm_scratch) {
   const int64_t width = 4 * s.hidden;
-  s.r.Run(d, h, sums, width, work, width, gemm_scratch);
+  s.r.Run(args, d, h, sums, width, work, width, gemm_scratch);
   const float* peephole = s.peephole.in<float>(args);
   s.kernel[d]->lstm({.shape = s.cell[d],
                      .rows = s.rows,
@@ -26,9 +27,9 @@ void StepLstm(const RecurrentState& s, const StepArgs& args, int64_t d, const fl
 }
 
 // h' = f(x·w + h·r). work: sums [rows, H].
-void StepRnn(const RecurrentState& s, const StepArgs&, int64_t d, const float* sums, float* h,
+void StepRnn(const RecurrentState& s, const StepArgs& args, int64_t d, const float* sums, float* h,
              float*, float* work, void* gemm_scratch) {
-  s.r.Run(d, h, sums, s.hidden, work, s.hidden, gemm_scratch);
+  s.r.Run(args, d, h, sums, s.hidden, work, s.hidden, gemm_scratch);
   for (int64_t i = 0; i < s.rows * s.hidden; ++i) {
     h[i] = ApplyGate(s.cell[d].f, s.cell[d].clip, work[i]);
   }
@@ -37,7 +38,7 @@ void StepRnn(const RecurrentState& s, const StepArgs&, int64_t d, const float* s
 // Gates z, r, h: h' = (1 − z)·g(candidate) + z·h, where the candidate is
 //   x·w + (r·h)·R                  work: sums of z and r [rows, 2·H], r·h and candidate [rows, H]
 //   x·w + r·(h·R + its bias)       (linear_before_reset) work: h·R of all gates [rows, 3·H]
-void StepGru(const RecurrentState& s, const StepArgs&, int64_t d, const float* sums, float* h,
+void StepGru(const RecurrentState& s, const StepArgs& args, int64_t d, const float* sums, float* h,
              float*, float* work, void* gemm_scratch) {
   const int64_t n = s.hidden, count = s.rows * n;
   const auto& [f, g, clip] = std::tie(s.cell[d].f, s.cell[d].g, s.cell[d].clip);
@@ -45,13 +46,13 @@ void StepGru(const RecurrentState& s, const StepArgs&, int64_t d, const float* s
   float* reset = work + s.rows * 2 * n;
   float* candidate = reset + count;
   if (s.linear_before_reset) {
-    s.r.Run(d, h, nullptr, 0, work, width, gemm_scratch);
+    s.r.Run(args, d, h, nullptr, 0, work, width, gemm_scratch);
   } else {
-    s.r.Run(d, h, sums, 3 * n, work, width, gemm_scratch);
+    s.r.Run(args, d, h, sums, 3 * n, work, width, gemm_scratch);
     for (int64_t i = 0; i < count; ++i) {
       reset[i] = ApplyGate(f, clip, work[i / n * width + n + i % n]) * h[i];
     }
-    s.r_candidate.Run(d, reset, sums + 2 * n, 3 * n, candidate, n, gemm_scratch);
+    s.r_candidate.Run(args, d, reset, sums + 2 * n, 3 * n, candidate, n, gemm_scratch);
   }
   for (int64_t i = 0; i < count; ++i) {
     const int64_t row = i / n, j = i % n;
@@ -73,9 +74,8 @@ void StepGru(const RecurrentState& s, const StepArgs&, int64_t d, const float* s
 // The products of one gate layout: all gates at once, biases added to x · w.
 Status PackAll(PrepareContext& context, RecurrentState& s) {
   const int64_t width = s.gates * s.hidden;
-  PARE_ASSIGN(auto bias, BiasOf(context, width, BiasPart::kBoth));
-  PARE_ASSIGN(s.x, PackDirections(context, kW, s.steps * s.batch, 0, width, bias, "x"));
-  PARE_ASSIGN(s.r, PackDirections(context, kR, s.rows, 0, width, {}, "r"));
+  PARE_ASSIGN(s.x, PackDirections(context, kW, s.steps * s.batch, 0, width, BiasPart::kBoth, "x"));
+  PARE_ASSIGN(s.r, PackDirections(context, kR, s.rows, 0, width, BiasPart::kNone, "r"));
   return {};
 }
 
@@ -99,16 +99,15 @@ Status PrepareGru(PrepareContext& context) {
   PARE_ASSIGN(RecurrentState s, ReadRecurrent(context, 3, {"Sigmoid", "Tanh"}));
   s.step = StepGru;
   s.work_floats = s.rows * 4 * s.hidden;
-  const int64_t n = s.hidden, width = 3 * n;
+  const int64_t n = s.hidden, width = 3 * n, all = s.steps * s.batch;
+  const BiasPart none = BiasPart::kNone;
   if (!s.linear_before_reset) {
-    PARE_TRY(PackAll(context, s));
-    PARE_ASSIGN(s.r, PackDirections(context, kR, s.rows, 0, 2 * n, {}, "zr"));
-    PARE_ASSIGN(s.r_candidate, PackDirections(context, kR, s.rows, 2 * n, n, {}, "candidate"));
+    PARE_ASSIGN(s.x, PackDirections(context, kW, all, 0, width, BiasPart::kBoth, "x"));
+    PARE_ASSIGN(s.r, PackDirections(context, kR, s.rows, 0, 2 * n, none, "zr"));
+    PARE_ASSIGN(s.r_candidate, PackDirections(context, kR, s.rows, 2 * n, n, none, "candidate"));
   } else {
-    PARE_ASSIGN(auto of_w, BiasOf(context, width, BiasPart::kW));
-    PARE_ASSIGN(auto of_r, BiasOf(context, width, BiasPart::kR));
-    PARE_ASSIGN(s.x, PackDirections(context, kW, s.steps * s.batch, 0, width, of_w, "x alone"));
-    PARE_ASSIGN(s.r, PackDirections(context, kR, s.rows, 0, width, of_r, "r alone"));
+    PARE_ASSIGN(s.x, PackDirections(context, kW, all, 0, width, BiasPart::kW, "x alone"));
+    PARE_ASSIGN(s.r, PackDirections(context, kR, s.rows, 0, width, BiasPart::kR, "r alone"));
   }
   return AddRecurrentSteps(context, s, "gru_f32_plain");
 }
@@ -120,6 +119,10 @@ constexpr Slots kStates{{{"x"},
                          {"b", Presence::kOptional},
                          {"sequence_lens", Presence::kOptional},
                          {"initial_h", Presence::kOptional}}};
+
+Status GradLstm(GradContext& g) { return GradRecurrent(g, "pare.LstmGrad", 4); }
+Status GradGru(GradContext& g) { return GradRecurrent(g, "pare.GruGrad", 3); }
+Status GradRnn(GradContext& g) { return GradRecurrent(g, "pare.RnnGrad", 1); }
 
 }  // namespace
 
@@ -137,6 +140,7 @@ extern constinit const OpDef kLstm{.name = "LSTM",
                                                 {"y_c", Presence::kOptional}}},
                                    .infer = InferLstm,
                                    .prepare = PrepareLstm,
+                                   .grad = {.emit = GradLstm, .parameters = Inputs({1, 2, 3})},
                                    .quant = kQuant,
                                    .cost = CostOfRecurrent,
                                    .accuracy = Accuracy::kApproximate};
@@ -147,6 +151,7 @@ extern constinit const OpDef kGru{
     .outputs = {{{"y", Presence::kOptional}, {"y_h", Presence::kOptional}}},
     .infer = InferGru,
     .prepare = PrepareGru,
+    .grad = {.emit = GradGru, .parameters = Inputs({1, 2, 3})},
     .quant = kQuant,
     .cost = CostOfRecurrent,
     .accuracy = Accuracy::kApproximate};
@@ -157,6 +162,7 @@ extern constinit const OpDef kRnn{
     .outputs = {{{"y", Presence::kOptional}, {"y_h", Presence::kOptional}}},
     .infer = InferRnn,
     .prepare = PrepareRnn,
+    .grad = {.emit = GradRnn, .parameters = Inputs({1, 2, 3})},
     .quant = kQuant,
     .cost = CostOfRecurrent,
     .accuracy = Accuracy::kApproximate};

@@ -104,18 +104,30 @@ Cost CostOfRecurrent(const NodeView& view) {
   return {.macs = Work({x[0], x[1], 2, weights})};
 }
 
-void DirectionProducts::Run(int64_t direction, const float* a, const float* residual, int64_t ldr,
-                            float* c, int64_t ldc, void* scratch) const noexcept {
-  const kernels::GemmArgs args{.shape = shape,
-                               .a = a,
-                               .lda = shape.k,
-                               .packed = packed + direction * packed_bytes,
-                               .residual = residual,
-                               .ldr = ldr,
-                               .c = c,
-                               .ldc = ldc,
-                               .activation = {}};
-  kernel->run(args, 0, kernel->tasks(shape), scratch);
+Result<std::array<bool, 2>> ReadReverse(const graph::Attrs& attrs) {
+  const std::string direction = attrs.s("direction", "forward");
+  if (direction != "forward" && direction != "reverse" && direction != "bidirectional") {
+    return Invalid(Text("direction is \"", direction, "\""));
+  }
+  return std::array<bool, 2>{direction == "reverse", true};
+}
+
+Result<std::array<kernels::CellShape, 2>> ReadCells(
+    const graph::Attrs& attrs, int64_t directions, int64_t hidden,
+    std::initializer_list<std::string_view> functions) {
+  PARE_ASSIGN(const auto all, ReadFunctions(attrs, directions, functions));
+  std::array<kernels::CellShape, 2> cells;
+  for (int64_t d = 0; d < directions; ++d) {
+    kernels::CellShape& cell = cells[d];
+    cell.hidden = hidden;
+    cell.f = all[d * functions.size()];
+    if (functions.size() > 1) cell.g = all[d * functions.size() + 1];
+    if (functions.size() > 2) cell.h = all[d * functions.size() + 2];
+    const float clip = attrs.f("clip", 0.0f);
+    if (clip > 0) cell.clip = clip;
+    cell.coupled = attrs.i("input_forget", 0) != 0;
+  }
+  return cells;
 }
 
 Result<RecurrentState> ReadRecurrent(PrepareContext& context, int gates,
@@ -135,33 +147,23 @@ Result<RecurrentState> ReadRecurrent(PrepareContext& context, int gates,
                    .directions = Directions(context),
                    .gates = gates,
                    .rows = x[1]};
-  const std::string direction = attrs.s("direction", "forward");
-  if (direction != "forward" && direction != "reverse" && direction != "bidirectional") {
-    return Invalid(Text("direction is \"", direction, "\""));
-  }
-  s.reverse[0] = direction == "reverse";
-  s.reverse[1] = true;
+  PARE_ASSIGN(s.reverse, ReadReverse(attrs));
   if (w != Dims{s.directions, gates * s.hidden, s.inputs} ||
       r != Dims{s.directions, gates * s.hidden, s.hidden}) {
     return Invalid(Text("w is ", DimsText(w), " and r ", DimsText(r), " for x ", DimsText(x)));
+  }
+  if (context.has_input(kB) && context.shape(kB) != Dims{s.directions, 2 * gates * s.hidden}) {
+    return Invalid(Text("b is ", DimsText(context.shape(kB))));
   }
   for (int i : {kInitialH, kInitialC}) {
     if (context.has_input(i) && context.shape(i) != Dims{s.directions, s.batch, s.hidden}) {
       return Invalid(Text("an initial state is ", DimsText(context.shape(i))));
     }
   }
-  PARE_ASSIGN(const auto all, ReadFunctions(attrs, s.directions, functions));
+  PARE_ASSIGN(s.cell, ReadCells(attrs, s.directions, s.hidden, functions));
   for (int64_t d = 0; d < s.directions; ++d) {
-    kernels::CellShape& cell = s.cell[d];
-    cell.hidden = s.hidden;
-    cell.f = all[d * functions.size()];
-    if (functions.size() > 1) cell.g = all[d * functions.size() + 1];
-    if (functions.size() > 2) cell.h = all[d * functions.size() + 2];
-    const float clip = attrs.f("clip", 0.0f);
-    if (clip > 0) cell.clip = clip;
-    cell.coupled = attrs.i("input_forget", 0) != 0;
-    cell.peephole = context.has_input(kPeephole);
-    s.kernel[d] = kernels::FindRecurrent(context.cpu(), cell)->functions;
+    s.cell[d].peephole = context.has_input(kPeephole);
+    s.kernel[d] = kernels::FindRecurrent(context.cpu(), s.cell[d])->functions;
   }
   s.linear_before_reset = attrs.i("linear_before_reset", 0) != 0;
   s.has_y = context.has_output(0);
@@ -180,51 +182,6 @@ Result<RecurrentState> ReadRecurrent(PrepareContext& context, int gates,
   return s;
 }
 
-Result<DirectionProducts> PackDirections(PrepareContext& context, int input, int64_t m,
-                                         int64_t first, int64_t count, std::vector<float> bias,
-                                         std::string_view key) {
-  PARE_ASSIGN(const Tensor* matrix, context.Constant(input, input == kW ? "w" : "r"));
-  const int64_t directions = matrix->shape()[0], rows = matrix->shape()[1], k = matrix->shape()[2];
-  DirectionProducts products{.shape = {.m = m, .n = count, .k = k}};
-  const auto* row = kernels::FindGemm(context.cpu(), products.shape);
-  products.kernel = row->functions;
-  products.packed_bytes = products.kernel->packed_bytes(products.shape);
-  const auto fill = [&](std::byte* to) {
-    for (int64_t d = 0; d < directions; ++d) {
-      const float* from = matrix->as<float>().data() + (d * rows + first) * k;
-      row->functions->pack(products.shape, kernels::GemmB::kNK, from, k,
-                           bias.empty() ? nullptr : bias.data() + d * count, 0,
-                           products.kernel->panels(products.shape), to + d * products.packed_bytes);
-    }
-  };
-  const std::string format =
-      Text(row->name, " ", key, " ", directions, "x", first, "+", count, "x", k);
-  const size_t bytes = static_cast<size_t>(directions * products.packed_bytes);
-  PARE_ASSIGN(products.packed, context.has_input(kB)
-                                   ? context.Pack({input, kB}, format, bytes, fill)
-                                   : context.Pack({input}, format, bytes, fill));
-  return products;
-}
-
-Result<std::vector<float>> BiasOf(PrepareContext& context, int64_t gate_width, BiasPart part) {
-  const int64_t directions = context.shape(kR)[0];
-  std::vector<float> sums(static_cast<size_t>(directions * gate_width), 0.0f);
-  if (!context.has_input(kB)) return sums;
-  PARE_ASSIGN(const Tensor* bias, context.Constant(kB, "b"));
-  if (bias->shape() != Dims{directions, 2 * gate_width}) {
-    return Invalid(Text("b is ", DimsText(bias->shape())));
-  }
-  for (int64_t d = 0; d < directions; ++d) {
-    const float* from = bias->as<float>().data() + d * 2 * gate_width;
-    for (int64_t i = 0; i < gate_width; ++i) {
-      float& sum = sums[d * gate_width + i];
-      if (part != BiasPart::kR) sum += from[i];
-      if (part != BiasPart::kW) sum += from[gate_width + i];
-    }
-  }
-  return sums;
-}
-
 namespace {
 
 // x · w for all steps. Tasks are those of the product, one direction after the other.
@@ -238,7 +195,7 @@ void RunInputs(const StepArgs& args) noexcept {
     const kernels::GemmArgs gemm{.shape = s.x.shape,
                                  .a = args.in<float>(kX),
                                  .lda = s.inputs,
-                                 .packed = s.x.packed + d * s.x.packed_bytes,
+                                 .packed = s.x.matrix(args, d),
                                  .c = sums,
                                  .ldc = width,
                                  .activation = {}};

@@ -38,6 +38,41 @@ float ApplyGate(const GateFunction& f, float clip, float x) noexcept {
   return x;
 }
 
+float GateSlope(const GateFunction& f, float clip, float x) noexcept {
+  using Kind = GateFunction::Kind;
+  if (x < -clip || x > clip) return 0;
+  const float y = ApplyGate(f, clip, x);
+  switch (f.kind) {
+    case Kind::kSigmoid:
+      return y * (1 - y);
+    case Kind::kTanh:
+      return 1 - y * y;
+    case Kind::kRelu:
+      return x > 0 ? 1.0f : 0.0f;
+    case Kind::kAffine:
+      return f.alpha;
+    case Kind::kLeakyRelu:
+      return x < 0 ? f.alpha : 1.0f;
+    case Kind::kThresholdedRelu:
+      return x > f.alpha ? 1.0f : 0.0f;
+    case Kind::kScaledTanh: {
+      const float t = std::tanh(f.beta * x);
+      return f.alpha * f.beta * (1 - t * t);
+    }
+    case Kind::kHardSigmoid:
+      return y > 0 && y < 1 ? f.alpha : 0.0f;
+    case Kind::kElu:
+      return x < 0 ? f.alpha * std::exp(x) : 1.0f;
+    case Kind::kSoftsign: {
+      const float d = 1 + std::fabs(x);
+      return 1 / (d * d);
+    }
+    case Kind::kSoftplus:
+      return 1 / (1 + std::exp(-x));
+  }
+  return 1;
+}
+
 namespace {
 
 void RunLstm(const LstmArgs& args) noexcept {

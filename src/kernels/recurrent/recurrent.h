@@ -57,5 +57,7 @@ const Row<RecurrentKernel>* FindRecurrent(const Cpu& cpu, const CellShape& shape
 
 // f(clamp(x)), of one value: GRU and RNN are computed with it.
 float ApplyGate(const GateFunction& f, float clip, float x) noexcept;
+// Its derivative by x; at a kink that of one side.
+float GateSlope(const GateFunction& f, float clip, float x) noexcept;
 
 }  // namespace pare::kernels

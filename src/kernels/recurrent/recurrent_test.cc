@@ -41,5 +41,18 @@ TEST(Recurrent, RowsKnowWhatTheyDoNotSupport) {
   }
 }
 
+// Away from kinks and beyond the clip.
+TEST(Recurrent, SlopesAreThoseOfTheGates) {
+  constexpr float kStep = 1.0f / 256;
+  for (int kind = 0; kind <= static_cast<int>(GateFunction::Kind::kSoftplus); ++kind) {
+    const GateFunction f{static_cast<GateFunction::Kind>(kind), 0.3f, 0.4f};
+    for (float x : {-5.0f, -3.7f, -0.9f, -0.2f, 0.15f, 0.6f, 1.1f, 3.3f, 5.0f}) {
+      const float expected =
+          (ApplyGate(f, 4.0f, x + kStep) - ApplyGate(f, 4.0f, x - kStep)) / (2 * kStep);
+      EXPECT_NEAR(GateSlope(f, 4.0f, x), expected, 1e-3) << kind << " at " << x;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pare::kernels
