@@ -64,5 +64,17 @@ TEST(Registry, EveryQuantizationRuleSaysWhat) {
   }
 }
 
+TEST(Registry, EveryGradientIsThereOrSaysWhyNot) {
+  for (const OpDef* op : AllOps()) {
+    SCOPED_TRACE(op->name);
+    const GradRule& rule = op->grad;
+    EXPECT_NE(rule.emit != nullptr, !rule.none.empty()) << "either a gradient or a reason";
+    EXPECT_EQ(rule.parameters & rule.late_parameters, 0u) << "an input is one or the other";
+    const uint32_t named = rule.parameters | rule.late_parameters;
+    EXPECT_TRUE(rule.emit || named == 0) << "its parameters would have no gradient";
+    EXPECT_EQ(named >> SlotCount(op->inputs), 0u) << "it names an input that is not there";
+  }
+}
+
 }  // namespace
 }  // namespace pare::ops
