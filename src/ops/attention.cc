@@ -158,7 +158,7 @@ Status GradAttention(GradContext& g) {
   const Var p = g.emit().Add("Softmax", {scores}, {{"axis", int64_t{-1}}});
   if (g.wants(kV)) g.gives(kV, turned(MatMul(TransposeMatrix(p), dy), kV));
   const Var dp = MatMul(dy, TransposeMatrix(v));
-  const Var ds = p * (dp - ReduceSum(p * dp, {-1}));
+  const Var ds = g.emit().Add("pare.SoftmaxGrad", {p, dp});
   if (g.wants(kQ)) g.gives(kQ, turned(MatMul(ds, k) * scale, kQ));
   if (g.wants(kK)) g.gives(kK, turned(MatMul(TransposeMatrix(ds), q) * scale, kK));
   if (g.has_input(kMask)) g.gives(kMask, ds);

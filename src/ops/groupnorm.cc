@@ -111,13 +111,8 @@ Status PrepareGroupNorm(PrepareContext& context) {
 
 constexpr std::string_view kWhy = "its mean and variance need more than 8 bits";
 
-// The gradient of x through n = (x − mean) · inverse, where mean and inverse = 1/√(variance + ε) are
-// taken over `axes`.
-Var NormalizedGrad(Var dn, Var n, Var inverse, const std::vector<int64_t>& axes) {
-  return inverse * (dn - ReduceMean(dn, axes) - n * ReduceMean(dn * n, axes));
-}
-
-// With groups as an axis of their own.
+// With groups as an axis of their own. Of n = (x − mean) / √(variance + ε):
+//   dx = (dn − mean(dn) − n · mean(dn · n)) / √(variance + ε)
 Status GradGroups(GradContext& g, int64_t groups) {
   const ChannelView view = ViewChannels(g.in_shape(0), LayoutOf(g));
   const int64_t images = view.images, pixels = view.pixels, size = view.channels / groups;
@@ -131,7 +126,8 @@ Status GradGroups(GradContext& g, int64_t groups) {
   const Var inverse = 1.0f / Sqrt(variance + g.attrs().f("epsilon", 1e-5f));
   const Var n = centred * inverse;
   const Var dn = dy * Reshape(g.in(1), beside);
-  if (g.wants(0)) g.gives(0, Reshape(NormalizedGrad(dn, n, inverse, axes), g.in_shape(0)));
+  const Var dx = inverse * (dn - ReduceMean(dn, axes) - n * ReduceMean(dn * n, axes));
+  g.gives(0, Reshape(dx, g.in_shape(0)));
   if (g.wants(1)) g.gives(1, Reshape(SumTo(dy * n, beside), {view.channels}));
   if (g.wants(2)) g.gives(2, Reshape(SumTo(dy, beside), {view.channels}));
   return {};

@@ -16,168 +16,16 @@
 
 #include "ops/grad.h"
 #include "ops/recurrent.h"
+#include "ops/recurrent_cells.h"
 
 namespace pare::ops {
 namespace {
 
-using kernels::ApplyGate;
 using kernels::CellShape;
-using kernels::GateSlope;
+using namespace recurrent;
 
 enum Input { kSums, kRecurrent, kBias, kLens, kH, kC, kDY, kDYH, kDYC };
 enum Output { kDSums, kBefore, kDH, kDC, kDCandidate = 3, kCandidateBefore };
-
-// One direction of a layer.
-struct Layer {
-  CellShape cell;
-  int64_t gates = 1;
-  bool linear_before_reset = false;
-  const float* r = nullptr;
-  const float* bias = nullptr;  // null: none
-
-  // out[j] = row j of r · h + its bias, for rows [first, first + count).
-  void Multiply(const float* h, int64_t first, int64_t count, float* out) const noexcept {
-    for (int64_t j = 0; j < count; ++j) {
-      const float* row = r + (first + j) * cell.hidden;
-      float sum = bias ? bias[first + j] : 0.0f;
-      for (int64_t k = 0; k < cell.hidden; ++k) sum += row[k] * h[k];
-      out[j] = sum;
-    }
-  }
-  // dh += rᵀ · d over those rows.
-  void AddTransposed(const float* d, int64_t first, int64_t count, float* dh) const noexcept {
-    for (int64_t j = 0; j < count; ++j) {
-      const float* row = r + (first + j) * cell.hidden;
-      for (int64_t k = 0; k < cell.hidden; ++k) dh[k] += d[j] * row[k];
-    }
-  }
-};
-
-// What a step read and summed up: the states before it, its gates' sums, and for GRU the product of
-// the candidate with r (linear_before_reset), or what that is a product of: r · h.
-struct Moment {
-  float *h, *c, *sums, *candidate;
-};
-
-// Where a step's gradients go.
-struct Gradients {
-  float* sums;
-  float *candidate, *candidate_before;  // GRU
-};
-
-struct Cell {
-  // Completes `now` from x's sums, and writes the states after it.
-  void (*forward)(const Layer&, const float* x, const Moment& now, const Moment& next) noexcept;
-  // dh and dc: the gradients of the states after the step become those of the states before it.
-  void (*backward)(const Layer&, const Moment& now, const Moment& next, float* dh, float* dc,
-                   const Gradients&, float* work) noexcept;
-};
-
-void ForwardLstm(const Layer& layer, const float* x, const Moment& now,
-                 const Moment& next) noexcept {
-  const CellShape& s = layer.cell;
-  const int64_t n = s.hidden;
-  layer.Multiply(now.h, 0, 4 * n, now.sums);
-  for (int64_t j = 0; j < 4 * n; ++j) now.sums[j] += x[j];
-  for (int64_t j = 0; j < n; ++j) {
-    const float in = ApplyGate(s.f, s.clip, now.sums[j]);
-    const float out = ApplyGate(s.f, s.clip, now.sums[n + j]);
-    const float forget = s.coupled ? 1 - in : ApplyGate(s.f, s.clip, now.sums[2 * n + j]);
-    next.c[j] = forget * now.c[j] + in * ApplyGate(s.g, s.clip, now.sums[3 * n + j]);
-    next.h[j] = out * ApplyGate(s.h, __builtin_inff(), next.c[j]);
-  }
-}
-
-// c' = f·c + i·g and h' = o·φ(c').
-void BackwardLstm(const Layer& layer, const Moment& now, const Moment& next, float* dh, float* dc,
-                  const Gradients& to, float*) noexcept {
-  const CellShape& s = layer.cell;
-  const int64_t n = s.hidden;
-  constexpr float kNoClip = __builtin_inff();
-  for (int64_t j = 0; j < n; ++j) {
-    const float *i = now.sums + j, *o = i + n, *f = o + n, *g = f + n;
-    const float in = ApplyGate(s.f, s.clip, *i), candidate = ApplyGate(s.g, s.clip, *g);
-    const float forget = s.coupled ? 1 - in : ApplyGate(s.f, s.clip, *f);
-    const float d = dc[j] + dh[j] * ApplyGate(s.f, s.clip, *o) * GateSlope(s.h, kNoClip, next.c[j]);
-    const float d_forget = d * now.c[j];
-    const float d_in = d * candidate - (s.coupled ? d_forget : 0.0f);
-    to.sums[j] = d_in * GateSlope(s.f, s.clip, *i);
-    to.sums[n + j] = dh[j] * ApplyGate(s.h, kNoClip, next.c[j]) * GateSlope(s.f, s.clip, *o);
-    to.sums[2 * n + j] = s.coupled ? 0.0f : d_forget * GateSlope(s.f, s.clip, *f);
-    to.sums[3 * n + j] = d * in * GateSlope(s.g, s.clip, *g);
-    dc[j] = d * forget;
-  }
-  std::fill_n(dh, n, 0.0f);
-  layer.AddTransposed(to.sums, 0, 4 * n, dh);
-}
-
-void ForwardRnn(const Layer& layer, const float* x, const Moment& now,
-                const Moment& next) noexcept {
-  const CellShape& s = layer.cell;
-  layer.Multiply(now.h, 0, s.hidden, now.sums);
-  for (int64_t j = 0; j < s.hidden; ++j) {
-    now.sums[j] += x[j];
-    next.h[j] = ApplyGate(s.f, s.clip, now.sums[j]);
-  }
-}
-
-void BackwardRnn(const Layer& layer, const Moment& now, const Moment&, float* dh, float*,
-                 const Gradients& to, float*) noexcept {
-  const CellShape& s = layer.cell;
-  for (int64_t j = 0; j < s.hidden; ++j) to.sums[j] = dh[j] * GateSlope(s.f, s.clip, now.sums[j]);
-  std::fill_n(dh, s.hidden, 0.0f);
-  layer.AddTransposed(to.sums, 0, s.hidden, dh);
-}
-
-// Gates z, r, then the candidate.
-void ForwardGru(const Layer& layer, const float* x, const Moment& now,
-                const Moment& next) noexcept {
-  const CellShape& s = layer.cell;
-  const int64_t n = s.hidden;
-  float* sums = now.sums + 2 * n;
-  layer.Multiply(now.h, 0, 2 * n, now.sums);
-  for (int64_t j = 0; j < 2 * n; ++j) now.sums[j] += x[j];
-  const auto reset = [&](int64_t j) { return ApplyGate(s.f, s.clip, now.sums[n + j]); };
-  if (layer.linear_before_reset) {
-    layer.Multiply(now.h, 2 * n, n, now.candidate);
-    for (int64_t j = 0; j < n; ++j) sums[j] = x[2 * n + j] + reset(j) * now.candidate[j];
-  } else {
-    for (int64_t j = 0; j < n; ++j) now.candidate[j] = reset(j) * now.h[j];
-    layer.Multiply(now.candidate, 2 * n, n, sums);
-    for (int64_t j = 0; j < n; ++j) sums[j] += x[2 * n + j];
-  }
-  for (int64_t j = 0; j < n; ++j) {
-    const float z = ApplyGate(s.f, s.clip, now.sums[j]);
-    next.h[j] = (1 - z) * ApplyGate(s.g, s.clip, sums[j]) + z * now.h[j];
-  }
-}
-
-// h' = (1 − z)·g(candidate) + z·h. `work` has room for a state.
-void BackwardGru(const Layer& layer, const Moment& now, const Moment&, float* dh, float*,
-                 const Gradients& to, float* work) noexcept {
-  const CellShape& s = layer.cell;
-  const int64_t n = s.hidden;
-  const bool linear = layer.linear_before_reset;
-  const auto reset = [&](int64_t j) { return ApplyGate(s.f, s.clip, now.sums[n + j]); };
-  for (int64_t j = 0; j < n; ++j) {
-    const float z = ApplyGate(s.f, s.clip, now.sums[j]), sum = now.sums[2 * n + j];
-    to.sums[j] =
-        dh[j] * (now.h[j] - ApplyGate(s.g, s.clip, sum)) * GateSlope(s.f, s.clip, now.sums[j]);
-    to.sums[2 * n + j] = dh[j] * (1 - z) * GateSlope(s.g, s.clip, sum);
-    to.candidate[j] = to.sums[2 * n + j] * (linear ? reset(j) : 1.0f);
-    to.candidate_before[j] = linear ? now.h[j] : now.candidate[j];
-    dh[j] *= z;
-  }
-  // What the candidate's product hands back: to h, or to r · h.
-  std::fill_n(work, n, 0.0f);
-  layer.AddTransposed(to.candidate, 2 * n, n, work);
-  for (int64_t j = 0; j < n; ++j) {
-    const float by_reset = linear ? to.sums[2 * n + j] * now.candidate[j] : work[j] * now.h[j];
-    to.sums[n + j] = by_reset * GateSlope(s.f, s.clip, now.sums[n + j]);
-    dh[j] += linear ? work[j] : work[j] * reset(j);
-  }
-  layer.AddTransposed(to.sums, 0, 2 * n, dh);
-}
 
 struct State {
   int64_t steps, batch, hidden, gates, directions;
@@ -199,7 +47,6 @@ class Sequence {
     const int64_t width = s.gates * s.hidden;
     const float* bias = s.bias.in<float>(args);
     layer_ = {.cell = s.cells[d],
-              .gates = s.gates,
               .linear_before_reset = s.linear_before_reset,
               .r = args.in<float>(kRecurrent) + d * width * s.hidden,
               .bias = bias ? bias + d * width : nullptr};
@@ -338,14 +185,13 @@ Status Prepare(PrepareContext& context, Cell cell,
 }
 
 Status PrepareLstmGrad(PrepareContext& context) {
-  return Prepare(context, {ForwardLstm, BackwardLstm}, {"Sigmoid", "Tanh", "Tanh"},
-                 "lstm_grad_f32_plain");
+  return Prepare(context, kLstmCell, {"Sigmoid", "Tanh", "Tanh"}, "lstm_grad_f32_plain");
 }
 Status PrepareGruGrad(PrepareContext& context) {
-  return Prepare(context, {ForwardGru, BackwardGru}, {"Sigmoid", "Tanh"}, "gru_grad_f32_plain");
+  return Prepare(context, kGruCell, {"Sigmoid", "Tanh"}, "gru_grad_f32_plain");
 }
 Status PrepareRnnGrad(PrepareContext& context) {
-  return Prepare(context, {ForwardRnn, BackwardRnn}, {"Tanh"}, "rnn_grad_f32_plain");
+  return Prepare(context, kRnnCell, {"Tanh"}, "rnn_grad_f32_plain");
 }
 
 // Forwards and backwards, each as much as the layer.
@@ -366,7 +212,6 @@ constexpr Slots kInputs{{{"sums"},
 }  // namespace
 
 Status GradRecurrent(GradContext& g, std::string_view grad_op, int64_t gates) {
-  using namespace recurrent;
   if (g.has_input(kPeephole)) return Unsupported("pare differentiates no peepholes");
   const Dims x_shape = g.in_shape(kX), r_shape = g.in_shape(kR);
   const int64_t hidden = r_shape[2], width = gates * hidden, directions = r_shape[0];
@@ -380,14 +225,12 @@ Status GradRecurrent(GradContext& g, std::string_view grad_op, int64_t gates) {
   const auto dy = [&](int i) { return i < g.outputs() && g.has_dy(i) ? g.dy(i) : Var(); };
   graph::Attrs attrs = g.attrs();
   attrs.set("batch", x_shape[1]);
+  const int outputs = gates == 3 ? 5 : gates == 4 ? 4 : 3;
   const std::vector<Var> back =
       g.emit().AddMany(std::string(grad_op),
                        {sums, g.in(kR), part(b, 1, width, 2 * width), g.in(kLengths),
                         g.in(kInitialH), g.in(kInitialC), dy(0), dy(1), dy(2)},
-                       gates == 3   ? 5
-                       : gates == 4 ? 4
-                                    : 3,
-                       std::move(attrs));
+                       outputs, std::move(attrs));
   const Var d = back[kDSums];
   if (g.wants(kX)) g.gives(kX, Reshape(ReduceSum(MatMul(d, w), {0}), x_shape));
   if (g.wants(kW)) g.gives(kW, MatMul(TransposeMatrix(d), x));
