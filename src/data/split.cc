@@ -4,34 +4,16 @@
 #include <numeric>
 #include <utility>
 
+#include "base/random.h"
+
 namespace pare::data {
 namespace {
-
-// SplitMix64 (Steele, Lea, Flood 2014): the same numbers everywhere, unlike std's distributions.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t Next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-  }
-  int64_t Below(int64_t bound) {
-    return static_cast<int64_t>(static_cast<unsigned __int128>(Next()) * bound >> 64);
-  }
-
- private:
-  uint64_t state_;
-};
 
 // Shuffled, and then class by class where there are labels: evenly along this order means a fair
 // share of each class.
 std::vector<int64_t> Arranged(const Dataset& dataset, std::vector<int64_t> indices,
                               Random& random) {
-  for (int64_t i = static_cast<int64_t>(indices.size()) - 1; i > 0; --i) {
-    std::swap(indices[i], indices[random.Below(i + 1)]);
-  }
+  random.Shuffle(indices);
   if (!dataset.has_labels()) return indices;
   std::vector<std::pair<int64_t, int64_t>> by_class;  // label, place in the shuffle
   by_class.reserve(indices.size());

@@ -155,6 +155,7 @@ class Graph {
   // Every use of `from`, by nodes, outputs and assignments, becomes a use of `to`.
   void ReplaceUses(ValueId from, ValueId to);
   void SetOutputValue(int output, ValueId value) { outputs_[output].value = value; }
+  void ClearOutputs() { outputs_.clear(); }
   void SetPinned(ValueId id, bool pinned) { values_[Index(id)].pinned = pinned; }
   void SetChannelsLast(ValueId id) { values_[Index(id)].channels_last = true; }
   void SetConstant(ValueId id, Tensor data);  // the type follows

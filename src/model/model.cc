@@ -13,7 +13,7 @@ Context Context::Make(int threads) {
   return context;
 }
 
-Result<Model> Model::Load(const std::string& path) {
+Result<Model> Model::Load(const std::string& path, const passes::PassOptions& simplify) {
   Model model;
   model.path_ = path;
   PARE_ASSIGN(model.graph_, onnx::Import(path, &model.data_files_));
@@ -29,7 +29,7 @@ Result<Model> Model::Load(const std::string& path) {
   // As the file has it, shapes are still computed; folding then makes constants of what else is
   // fixed.
   const bool freed = onnx::FreeBatch(model.graph_).freed;
-  if (Status status = passes::Simplify(model.graph_); !status) return failed(status.error());
+  if (Status status = passes::Simplify(model.graph_, nullptr, simplify); !status) return failed(status.error());
   if (!freed) model.batch_note_ = onnx::FreeBatch(model.graph_).reason;
   return model;
 }

@@ -29,8 +29,8 @@ struct Context {
 class Model {
  public:
   // Imports, simplifies (exportable rewrites only) and frees a batch of 1 where the graph allows
-  // it.
-  static Result<Model> Load(const std::string& path);
+  // it. `simplify` may leave rewrites out.
+  static Result<Model> Load(const std::string& path, const passes::PassOptions& simplify = {});
 
   const std::string& path() const { return path_; }
   const graph::Graph& graph() const { return graph_; }

@@ -42,9 +42,26 @@ constexpr Pass kOptimize[] = {
     {"MergeEqual", MergeEqual},
 };
 
-constexpr Pass kTrain[] = {{"TrainBatchNorm", TrainBatchNorm}};
-
 constexpr Pass kSaturate[] = {{"SaturatePairs", SaturatePairs}};
+
+constexpr Pass kTrain[] = {
+    {"FoldConstants", FoldConstants},
+    {"RemoveIdentities", RemoveIdentities},
+    {"MergeMoves", MergeMoves},
+    {"FormActivations", FormActivations},
+    {"TrainBatchNorm", TrainBatchNorm},
+    {"ToChannelsLast", ToChannelsLast},
+    {"RemoveIdentities", RemoveIdentities},
+    {"MergeMoves", MergeMoves},
+};
+
+constexpr Pass kStep[] = {
+    {"FoldConstants", FoldConstants},
+    {"RemoveIdentities", RemoveIdentities},
+    {"MergeMoves", MergeMoves},
+    {"MergeEqual", MergeEqual},
+    {"FuseActivation", FuseActivation},
+};
 
 bool SwitchedOff(std::string_view switches, std::string_view name) {
   while (!switches.empty()) {
@@ -61,12 +78,14 @@ bool SwitchedOff(std::string_view switches, std::string_view name) {
 std::span<const Pass> SimplifyPasses() { return kSimplify; }
 std::span<const Pass> WidenPasses() { return kWiden; }
 std::span<const Pass> OptimizePasses() { return kOptimize; }
-std::span<const Pass> TrainPasses() { return kTrain; }
 std::span<const Pass> SaturatePasses() { return kSaturate; }
 
+std::span<const Pass> TrainPasses() { return kTrain; }
+std::span<const Pass> StepPasses() { return kStep; }
+
 const Pass* FindPass(std::string_view name) {
-  for (std::span<const Pass> list :
-       {SimplifyPasses(), TrainPasses(), OptimizePasses(), SaturatePasses()}) {
+  for (std::span<const Pass> list : {SimplifyPasses(), TrainPasses(), StepPasses(),
+                                     OptimizePasses(), SaturatePasses()}) {
     const auto at =
         std::find_if(list.begin(), list.end(), [&](const Pass& pass) { return pass.name == name; });
     if (at != list.end()) return &*at;

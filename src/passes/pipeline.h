@@ -28,6 +28,10 @@ std::span<const Pass> TrainPasses();
 // Behind those of Optimize, and only where asked for: as an engine computes whose 8-bit products
 // saturate.
 std::span<const Pass> SaturatePasses();
+// A graph to be trained, its loss as output: before it is differentiated.
+std::span<const Pass> TrainPasses();
+// A whole training step, behind differentiation.
+std::span<const Pass> StepPasses();
 // Null where no list has such a pass.
 const Pass* FindPass(std::string_view name);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/glob.h"
 #include "compress/quantize/disjoint_sets.h"
 #include "compress/quantize/write_qdq.h"
 #include "ops/op_def.h"
@@ -253,26 +254,6 @@ bool MatchesAnything(const Graph& graph, const std::string& pattern) {
     if (Matches(graph, graph.node(id), pattern)) return true;
   }
   return false;
-}
-
-bool MatchesGlob(std::string_view pattern, std::string_view text) {
-  // Backtracks to the last '*' only: linear in practice, quadratic at worst.
-  size_t p = 0, t = 0, star = std::string_view::npos, mark = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t]) && pattern[p] != '*') {
-      ++p, ++t;
-    } else if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      mark = t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++mark;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
 }
 
 }  // namespace pare::compress

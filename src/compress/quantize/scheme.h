@@ -38,9 +38,6 @@ struct Scheme {
 // `graph` is simplified and has its types inferred.
 Scheme MakeScheme(const graph::Graph& graph, const SchemeOptions& options);
 
-// "*" any text, "?" one character.
-bool MatchesGlob(std::string_view pattern, std::string_view text);
-
 // Whether a pattern of `keep_float` speaks of anything in the graph.
 bool MatchesAnything(const graph::Graph& graph, const std::string& pattern);
 

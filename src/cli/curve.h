@@ -1,0 +1,16 @@
+// The history of a training run: as a table of numbers, and as a picture.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "train/checkpoint.h"
+
+namespace pare::cli {
+
+// step,epoch,loss,rate,score,seconds; the score is empty where it was not measured.
+std::string CurveCsv(const std::vector<train::HistoryRow>& history);
+// Loss and score over the steps: an SVG that stands alone.
+std::string CurveSvg(const std::vector<train::HistoryRow>& history, const std::string& score_name);
+
+}  // namespace pare::cli

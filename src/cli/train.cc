@@ -1,0 +1,65 @@
+#include "cli/command.h"
+#include "cli/training.h"
+
+namespace pare::cli {
+namespace {
+
+struct TrainOptions {
+  std::string model;
+  TrainingOptions training;
+  train::LabelOptions labels;
+  std::optional<double> smoothing;
+  CommonOptions common;
+
+  void Declare(Parser& parser) {
+    parser.Positional("MODEL", model, "a float .onnx file: a classifier");
+    training.Declare(parser);
+    parser.Group("loss");
+    parser.Option("--smoothing", "S", smoothing, "of the labels, 0 to 1 (default 0)");
+  }
+};
+
+Status Train(const TrainOptions& options, Console& console) {
+  const TrainingOptions& training = options.training;
+  PARE_TRY(CheckOutput(training.output, {options.model, training.data.path}));
+  PARE_ASSIGN(const model::Model model, LoadTrainable(options.model, training));
+  PARE_ASSIGN(const auto dataset, training.data.Open(model, console));
+  if (!dataset->has_labels()) {
+    return Fail(Error(ErrorKind::kUsage, "the data has no labels to train by",
+                      "--labels FILE or --label COLUMN gives them; `pare distill` needs none")
+                    .at(training.data.path));
+  }
+  PARE_TRY(CheckLabels(*dataset, model.graph(), model.preprocess().label_offset, console));
+  const model::Context context = model::Context::Make(training.threads);
+  compress::TrainingSplit split = compress::SplitForTraining(
+      *dataset, training.validation, training.data.limit, training.train.seed);
+  const compress::Validation validation{.dataset = dataset,
+                                        .indices = split.validation,
+                                        .preprocess = model.preprocess(),
+                                        .batch = training.train.program.batch};
+  train::LabelObjective objective({.smoothing = static_cast<float>(options.smoothing.value_or(0))});
+  PARE_ASSIGN(const TrainingReport report,
+              RunTraining(training,
+                          {.model = model,
+                           .dataset = dataset,
+                           .split = std::move(split),
+                           .objective = objective,
+                           .score = compress::ScoreByLabels(validation, context, console),
+                           .score_name = "top-1",
+                           .command = "train"},
+                          context, console));
+  return console.Show(report);
+}
+
+}  // namespace
+
+extern const Command kTrainCommand = {
+    .name = "train",
+    .summary = "fine-tunes a classifier by labels",
+    .examples =
+        "pare train resnet.onnx --data pictures/ -o tuned.onnx --epochs 5 --rate 0.01 --flip\n"
+        "pare train resnet.onnx --data pictures.tar -o tuned.onnx --checkpoint run.npz --resume",
+    .run = ParseAndRun<TrainOptions, Train>,
+};
+
+}  // namespace pare::cli

@@ -1,0 +1,236 @@
+#include "cli/training.h"
+
+#include <cmath>
+
+#include "cli/curve.h"
+#include "cli/text.h"
+#include "cli/version.h"
+#include "onnx/export.h"
+#include "platform/file.h"
+#include "platform/memory.h"
+
+namespace pare::cli {
+namespace {
+
+using train::OptimizerKind;
+
+// A float option with bounds.
+void DeclareFloat(Parser& parser, std::string names, std::string value, float& target, double low,
+                  double high, std::string help) {
+  parser.Option(
+      std::move(names), std::move(value),
+      [&target, low, high](std::string_view text) -> Status {
+        std::optional<double> number;
+        PARE_TRY(ParseNumber(text, number));
+        if (*number < low || *number > high)
+          return Fail(ErrorKind::kUsage, Text(text, " is not between ", low, " and ", high));
+        target = static_cast<float>(*number);
+        return {};
+      },
+      std::move(help));
+}
+
+Status WriteText(const std::string& path, std::string_view text) {
+  PARE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
+  PARE_TRY(file.Write(text));
+  return file.Commit();
+}
+
+std::string RunRecord(const TrainingOptions& options, const TrainingJob& job,
+                      const train::Trained& trained) {
+  const train::OptimizerOptions& optimizer = options.train.program.optimizer;
+  return Json::Object({{"command", job.command},
+                       {"version", kVersion.number},
+                       {"model", job.model.path()},
+                       {"data", options.data.path},
+                       {"training", job.split.training.size()},
+                       {"validation", job.split.validation.size()},
+                       {"seed", options.train.seed},
+                       {"steps", trained.steps},
+                       {"batch", options.train.program.batch},
+                       {"optimizer", train::OptimizerName(optimizer.kind)},
+                       {"rate", options.rate()}})
+      .Text();
+}
+
+Status WriteCurve(const TrainingOptions& options, const TrainingJob& job,
+                  const train::Trained& trained) {
+  if (options.curve.empty()) return {};
+  PARE_TRY(WriteText(options.curve + ".csv", CurveCsv(trained.history)));
+  return WriteText(options.curve + ".svg", CurveSvg(trained.history, job.score_name));
+}
+
+}  // namespace
+
+double TrainingOptions::rate() const {
+  if (given_rate) return *given_rate;
+  return train.program.optimizer.kind == OptimizerKind::kSgd ? 0.05 : 0.001;
+}
+
+void TrainingOptions::Declare(Parser& parser) {
+  parser.Group("result");
+  parser.Option("-o, --output", "FILE", output, "where the trained model goes");
+  parser.Required();
+  parser.Option("--curve", "STEM", curve, "write STEM.csv and STEM.svg: loss and validation");
+  data.Declare(parser, DataOptions::Need::kRequired);
+  DeclareRun(parser);
+  DeclareOptimizer(parser);
+  DeclareAugmentation(parser);
+  parser.Group("machine");
+  parser.Option("--threads", "N", threads, 0,
+                "threads to compute with (default: all that affinity and quota allow)");
+}
+
+void TrainingOptions::DeclareRun(Parser& parser) {
+  parser.Group("run");
+  parser.Option("--epochs", "N", train.epochs, 1, "passes over the training samples (default 10)");
+  parser.Option("--steps", "N", train.steps, 1, "steps in all, instead of --epochs");
+  parser.Option("--batch", "N", train.program.batch, 1, "samples a step (default 64)");
+  parser.Option("--validation", "N", validation, 0,
+                "samples that are kept back, to choose the best weights by (default 1000, at most "
+                "half)");
+  parser.Option("--validate-every", "N", train.validate_every, 1, "steps (default: an epoch)");
+  parser.Option("--patience", "N", train.patience, 1,
+                "stop after so many validations without a gain");
+  parser.Option("--seed", "N", train.seed, 0,
+                "of the order of samples and the augmentation (default 0)");
+  parser.Option("--checkpoint", "FILE", train.checkpoint,
+                "keep the run there at each validation and on Ctrl-C (.npz)");
+  parser.Option("--checkpoint-every", "N", train.checkpoint_every, 1, "and every N steps");
+  parser.Flag("--resume", train.resume, "go on from --checkpoint, to the same bits");
+  parser.Option("--freeze", "PATTERN", train.program.parameters.freeze,
+                "weights that stay as they are (repeatable; * and ?)");
+  parser.Option("--train-only", "PATTERN", train.program.parameters.only,
+                "train nothing but these weights (repeatable)");
+}
+
+void TrainingOptions::DeclareOptimizer(Parser& parser) {
+  parser.Group("optimizer");
+  train::OptimizerOptions& optimizer = train.program.optimizer;
+  parser.Option(
+      "--optimizer", "NAME",
+      [&optimizer](std::string_view name) -> Status {
+        PARE_ASSIGN(optimizer.kind, train::ParseOptimizer(name));
+        return {};
+      },
+      "sgd (default) or adamw");
+  parser.Option("--rate", "R", given_rate, "highest learning rate (default: sgd 0.05, adamw 0.001)");
+  parser.Option(
+      "--schedule", "NAME",
+      [this](std::string_view name) -> Status {
+        PARE_ASSIGN(train.schedule.kind, train::ParseSchedule(name));
+        return {};
+      },
+      "cosine (default), constant, step or one-cycle");
+  parser.Option("--warmup", "STEPS", train.schedule.warmup_steps, 0,
+                "steps until the full rate (default 0)");
+  DeclareFloat(parser, "--momentum", "M", optimizer.momentum, 0, 1, "of sgd (default 0.9)");
+  parser.Flag("--nesterov", optimizer.nesterov, "look ahead with sgd's momentum");
+  DeclareFloat(parser, "--weight-decay", "D", optimizer.weight_decay, 0, 1,
+               "of matrices and filters (default 0)");
+  parser.Option("--no-decay", "PATTERN", optimizer.no_decay,
+                "weights that don't decay (repeatable)");
+  DeclareFloat(parser, "--clip", "NORM", optimizer.clip_norm, 0, 1e9,
+               "limit of the gradient's length (default: none)");
+  DeclareFloat(parser, "--ema", "DECAY", optimizer.ema, 0, 0.99999,
+               "write weights averaged over the steps, e.g. 0.999 (default: the last ones)");
+}
+
+void TrainingOptions::DeclareAugmentation(Parser& parser) {
+  parser.Group("augmentation of pictures (none by default)");
+  parser.Flag("--flip", train.augment.flip, "every other picture from the other side");
+  parser.Option("--crop-pad", "N", train.augment.crop_pad, 0, "shift by up to N pixels");
+  DeclareFloat(parser, "--mixup", "ALPHA", train.augment.mixup, 0, 10,
+               "mix pictures (and their labels) in pairs");
+}
+
+Result<model::Model> LoadTrainable(const std::string& path, const TrainingOptions& options) {
+  PARE_ASSIGN(model::Model model, model::Model::Load(path, train::kTrainable));
+  PARE_TRY(options.data.ApplyTo(model));
+  return model;
+}
+
+Result<TrainingReport> RunTraining(const TrainingOptions& options, const TrainingJob& job,
+                                   const model::Context& context, Console& console) {
+  train::TrainOptions how = options.train;
+  how.schedule.rate = options.rate();
+  const data::Preprocess& preprocess = job.model.preprocess();
+  how.augment.border.clear();
+  for (int i = 0; i < 3; ++i) how.augment.border.push_back(-preprocess.mean[i] / preprocess.std[i]);
+  TrainingReport report{.options = options, .trained = {}, .score_name = job.score_name, .notes = {}};
+  report.training_samples = std::ssize(job.split.training);
+  report.validation_samples = std::ssize(job.split.validation);
+  const train::Score score = job.split.validation.empty() ? train::Score() : job.score;
+  if (score) {
+    PARE_ASSIGN(report.score_before, score(job.model.graph()));
+  }
+  PARE_ASSIGN(report.trained,
+              OfModel(train::Train(job.model.graph(), job.dataset, job.split.training, preprocess,
+                                   job.objective, score, context, how, console),
+                      job.model.path()));
+  graph::Graph& graph = report.trained.graph;
+  if (score) {
+    PARE_ASSIGN(report.score_after, score(graph));
+  }
+  PARE_TRY(StoreData(options.data, *job.dataset, job.model, graph.metadata));
+  graph.metadata["pare.run"] = RunRecord(options, job, report.trained);
+  PARE_TRY(onnx::Export(graph, options.output));
+  PARE_TRY(WriteCurve(options, job, report.trained));
+  PARE_ASSIGN(const auto file, MappedFile::Open(options.output));
+  report.bytes = static_cast<int64_t>(file->bytes().size());
+  report.peak_bytes = PeakRssBytes();
+  report.notes = console.notes();
+  return report;
+}
+
+Json ToJson(const TrainingReport& report) {
+  const train::Trained& t = report.trained;
+  Json history = Json::ArrayOf(t.history, [](const train::HistoryRow& row) {
+    return Json::Object({{"step", row.step},
+                         {"epoch", row.epoch},
+                         {"loss", row.loss},
+                         {"rate", row.rate},
+                         {"score", std::isfinite(row.score) ? std::optional(row.score) : std::nullopt},
+                         {"seconds", row.seconds}});
+  });
+  return Json::Object({{"output", report.options.output},
+                       {"score", report.score_name},
+                       {"score_before", report.score_before},
+                       {"score_after", report.score_after},
+                       {"steps", t.steps},
+                       {"best_step", t.best_step},
+                       {"seconds", t.seconds},
+                       {"samples_per_second", t.samples_per_second},
+                       {"training_samples", report.training_samples},
+                       {"validation_samples", report.validation_samples},
+                       {"bytes", report.bytes},
+                       {"peak_memory_bytes", report.peak_bytes},
+                       {"history", std::move(history)},
+                       {"notes", Json::ArrayOf(report.notes)}});
+}
+
+std::string ToText(const TrainingReport& report) {
+  const train::Trained& t = report.trained;
+  Table table({{"", Table::Align::kLeft},
+               {"before", Table::Align::kRight},
+               {"after", Table::Align::kRight}});
+  const bool percent = report.score_name != "cosine";
+  const auto score = [&](double value) {
+    return percent ? Fixed(value, 2) + " %" : Fixed(value, 5);
+  };
+  if (report.validation_samples > 0)
+    table.Add({report.score_name, score(report.score_before), score(report.score_after)});
+  if (!t.history.empty())
+    table.Add({"loss", Fixed(t.history.front().loss, 4), Fixed(t.history.back().loss, 4)});
+  return Text(table.Text(), "\ntrained on ", report.training_samples, " samples in ", t.steps,
+              " steps of ", report.options.train.program.batch, " (", Fixed(t.seconds, 1), " s, ",
+              Fixed(t.samples_per_second, 0), " samples/s), ",
+              report.validation_samples > 0
+                  ? Text("scored on ", report.validation_samples, " others, best after step ",
+                         t.best_step)
+                  : "not scored",
+              ", at most ", ByteText(report.peak_bytes), " of memory\n\nwrote ",
+              Printable(report.options.output), '\n');
+}
+
+}  // namespace pare::cli

@@ -1,0 +1,61 @@
+// What `train` and `distill` share: options, the run, its curve and report.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+#include "compress/validate.h"
+#include "train/train.h"
+
+namespace pare::cli {
+
+struct TrainingOptions {
+  std::string output, curve;
+  DataOptions data;
+  int threads = 0;
+  int64_t validation = 1000;
+  train::TrainOptions train;
+  bool augment = false;
+
+  // The optimizer's rate where none is given.
+  void Declare(Parser& parser);
+  double rate() const;
+
+  std::optional<double> given_rate;
+
+ private:
+  void DeclareRun(Parser& parser);
+  void DeclareOptimizer(Parser& parser);
+  void DeclareAugmentation(Parser& parser);
+};
+
+struct TrainingReport {
+  const TrainingOptions& options;
+  train::Trained trained;
+  std::string score_name;  // "top-1", "agreement", "cosine"
+  double score_before = 0, score_after = 0;
+  int64_t training_samples = 0, validation_samples = 0, parameters = 0;
+  int64_t bytes = 0, peak_bytes = 0;
+  std::vector<std::string> notes;
+};
+Json ToJson(const TrainingReport& report);
+std::string ToText(const TrainingReport& report);
+
+// A model that shall be trained: loaded so, with the preprocessing that was given.
+Result<model::Model> LoadTrainable(const std::string& path, const TrainingOptions& options);
+
+struct TrainingJob {
+  const model::Model& model;
+  std::shared_ptr<const data::Dataset> dataset;
+  compress::TrainingSplit split;
+  train::Objective& objective;
+  train::Score score;
+  std::string score_name, command;
+};
+// Trains, writes the model (with its run record) and the curve, and reports.
+Result<TrainingReport> RunTraining(const TrainingOptions& options, const TrainingJob& job,
+                                   const model::Context& context, Console& console);
+
+}  // namespace pare::cli

@@ -1,0 +1,68 @@
+// Knowledge distillation: a student learns a teacher's answers, and what they rest on.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compress/distill/teacher.h"
+#include "train/objective.h"
+
+namespace pare::compress {
+
+enum class DistillLoss : uint8_t {
+  kAuto,     // kSoft for classifiers, else kMse
+  kSoft,     // soft logits: Hinton, Vinyals & Dean 2015
+  kMse,      // of the outputs
+  kHuber,    // of the outputs
+  kCosine,   // of the outputs: embeddings
+};
+Result<DistillLoss> ParseDistillLoss(std::string_view name);
+
+// A layer of the student and one of the teacher, by the names of their values.
+struct LayerPair {
+  std::string student, teacher;
+};
+
+struct DistillOptions {
+  DistillLoss loss = DistillLoss::kAuto;
+  float temperature = 4;
+  // The part of the teachers in the loss; the rest is cross-entropy by labels. 1: no labels needed.
+  float alpha = 1;
+  float smoothing = 0;  // of the labels
+  // Hints: mean square to the teacher's features, through a learned 1×1 projection where the
+  // channels differ (Romero et al., "FitNets", 2015, §2.2).
+  std::vector<LayerPair> hints;
+  float hint_weight = 1;
+  std::vector<LayerPair> attention;  // transfer of attention maps
+  float attention_weight = 100;
+  float relation_weight = 0;  // distances between the samples of a batch, at the first output
+};
+
+// One loss for all teachers: their answers are averaged in the loss, hints come from the first.
+class DistillObjective : public train::Objective {
+ public:
+  // `classifies`: whether the student's first output scores classes. The teachers answer the
+  // options' hints and attention layers, in that order, behind their outputs.
+  DistillObjective(std::vector<Teacher> teachers, bool classifies, DistillOptions options)
+      : teachers_(std::move(teachers)), classifies_(classifies), options_(std::move(options)) {}
+
+  // The layers that the first teacher shall answer, too.
+  static std::vector<std::string> TeacherLayers(const DistillOptions& options);
+
+  Result<ops::Var> Emit(train::LossContext& context) override;
+  Result<std::vector<Tensor>> Targets(const train::TrainBatch& batch) override;
+  std::vector<Teacher>& teachers() { return teachers_; }
+
+ private:
+  ops::Var OutputLoss(ops::Var student, ops::Var teacher) const;
+  Result<ops::Var> LayerLosses(train::LossContext& context, const std::vector<ops::Var>& layers);
+
+  std::vector<Teacher> teachers_;
+  bool classifies_;
+  DistillOptions options_;
+  int64_t classes_ = 0;
+};
+
+}  // namespace pare::compress

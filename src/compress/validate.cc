@@ -1,0 +1,86 @@
+#include "compress/validate.h"
+
+#include <algorithm>
+
+#include "base/random.h"
+#include "data/split.h"
+#include "passes/pipeline.h"
+
+namespace pare::compress {
+namespace {
+
+using graph::Graph;
+
+// Progress of a run inside of another one's stage.
+class Inner : public Progress {
+ public:
+  explicit Inner(Progress& outer) : outer_(outer) {}
+  void Stage(std::string_view, int64_t) override {}
+  void Advance(int64_t) override {}
+  void Note(std::string_view text) override { outer_.Note(text); }
+  bool cancelled() const override { return false; }  // the training loop asks, between steps
+
+ private:
+  Progress& outer_;
+};
+
+Result<std::unique_ptr<runtime::Session>> SessionOf(Graph graph, const model::Context& context) {
+  PARE_TRY(passes::Simplify(graph));
+  return model::MakeSession(graph, context);
+}
+
+Result<data::Loader> LoaderOf(const Graph& graph, const Validation& v) {
+  return data::Loader::Make(v.dataset, model::InputSpecs(graph), v.indices,
+                            {.batch = v.batch, .preprocess = v.preprocess, .prefetch = true});
+}
+
+}  // namespace
+
+train::Score ScoreByLabels(const Validation& validation, const model::Context& context,
+                           Progress& progress) {
+  return [=, &progress](const Graph& graph) -> Result<double> {
+    PARE_ASSIGN(const auto session, SessionOf(graph, context));
+    PARE_ASSIGN(data::Loader loader, LoaderOf(graph, validation));
+    Inner inner(progress);
+    PARE_ASSIGN(const Evaluation evaluation, Evaluate(*session, loader, inner));
+    return evaluation.top1.value_or(0);
+  };
+}
+
+Result<train::Score> ScoreByReference(const Graph& reference, const Validation& validation,
+                                      const model::Context& context, Progress& progress) {
+  PARE_ASSIGN(std::shared_ptr<runtime::Session> other, SessionOf(reference, context));
+  const bool classifies = ChooseMetric(Metric::kAuto, reference) == Metric::kTop;
+  return [=, &progress](const Graph& graph) -> Result<double> {
+    PARE_ASSIGN(const auto session, SessionOf(graph, context));
+    PARE_ASSIGN(data::Loader loader, LoaderOf(graph, validation));
+    Inner inner(progress);
+    PairScore score;
+    std::vector<Tensor> expected(other->graph().outputs().size());
+    std::vector<Tensor> actual(session->graph().outputs().size());
+    while (true) {
+      PARE_ASSIGN(const auto batch, loader.Next());
+      if (!batch) break;
+      PARE_TRY(other->Run(batch->inputs, expected));
+      PARE_TRY(session->Run(batch->inputs, actual));
+      score.Add(expected, actual, batch->count());
+    }
+    return classifies ? score.agreement() : score.cosine();
+  };
+}
+
+TrainingSplit SplitForTraining(const data::Dataset& dataset, int64_t validation, int64_t limit,
+                               uint64_t seed) {
+  TrainingSplit split;
+  const std::vector<int64_t> all = data::DrawSamples(dataset, limit, seed);
+  const int64_t kept = std::min<int64_t>(validation, std::ssize(all) / 2);
+  std::vector<int64_t> candidates = all;
+  Random(seed).Shuffle(candidates);
+  split.validation.assign(candidates.begin(), candidates.begin() + kept);
+  split.training.assign(candidates.begin() + kept, candidates.end());
+  std::sort(split.validation.begin(), split.validation.end());
+  std::sort(split.training.begin(), split.training.end());
+  return split;
+}
+
+}  // namespace pare::compress

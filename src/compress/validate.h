@@ -1,0 +1,37 @@
+// How good a model is while it is trained: scores on samples that training doesn't see.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "compress/score.h"
+#include "model/model.h"
+#include "train/train.h"
+
+namespace pare::compress {
+
+// Samples kept back from training.
+struct Validation {
+  std::shared_ptr<const data::Dataset> dataset;
+  std::vector<int64_t> indices;
+  data::Preprocess preprocess;
+  int64_t batch = 64;
+};
+
+// Top-1 by the samples' labels, percent.
+train::Score ScoreByLabels(const Validation& validation, const model::Context& context,
+                           Progress& progress);
+
+// Against another model's answers: agreement (percent) of classifiers, else the cosine of the
+// outputs. `reference` is simplified.
+Result<train::Score> ScoreByReference(const graph::Graph& reference, const Validation& validation,
+                                      const model::Context& context, Progress& progress);
+
+struct TrainingSplit {
+  std::vector<int64_t> training, validation;
+};
+// `validation` samples, drawn evenly by the seed, are kept back; half of the data at most.
+TrainingSplit SplitForTraining(const data::Dataset& dataset, int64_t validation, int64_t limit,
+                               uint64_t seed);
+
+}  // namespace pare::compress

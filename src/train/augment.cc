@@ -1,0 +1,96 @@
+#include "train/augment.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace pare::train {
+namespace {
+
+// A batch of pictures in memory, whatever its layout.
+struct Pictures {
+  int64_t rows, channels, height, width;
+  int64_t channel_step, line_step, pixel_step;
+
+  int64_t size() const { return channels * height * width; }
+};
+
+Result<Pictures> PicturesOf(const Tensor& tensor) {
+  const Dims& s = tensor.shape();
+  if (tensor.dtype() != DType::kF32 || s.size() != 4) {
+    return Fail(ErrorKind::kUsage,
+                Text("the input is ", DimsText(s), " and no batch of pictures"),
+                "augmentation is for float pictures: leave it off");
+  }
+  const auto is_color = [](int64_t n) { return n == 1 || n == 3 || n == 4; };
+  if (is_color(s[3]) && !is_color(s[1]))
+    return Pictures{s[0], s[3], s[1], s[2], 1, s[2] * s[3], s[3]};
+  return Pictures{s[0], s[1], s[2], s[3], s[2] * s[3], s[3], 1};
+}
+
+// One picture flipped and shifted, from a copy of it.
+void Move(const Pictures& p, const float* from, float* to, bool flip, int64_t down, int64_t right,
+          const std::vector<float>& border) {
+  for (int64_t c = 0; c < p.channels; ++c) {
+    const float outside = border[std::min<size_t>(c, border.size() - 1)];
+    for (int64_t y = 0; y < p.height; ++y) {
+      for (int64_t x = 0; x < p.width; ++x) {
+        const int64_t sy = y + down, sx = (flip ? p.width - 1 - x : x) + right;
+        const bool inside = sy >= 0 && sy < p.height && sx >= 0 && sx < p.width;
+        to[c * p.channel_step + y * p.line_step + x * p.pixel_step] =
+            inside ? from[c * p.channel_step + sy * p.line_step + sx * p.pixel_step] : outside;
+      }
+    }
+  }
+}
+
+// Beta(α, α) by two gammas (Marsaglia & Tsang 2000); α < 1 is boosted as there in §6.
+float Gamma(float alpha, Random& random) {
+  if (alpha < 1) {
+    const float boost = std::pow(1 - random.Uniform(), 1 / alpha);
+    return Gamma(alpha + 1, random) * boost;
+  }
+  const float d = alpha - 1.0f / 3, c = 1 / std::sqrt(9 * d);
+  while (true) {
+    const float x = random.Normal(), v = std::pow(1 + c * x, 3.0f);
+    const float u = 1 - random.Uniform();
+    if (v > 0 && std::log(u) < 0.5f * x * x + d - d * v + d * std::log(v)) return d * v;
+  }
+}
+
+void Mix(Tensor& tensor, const Pictures& p, float alpha, Mixture& mixture, Random& random) {
+  const float a = Gamma(alpha, random), b = Gamma(alpha, random);
+  mixture.weight = std::max(a, b) / std::max(a + b, 1e-20f);
+  mixture.partner.resize(p.rows);
+  std::iota(mixture.partner.begin(), mixture.partner.end(), 0);
+  random.Shuffle(mixture.partner);
+  const auto values = tensor.mutable_as<float>();
+  const std::vector<float> old(values.begin(), values.end());
+  for (int64_t row = 0; row < p.rows; ++row) {
+    const float* other = old.data() + mixture.partner[row] * p.size();
+    float* own = values.data() + row * p.size();
+    for (int64_t i = 0; i < p.size(); ++i)
+      own[i] = mixture.weight * own[i] + (1 - mixture.weight) * other[i];
+  }
+}
+
+}  // namespace
+
+Status Augment(TrainBatch& batch, const AugmentOptions& options, Random& random) {
+  if (!options.any()) return {};
+  Tensor& tensor = batch.data.inputs[0];
+  PARE_ASSIGN(const Pictures p, PicturesOf(tensor));
+  std::vector<float> copy(p.size());
+  for (int64_t row = 0; row < p.rows && (options.flip || options.crop_pad > 0); ++row) {
+    float* picture = tensor.mutable_as<float>().data() + row * p.size();
+    const bool flip = options.flip && random.Next() >> 63;
+    const auto shift = [&] { return random.Below(2 * options.crop_pad + 1) - options.crop_pad; };
+    const int64_t down = shift(), right = shift();
+    std::copy_n(picture, p.size(), copy.data());
+    Move(p, copy.data(), picture, flip, down, right, options.border);
+  }
+  if (options.mixup > 0) Mix(tensor, p, options.mixup, batch.mixture, random);
+  return {};
+}
+
+}  // namespace pare::train

@@ -1,0 +1,23 @@
+// Augmentation of picture batches, after preprocessing.
+#pragma once
+
+#include "base/random.h"
+#include "train/objective.h"
+
+namespace pare::train {
+
+struct AugmentOptions {
+  bool flip = false;     // left and right exchanged, every other time
+  int64_t crop_pad = 0;  // shifted by up to so many pixels; what comes in is `border`
+  float mixup = 0;       // the α of Beta(α, α) (Zhang et al., "mixup", 2018); 0: none
+  // What a black pixel is after preprocessing, by channel; one number for all is enough.
+  std::vector<float> border = {0.0f};
+
+  bool any() const { return flip || crop_pad > 0 || mixup > 0; }
+};
+
+// Changes the batch's first input, f32 [rows, channels, height, width] (or channels last: the last
+// dimension is 1, 3 or 4 and the second is not), in place. Fails for inputs of another form.
+Status Augment(TrainBatch& batch, const AugmentOptions& options, Random& random);
+
+}  // namespace pare::train

@@ -1,0 +1,129 @@
+#include "train/checkpoint.h"
+
+#include <algorithm>
+#include <map>
+
+#include "data/npy.h"
+
+namespace pare::train {
+namespace {
+
+constexpr int64_t kColumns = 6;  // of HistoryRow
+
+Tensor TextTensor(const std::string& text) {
+  return Tensor::Of<uint8_t>({std::ssize(text)},
+                             {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
+Tensor HistoryTensor(const std::vector<HistoryRow>& history) {
+  std::vector<double> values;
+  for (const HistoryRow& r : history)
+    values.insert(values.end(),
+                  {static_cast<double>(r.step), r.epoch, r.loss, r.rate, r.score, r.seconds});
+  return Tensor::Of<double>({std::ssize(history), kColumns}, values);
+}
+
+std::vector<HistoryRow> HistoryOf(const Tensor& tensor) {
+  std::vector<HistoryRow> history;
+  const auto v = tensor.as<double>();
+  for (size_t i = 0; i + kColumns <= v.size(); i += kColumns)
+    history.push_back({static_cast<int64_t>(v[i]), v[i + 1], v[i + 2], v[i + 3], v[i + 4], v[i + 5]});
+  return history;
+}
+
+// Arrays of a file, by name, each of the type and shape that it must have.
+class Arrays {
+ public:
+  explicit Arrays(data::NamedTensors arrays) {
+    for (auto& [name, tensor] : arrays) by_name_.emplace(name, std::move(tensor));
+  }
+  const Tensor* find(const std::string& name) const {
+    const auto at = by_name_.find(name);
+    return at == by_name_.end() ? nullptr : &at->second;
+  }
+  Result<Tensor> Get(const std::string& name, DType dtype, int rank) const {
+    const Tensor* tensor = find(name);
+    if (tensor && tensor->dtype() == dtype && tensor->rank() == rank) return *tensor;
+    return Invalid(Text("it has no array \"", name, "\" as a checkpoint has it"),
+                   "the file is damaged, or no checkpoint of pare");
+  }
+  Status CopyTo(const std::string& name, Tensor& state) const {
+    const Tensor* tensor = find(name);
+    if (!tensor || tensor->dtype() != state.dtype() || tensor->shape() != state.shape()) {
+      return Invalid(Text("its array \"", name, "\" is missing or not of this model"),
+                     "the checkpoint is of another model: start anew without --resume");
+    }
+    std::memcpy(state.mutable_data(), tensor->data(), tensor->bytes());
+    return {};
+  }
+
+ private:
+  std::map<std::string, Tensor> by_name_;
+};
+
+Status CheckRun(const Arrays& arrays, const std::string& run) {
+  PARE_ASSIGN(const Tensor text, arrays.Get("run", DType::kU8, 1));
+  const std::string saved(reinterpret_cast<const char*>(text.data()), text.bytes());
+  if (saved == run) return {};
+  const auto at = std::mismatch(saved.begin(), saved.end(), run.begin(), run.end());
+  const auto line = [](const std::string& of, std::string::const_iterator here) {
+    const auto offset = static_cast<size_t>(here - of.begin());
+    const size_t begin = offset == 0 ? 0 : of.rfind('\n', offset - 1) + 1;
+    return of.substr(begin, of.find('\n', offset) - begin);
+  };
+  return Fail(ErrorKind::kUsage,
+              Text("the checkpoint is of another run: \"", line(saved, at.first), "\" there, \"",
+                   line(run, at.second), "\" now"),
+              "give the same options, or start anew without --resume");
+}
+
+Result<RunState> Read(const Arrays& arrays, Program& program, const std::string& run) {
+  PARE_TRY(CheckRun(arrays, run));
+  RunState state;
+  PARE_ASSIGN(const Tensor counts, arrays.Get("progress", DType::kI64, 1));
+  PARE_ASSIGN(const Tensor sums, arrays.Get("sums", DType::kF64, 1));
+  PARE_ASSIGN(const Tensor history, arrays.Get("history", DType::kF64, 2));
+  if (counts.count() != 3 || sums.count() != 2 || history.shape()[1] != kColumns)
+    return Invalid("its progress has another form", "it was written by another version of pare");
+  state.step = counts.as<int64_t>()[0];
+  state.best_step = counts.as<int64_t>()[1];
+  state.loss_count = counts.as<int64_t>()[2];
+  state.loss_sum = sums.as<double>()[0];
+  state.best_score = sums.as<double>()[1];
+  state.history = HistoryOf(history);
+  for (State& value : program.states()) {
+    PARE_TRY(arrays.CopyTo("now/" + value.name, value.data));
+    if (state.best_step < 0) continue;
+    PARE_ASSIGN(Tensor best, Tensor::Make(value.data.dtype(), value.data.shape()));
+    PARE_TRY(arrays.CopyTo("best/" + value.name, best));
+    state.best.push_back(std::move(best));
+  }
+  return state;
+}
+
+}  // namespace
+
+Status SaveCheckpoint(const std::string& path, const Program& program, const RunState& state,
+                      const std::string& run) {
+  data::NamedTensors arrays{
+      {"run", TextTensor(run)},
+      {"progress", Tensor::Of<int64_t>({3}, {state.step, state.best_step, state.loss_count})},
+      {"sums", Tensor::Of<double>({2}, {state.loss_sum, state.best_score})},
+      {"history", HistoryTensor(state.history)}};
+  for (size_t i = 0; i < program.states().size(); ++i) {
+    const State& value = program.states()[i];
+    arrays.emplace_back("now/" + value.name, value.data);
+    if (state.best_step >= 0) arrays.emplace_back("best/" + value.name, state.best[i]);
+  }
+  return data::SaveNpz(path, arrays);
+}
+
+Result<RunState> LoadCheckpoint(const std::string& path, Program& program,
+                                const std::string& run) {
+  PARE_ASSIGN(data::NamedTensors arrays, data::LoadNpz(path));
+  auto state = Read(Arrays(std::move(arrays)), program, run);
+  if (!state) return Fail(state.error().at(path));
+  return state;
+}
+
+}  // namespace pare::train

@@ -1,0 +1,35 @@
+// What a run needs to go on where it was stopped, to the same bits: an .npz of its states.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "train/program.h"
+
+namespace pare::train {
+
+// One line of a run's history.
+struct HistoryRow {
+  int64_t step = 0;
+  double epoch = 0, loss = 0, rate = 0;  // loss: the mean since the row before
+  double score = 0;                      // on the validation samples; NaN where not measured
+  double seconds = 0;                    // of the run so far
+};
+
+struct RunState {
+  int64_t step = 0;  // done
+  double best_score = 0;
+  int64_t best_step = -1;          // −1: none yet
+  std::vector<Tensor> best;        // the states then, in the order of the program's
+  std::vector<HistoryRow> history;
+  double loss_sum = 0;             // since the last row
+  int64_t loss_count = 0;
+};
+
+// Atomically. `run` names what must be the same to go on (options, data, model).
+Status SaveCheckpoint(const std::string& path, const Program& program, const RunState& state,
+                      const std::string& run);
+// Puts the states into the program. Fails for a checkpoint of another run, and says what differs.
+Result<RunState> LoadCheckpoint(const std::string& path, Program& program, const std::string& run);
+
+}  // namespace pare::train

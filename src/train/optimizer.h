@@ -1,0 +1,58 @@
+// Optimizers, as nodes that end in assignments: after a step each parameter holds its new value.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ops/emit.h"
+
+namespace pare::train {
+
+enum class OptimizerKind : uint8_t { kSgd, kAdamW };
+Result<OptimizerKind> ParseOptimizer(std::string_view name);  // "sgd", "adamw"
+std::string_view OptimizerName(OptimizerKind kind);
+
+struct OptimizerOptions {
+  OptimizerKind kind = OptimizerKind::kSgd;
+  // SGD: buffer = momentum · buffer + g; p −= rate · buffer, or with Nesterov's look ahead
+  // rate · (g + momentum · buffer) (Sutskever et al. 2013, in the form of PyTorch).
+  float momentum = 0.9f;
+  bool nesterov = false;
+  // AdamW (Loshchilov & Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2).
+  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
+  float weight_decay = 0;  // coupled for SGD, decoupled for AdamW
+  // Vectors (biases, scales) decay, too; by default only weights of two dimensions and more do.
+  bool decay_vectors = false;
+  std::vector<std::string> no_decay;  // glob patterns over the parameters' names
+  float clip_norm = 0;                // of all gradients together; 0: no limit
+  float ema = 0;                      // decay of the averaged weights; 0: none
+};
+
+struct Parameter {
+  ops::Var value, gradient;
+};
+
+// What changes from step to step: scalars, inputs of the graph.
+struct StepScalars {
+  ops::Var rate;            // of learning
+  ops::Var step;            // from 1
+  ops::Var gradient_scale;  // 1 / accumulated batches
+};
+
+struct Average {
+  graph::ValueId parameter, average;
+};
+
+struct Updates {
+  ops::Var gradient_norm;         // of all gradients together, before clipping
+  std::vector<Average> averages;  // of each parameter, where options.ema; else empty
+};
+
+// Adds the update of every parameter, and its states. Where the loss or the norm is not finite,
+// nothing moves, so that the step can be looked at again.
+Updates EmitUpdates(ops::Emitter& emit, std::span<const Parameter> parameters, ops::Var loss,
+                    const StepScalars& scalars, const OptimizerOptions& options);
+
+}  // namespace pare::train

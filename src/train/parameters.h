@@ -1,0 +1,32 @@
+// Which constants of a trained graph training moves.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "passes/pipeline.h"
+
+namespace pare::train {
+
+// How a model is loaded that shall be trained: normalisations stay apart from the weights, and
+// weights that happen to be equal now stay two.
+inline const passes::PassOptions kTrainable{.switches = "-FoldBatchNorm,-merge-constants"};
+
+struct ParameterOptions {
+  // Glob patterns over the names of weights, and of the nodes that read them. Frozen ones stay as
+  // they are; where `only` is not empty, so do all that it does not name.
+  std::vector<std::string> freeze, only;
+};
+
+// The constants that the records name as parameters (ops::GradRule), in the order of their first
+// use. Operands of arithmetic only behind such a layer: before the first they prepare the input.
+// Fails where a pattern matches nothing, or nothing is left to train.
+Result<std::vector<graph::ValueId>> FindParameters(const graph::Graph& graph,
+                                                   const ParameterOptions& options);
+
+// The graph with these constants as parameters, each with bytes of its own that may be written.
+Result<graph::Graph> WithParameters(const graph::Graph& graph,
+                                    const std::vector<graph::ValueId>& parameters);
+
+}  // namespace pare::train

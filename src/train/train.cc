@@ -1,0 +1,247 @@
+#include "train/train.h"
+
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include "platform/clock.h"
+
+namespace pare::train {
+namespace {
+
+// Streams of random numbers, each from the seed and a place in the run: a run that goes on finds
+// them again.
+enum Stream : uint64_t { kOrder = 1, kAugmentation = 2 };
+uint64_t StreamOf(Stream stream, int64_t place) {
+  return static_cast<uint64_t>(place) << 2 | stream;
+}
+
+class Run {
+ public:
+  Run(const graph::Graph& model, std::shared_ptr<const data::Dataset> dataset,
+      std::vector<int64_t> indices, const data::Preprocess& preprocess, const Score& score,
+      const TrainOptions& options, Program program, Progress& progress)
+      : model_(model),
+        dataset_(std::move(dataset)),
+        indices_(std::move(indices)),
+        preprocess_(preprocess),
+        score_(score),
+        options_(options),
+        program_(std::move(program)),
+        progress_(progress) {}
+
+  Result<Trained> Go() {
+    PARE_TRY(Plan());
+    PARE_TRY(Resume());
+    progress_.Stage("training", steps_);
+    progress_.Advance(state_.step);
+    const int64_t before = state_.step;
+    bool stop = state_.step >= steps_;
+    while (!stop) {
+      PARE_ASSIGN(stop, Epoch(state_.step / steps_an_epoch_));
+    }
+    const double seconds = watch_.seconds();
+    Trained trained{.graph = {},
+                    .history = state_.history,
+                    .steps = state_.step,
+                    .best_step = state_.best_step,
+                    .best_score = state_.best_score,
+                    .seconds = seconds_before_ + seconds};
+    trained.samples_per_second = static_cast<double>((state_.step - before) * batch()) /
+                                 std::max(seconds - validating_, 1e-9);
+    UseBest();
+    PARE_ASSIGN(trained.graph, program_.Finished());
+    return trained;
+  }
+
+ private:
+  int64_t batch() const { return options_.program.batch; }
+
+  Status Plan() {
+    steps_an_epoch_ = std::ssize(indices_) / batch();
+    if (steps_an_epoch_ == 0) {
+      return Fail(ErrorKind::kUsage,
+                  Text("there are ", indices_.size(), " samples to train on, fewer than a batch of ",
+                       batch()),
+                  "a smaller --batch, or more data");
+    }
+    steps_ = options_.steps > 0 ? options_.steps : options_.epochs * steps_an_epoch_;
+    schedule_ = options_.schedule;
+    schedule_.steps = steps_;
+    return {};
+  }
+
+  // What must be the same for a checkpoint to fit.
+  std::string Identity() const {
+    const OptimizerOptions& o = options_.program.optimizer;
+    const AugmentOptions& a = options_.augment;
+    return Text("samples ", indices_.size(), "\nbatch ", batch(), "\nsteps ", steps_, "\nseed ",
+                options_.seed, "\noptimizer ", OptimizerName(o.kind), " momentum ", o.momentum,
+                " weight decay ", o.weight_decay, " clip ", o.clip_norm, " average ", o.ema,
+                "\nschedule ", ScheduleName(schedule_.kind), " rate ", schedule_.rate, " warm-up ",
+                schedule_.warmup_steps, "\naugmentation flip ", int{a.flip}, " crop ", a.crop_pad,
+                " mixup ", a.mixup, "\nstates ", program_.states().size());
+  }
+
+  Status Resume() {
+    if (!options_.resume || options_.checkpoint.empty()) return {};
+    if (!std::filesystem::exists(options_.checkpoint)) return {};
+    PARE_ASSIGN(state_, LoadCheckpoint(options_.checkpoint, program_, Identity()));
+    if (!state_.history.empty()) seconds_before_ = state_.history.back().seconds;
+    progress_.Note(Text("going on after step ", state_.step, " of ", steps_));
+    return {};
+  }
+
+  Status Save() {
+    if (options_.checkpoint.empty()) return {};
+    return SaveCheckpoint(options_.checkpoint, program_, state_, Identity());
+  }
+
+  // The samples of an epoch in their order, without those that fill no batch.
+  std::vector<int64_t> OrderOf(int64_t epoch) const {
+    std::vector<int64_t> order = indices_;
+    Random(options_.seed, StreamOf(kOrder, epoch)).Shuffle(order);
+    order.resize(steps_an_epoch_ * batch());
+    return order;
+  }
+
+  // Whether the run is over.
+  Result<bool> Epoch(int64_t epoch) {
+    std::vector<int64_t> order = OrderOf(epoch);
+    order.erase(order.begin(), order.begin() + state_.step % steps_an_epoch_ * batch());
+    PARE_ASSIGN(data::Loader loader,
+                data::Loader::Make(dataset_, model::InputSpecs(model_), std::move(order),
+                                   {.batch = batch(), .preprocess = preprocess_, .prefetch = true}));
+    while (true) {
+      PARE_ASSIGN(auto loaded, loader.Next());
+      if (!loaded) return false;
+      TrainBatch next{.data = std::move(*loaded), .mixture = {}};
+      Random random(options_.seed, StreamOf(kAugmentation, state_.step));
+      PARE_TRY(Augment(next, options_.augment, random));
+      PARE_TRY(Step(next));
+      PARE_ASSIGN(const bool stop, AfterStep());
+      if (stop) return true;
+    }
+  }
+
+  Status Step(const TrainBatch& next) {
+    rate_ = schedule_.At(state_.step);
+    PARE_ASSIGN(const StepResult result, program_.Run(next, rate_, state_.step + 1));
+    if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
+      PARE_ASSIGN(const std::string first, program_.FindNotFinite(next, rate_, state_.step + 1));
+      return Fail(
+          Error(ErrorKind::kInvalid,
+                Text("step ", state_.step + 1, ": the ",
+                     std::isfinite(result.loss) ? "gradient" : "loss",
+                     " is not finite; the first value that is not is this one's"),
+                "a smaller --rate, a longer --warmup or --clip; the last checkpoint is as it was")
+              .at(Text("layer ", first.empty() ? "loss" : first)));
+    }
+    ++state_.step;
+    state_.loss_sum += result.loss;
+    ++state_.loss_count;
+    progress_.Advance(1);
+    return {};
+  }
+
+  Result<bool> AfterStep() {
+    const int64_t every = options_.validate_every > 0 ? options_.validate_every : steps_an_epoch_;
+    const bool last = state_.step == steps_;
+    bool stop = last;
+    if (state_.step % every == 0 || last) {
+      PARE_TRY(Validate());
+      stop = stop || OutOfPatience(every);
+      PARE_TRY(Save());
+    } else if (options_.checkpoint_every > 0 && state_.step % options_.checkpoint_every == 0) {
+      PARE_TRY(Save());
+    }
+    if (!progress_.cancelled()) return stop;
+    PARE_TRY(Save());
+    return Fail(ErrorKind::kCancelled, Text("interrupted after step ", state_.step),
+                options_.checkpoint.empty()
+                    ? "nothing was written: --checkpoint FILE would keep the run"
+                    : Text("go on with --resume; the checkpoint is ", options_.checkpoint));
+  }
+
+  bool OutOfPatience(int64_t every) const {
+    return options_.patience > 0 && score_ && state_.best_step >= 0 &&
+           state_.step - state_.best_step >= options_.patience * every;
+  }
+
+  Status Validate() {
+    const Stopwatch watch;
+    HistoryRow row{.step = state_.step,
+                   .epoch = static_cast<double>(state_.step) / static_cast<double>(steps_an_epoch_),
+                   .loss = state_.loss_sum / static_cast<double>(std::max<int64_t>(1, state_.loss_count)),
+                   .rate = rate_,
+                   .score = std::numeric_limits<double>::quiet_NaN()};
+    if (score_) {
+      PARE_ASSIGN(const graph::Graph finished, program_.Finished());
+      PARE_ASSIGN(row.score, score_(finished));
+      if (state_.best_step < 0 || row.score > state_.best_score) PARE_TRY(KeepBest(row.score));
+    }
+    validating_ += watch.seconds();
+    row.seconds = seconds_before_ + watch_.seconds();
+    state_.history.push_back(row);
+    state_.loss_sum = 0;
+    state_.loss_count = 0;
+    progress_.Note(LineOf(row));
+    return {};
+  }
+
+  std::string LineOf(const HistoryRow& row) const {
+    std::string line = Text("step ", row.step, " of ", steps_, ": loss ", row.loss);
+    if (score_) line += Text(", validation ", row.score);
+    return line;
+  }
+
+  Status KeepBest(double score) {
+    state_.best_score = score;
+    state_.best_step = state_.step;
+    state_.best.resize(program_.states().size());
+    for (size_t i = 0; i < state_.best.size(); ++i) {
+      const Tensor& now = program_.states()[i].data;
+      PARE_ASSIGN(state_.best[i], Tensor::Make(now.dtype(), now.shape()));
+      std::memcpy(state_.best[i].mutable_data(), now.data(), now.bytes());
+    }
+    return {};
+  }
+
+  void UseBest() {
+    for (size_t i = 0; i < state_.best.size(); ++i) {
+      Tensor& now = program_.states()[i].data;
+      std::memcpy(now.mutable_data(), state_.best[i].data(), now.bytes());
+    }
+  }
+
+  const graph::Graph& model_;
+  std::shared_ptr<const data::Dataset> dataset_;
+  std::vector<int64_t> indices_;
+  data::Preprocess preprocess_;
+  const Score& score_;
+  const TrainOptions& options_;
+  Program program_;
+  Progress& progress_;
+
+  Schedule schedule_;
+  int64_t steps_ = 0, steps_an_epoch_ = 0;
+  double rate_ = 0;
+  double seconds_before_ = 0;  // of the runs that this one goes on from
+  double validating_ = 0;      // seconds of this run
+  const Stopwatch watch_;
+  RunState state_;
+};
+
+}  // namespace
+
+Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dataset> dataset,
+                      std::vector<int64_t> indices, const data::Preprocess& preprocess,
+                      Objective& objective, const Score& score, const model::Context& context,
+                      const TrainOptions& options, Progress& progress) {
+  PARE_ASSIGN(Program program, Program::Make(model, objective, context, options.program));
+  return Run(model, std::move(dataset), std::move(indices), preprocess, score, options,
+             std::move(program), progress)
+      .Go();
+}
+
+}  // namespace pare::train

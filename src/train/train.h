@@ -1,0 +1,54 @@
+// The training loop: shuffled batches, steps, validation, checkpoints, the best weights kept.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "data/dataset.h"
+#include "train/augment.h"
+#include "train/checkpoint.h"
+#include "train/program.h"
+#include "train/schedule.h"
+
+namespace pare::train {
+
+struct TrainOptions {
+  ProgramOptions program;
+  Schedule schedule;      // its steps follow from `steps` or `epochs`
+  int64_t epochs = 10;
+  int64_t steps = 0;      // > 0: instead of epochs
+  uint64_t seed = 0;      // of the order, the augmentation
+  AugmentOptions augment;
+  int64_t validate_every = 0;  // steps; 0: an epoch
+  int64_t patience = 0;        // validations without a gain until the run stops; 0: never
+  std::string checkpoint;      // file; "": none is written
+  int64_t checkpoint_every = 0;  // steps; 0: at each validation
+  bool resume = false;         // from `checkpoint`, where it is there
+};
+
+// How good a model is on samples that training doesn't see; larger is better.
+using Score = std::function<Result<double>(const graph::Graph& model)>;
+
+struct Trained {
+  graph::Graph graph;  // with the weights of the best validation, or of the end where `score` is empty
+  std::vector<HistoryRow> history;
+  int64_t steps = 0, best_step = -1;
+  double best_score = 0;
+  double seconds = 0;
+  double samples_per_second = 0;
+};
+
+// Trains `model` (loaded with kTrainable) on the samples `indices` of `dataset`. The same seed
+// gives the same bits, for any number of threads, and after a resume.
+//
+// A loss that is not finite stops the run: the error names the first node that wrote such a value,
+// and the last checkpoint stays. When the progress is cancelled a checkpoint is written first.
+Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dataset> dataset,
+                      std::vector<int64_t> indices, const data::Preprocess& preprocess,
+                      Objective& objective, const Score& score, const model::Context& context,
+                      const TrainOptions& options, Progress& progress);
+
+}  // namespace pare::train
