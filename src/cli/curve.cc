@@ -50,7 +50,8 @@ std::string Line(const std::vector<HistoryRow>& history, double HistoryRow::* va
   const double at = left ? kLeft - 6 : kWidth - kRight + 6;
   const std::string_view anchor = left ? "end" : "start";
   return Text("<polyline fill=\"none\" stroke=\"", color, "\" stroke-width=\"1.5\" points=\"",
-              points, "\"/>\n", Label(at, Y(range, range.high) + 4, anchor, color, Fixed(range.high, 3)),
+              points, "\"/>\n",
+              Label(at, Y(range, range.high) + 4, anchor, color, Fixed(range.high, 3)),
               Label(at, Y(range, range.low) + 4, anchor, color, Fixed(range.low, 3)),
               Label(at, kTop - 12, anchor, color, name));
 }

@@ -90,8 +90,9 @@ Result<std::vector<compress::Teacher>> LoadTeachers(const DistillCommandOptions&
   for (const model::Model& model : models) {
     const auto hints = teachers.empty() ? compress::DistillObjective::TeacherLayers(loss)
                                         : std::vector<std::string>();
-    PARE_ASSIGN(compress::Teacher teacher,
-                OfModel(compress::Teacher::Make(model.graph(), hints, context, cache), model.path()));
+    PARE_ASSIGN(
+        compress::Teacher teacher,
+        OfModel(compress::Teacher::Make(model.graph(), hints, context, cache), model.path()));
     teachers.push_back(std::move(teacher));
   }
   if (!options.cache.empty()) PARE_TRY(teachers[0].LoadCache(options.cache));
@@ -123,11 +124,12 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
                                         .indices = split.validation,
                                         .preprocess = student.preprocess(),
                                         .batch = training.train.program.batch};
-  const bool classifies = compress::ChooseMetric(compress::Metric::kAuto, student.graph()) ==
-                          compress::Metric::kTop;
+  const bool classifies =
+      compress::ChooseMetric(compress::Metric::kAuto, student.graph()) == compress::Metric::kTop;
   PARE_ASSIGN(auto teachers, LoadTeachers(options, loss, models, context));
   compress::DistillObjective objective(std::move(teachers), classifies, loss);
-  PARE_ASSIGN(auto score, compress::ScoreByReference(models[0].graph(), validation, context, console));
+  PARE_ASSIGN(auto score,
+              compress::ScoreByReference(models[0].graph(), validation, context, console));
   PARE_ASSIGN(const TrainingReport report,
               RunTraining(training,
                           {.model = student,

@@ -114,7 +114,8 @@ void TrainingOptions::DeclareOptimizer(Parser& parser) {
         return {};
       },
       "sgd (default) or adamw");
-  parser.Option("--rate", "R", given_rate, "highest learning rate (default: sgd 0.05, adamw 0.001)");
+  parser.Option("--rate", "R", given_rate,
+                "highest learning rate (default: sgd 0.05, adamw 0.001)");
   parser.Option(
       "--schedule", "NAME",
       [this](std::string_view name) -> Status {
@@ -157,7 +158,8 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   const data::Preprocess& preprocess = job.model.preprocess();
   how.augment.border.clear();
   for (int i = 0; i < 3; ++i) how.augment.border.push_back(-preprocess.mean[i] / preprocess.std[i]);
-  TrainingReport report{.options = options, .trained = {}, .score_name = job.score_name, .notes = {}};
+  TrainingReport report{
+      .options = options, .trained = {}, .score_name = job.score_name, .notes = {}};
   report.training_samples = std::ssize(job.split.training);
   report.validation_samples = std::ssize(job.split.validation);
   const train::Score score = job.split.validation.empty() ? train::Score() : job.score;
@@ -186,12 +188,13 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
 Json ToJson(const TrainingReport& report) {
   const train::Trained& t = report.trained;
   Json history = Json::ArrayOf(t.history, [](const train::HistoryRow& row) {
-    return Json::Object({{"step", row.step},
-                         {"epoch", row.epoch},
-                         {"loss", row.loss},
-                         {"rate", row.rate},
-                         {"score", std::isfinite(row.score) ? std::optional(row.score) : std::nullopt},
-                         {"seconds", row.seconds}});
+    return Json::Object(
+        {{"step", row.step},
+         {"epoch", row.epoch},
+         {"loss", row.loss},
+         {"rate", row.rate},
+         {"score", std::isfinite(row.score) ? std::optional(row.score) : std::nullopt},
+         {"seconds", row.seconds}});
   });
   return Json::Object({{"output", report.options.output},
                        {"score", report.score_name},
@@ -225,10 +228,9 @@ std::string ToText(const TrainingReport& report) {
   return Text(table.Text(), "\ntrained on ", report.training_samples, " samples in ", t.steps,
               " steps of ", report.options.train.program.batch, " (", Fixed(t.seconds, 1), " s, ",
               Fixed(t.samples_per_second, 0), " samples/s), ",
-              report.validation_samples > 0
-                  ? Text("scored on ", report.validation_samples, " others, best after step ",
-                         t.best_step)
-                  : "not scored",
+              report.validation_samples > 0 ? Text("scored on ", report.validation_samples,
+                                                   " others, best after step ", t.best_step)
+                                            : "not scored",
               ", at most ", ByteText(report.peak_bytes), " of memory\n\nwrote ",
               Printable(report.options.output), '\n');
 }

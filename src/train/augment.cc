@@ -18,8 +18,7 @@ struct Pictures {
 Result<Pictures> PicturesOf(const Tensor& tensor) {
   const Dims& s = tensor.shape();
   if (tensor.dtype() != DType::kF32 || s.size() != 4) {
-    return Fail(ErrorKind::kUsage,
-                Text("the input is ", DimsText(s), " and no batch of pictures"),
+    return Fail(ErrorKind::kUsage, Text("the input is ", DimsText(s), " and no batch of pictures"),
                 "augmentation is for float pictures: leave it off");
   }
   const auto is_color = [](int64_t n) { return n == 1 || n == 3 || n == 4; };

@@ -27,7 +27,8 @@ std::vector<HistoryRow> HistoryOf(const Tensor& tensor) {
   std::vector<HistoryRow> history;
   const auto v = tensor.as<double>();
   for (size_t i = 0; i + kColumns <= v.size(); i += kColumns)
-    history.push_back({static_cast<int64_t>(v[i]), v[i + 1], v[i + 2], v[i + 3], v[i + 4], v[i + 5]});
+    history.push_back(
+        {static_cast<int64_t>(v[i]), v[i + 1], v[i + 2], v[i + 3], v[i + 4], v[i + 5]});
   return history;
 }
 
@@ -118,8 +119,7 @@ Status SaveCheckpoint(const std::string& path, const Program& program, const Run
   return data::SaveNpz(path, arrays);
 }
 
-Result<RunState> LoadCheckpoint(const std::string& path, Program& program,
-                                const std::string& run) {
+Result<RunState> LoadCheckpoint(const std::string& path, Program& program, const std::string& run) {
   PARE_ASSIGN(data::NamedTensors arrays, data::LoadNpz(path));
   auto state = Read(Arrays(std::move(arrays)), program, run);
   if (!state) return Fail(state.error().at(path));

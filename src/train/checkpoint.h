@@ -19,10 +19,10 @@ struct HistoryRow {
 struct RunState {
   int64_t step = 0;  // done
   double best_score = 0;
-  int64_t best_step = -1;          // −1: none yet
-  std::vector<Tensor> best;        // the states then, in the order of the program's
+  int64_t best_step = -1;    // −1: none yet
+  std::vector<Tensor> best;  // the states then, in the order of the program's
   std::vector<HistoryRow> history;
-  double loss_sum = 0;             // since the last row
+  double loss_sum = 0;  // since the last row
   int64_t loss_count = 0;
 };
 

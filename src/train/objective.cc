@@ -16,8 +16,8 @@ Result<Var> LossContext::value(std::string_view name) {
 
 Var LossContext::AddTarget(std::string_view name, const Dims& shape) {
   graph::Graph& graph = emit_.graph();
-  return emit_.Of(graph.AddInput(graph.FreshName(Text("target.", name)),
-                                 {DType::kF32, graph::ToShape(shape)}));
+  return emit_.Of(
+      graph.AddInput(graph.FreshName(Text("target.", name)), {DType::kF32, graph::ToShape(shape)}));
 }
 
 Var LossContext::AddParameter(std::string_view name, Tensor initial) {

@@ -125,7 +125,8 @@ Result<std::vector<Tensor>> Program::InputsFor(const TrainBatch& batch, double r
 Result<StepResult> Program::Run(const TrainBatch& batch, double rate, int64_t step) {
   PARE_ASSIGN(const auto inputs, InputsFor(batch, rate, step));
   PARE_TRY(session_->Run(inputs, outputs_));
-  return StepResult{.loss = outputs_[0].as<float>()[0], .gradient_norm = outputs_[1].as<float>()[0]};
+  return StepResult{.loss = outputs_[0].as<float>()[0],
+                    .gradient_norm = outputs_[1].as<float>()[0]};
 }
 
 Result<std::string> Program::FindNotFinite(const TrainBatch& batch, double rate, int64_t step) {
@@ -150,8 +151,7 @@ Result<std::string> Program::FindNotFinite(const TrainBatch& batch, double rate,
 Result<Graph> Program::Finished() const {
   Graph finished = model_;
   const auto copy = [&](ValueId to, const Tensor& data) -> Status {
-    const bool of_model =
-        static_cast<size_t>(to) < model_.value_count() && model_.is_constant(to);
+    const bool of_model = static_cast<size_t>(to) < model_.value_count() && model_.is_constant(to);
     if (!of_model) return {};
     PARE_ASSIGN(Tensor own, Tensor::Make(data.dtype(), data.shape()));
     std::memcpy(own.mutable_data(), data.data(), data.bytes());

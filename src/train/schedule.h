@@ -19,9 +19,9 @@ std::string_view ScheduleName(ScheduleKind kind);
 
 struct Schedule {
   ScheduleKind kind = ScheduleKind::kCosine;
-  double rate = 0.1;          // the highest
-  int64_t steps = 1;          // of the whole run
-  int64_t warmup_steps = 0;   // linear from 0; not with kOneCycle
+  double rate = 0.1;         // the highest
+  int64_t steps = 1;         // of the whole run
+  int64_t warmup_steps = 0;  // linear from 0; not with kOneCycle
 
   // At step 0 … steps − 1.
   double At(int64_t step) const;

@@ -61,8 +61,8 @@ class Run {
     steps_an_epoch_ = std::ssize(indices_) / batch();
     if (steps_an_epoch_ == 0) {
       return Fail(ErrorKind::kUsage,
-                  Text("there are ", indices_.size(), " samples to train on, fewer than a batch of ",
-                       batch()),
+                  Text("there are ", indices_.size(),
+                       " samples to train on, fewer than a batch of ", batch()),
                   "a smaller --batch, or more data");
     }
     steps_ = options_.steps > 0 ? options_.steps : options_.epochs * steps_an_epoch_;
@@ -109,9 +109,10 @@ class Run {
   Result<bool> Epoch(int64_t epoch) {
     std::vector<int64_t> order = OrderOf(epoch);
     order.erase(order.begin(), order.begin() + state_.step % steps_an_epoch_ * batch());
-    PARE_ASSIGN(data::Loader loader,
-                data::Loader::Make(dataset_, model::InputSpecs(model_), std::move(order),
-                                   {.batch = batch(), .preprocess = preprocess_, .prefetch = true}));
+    PARE_ASSIGN(
+        data::Loader loader,
+        data::Loader::Make(dataset_, model::InputSpecs(model_), std::move(order),
+                           {.batch = batch(), .preprocess = preprocess_, .prefetch = true}));
     while (true) {
       PARE_ASSIGN(auto loaded, loader.Next());
       if (!loaded) return false;
@@ -170,11 +171,12 @@ class Run {
 
   Status Validate() {
     const Stopwatch watch;
-    HistoryRow row{.step = state_.step,
-                   .epoch = static_cast<double>(state_.step) / static_cast<double>(steps_an_epoch_),
-                   .loss = state_.loss_sum / static_cast<double>(std::max<int64_t>(1, state_.loss_count)),
-                   .rate = rate_,
-                   .score = std::numeric_limits<double>::quiet_NaN()};
+    HistoryRow row{
+        .step = state_.step,
+        .epoch = static_cast<double>(state_.step) / static_cast<double>(steps_an_epoch_),
+        .loss = state_.loss_sum / static_cast<double>(std::max<int64_t>(1, state_.loss_count)),
+        .rate = rate_,
+        .score = std::numeric_limits<double>::quiet_NaN()};
     if (score_) {
       PARE_ASSIGN(const graph::Graph finished, program_.Finished());
       PARE_ASSIGN(row.score, score_(finished));

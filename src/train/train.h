@@ -17,23 +17,24 @@ namespace pare::train {
 
 struct TrainOptions {
   ProgramOptions program;
-  Schedule schedule;      // its steps follow from `steps` or `epochs`
+  Schedule schedule;  // its steps follow from `steps` or `epochs`
   int64_t epochs = 10;
-  int64_t steps = 0;      // > 0: instead of epochs
-  uint64_t seed = 0;      // of the order, the augmentation
+  int64_t steps = 0;  // > 0: instead of epochs
+  uint64_t seed = 0;  // of the order, the augmentation
   AugmentOptions augment;
-  int64_t validate_every = 0;  // steps; 0: an epoch
-  int64_t patience = 0;        // validations without a gain until the run stops; 0: never
-  std::string checkpoint;      // file; "": none is written
+  int64_t validate_every = 0;    // steps; 0: an epoch
+  int64_t patience = 0;          // validations without a gain until the run stops; 0: never
+  std::string checkpoint;        // file; "": none is written
   int64_t checkpoint_every = 0;  // steps; 0: at each validation
-  bool resume = false;         // from `checkpoint`, where it is there
+  bool resume = false;           // from `checkpoint`, where it is there
 };
 
 // How good a model is on samples that training doesn't see; larger is better.
 using Score = std::function<Result<double>(const graph::Graph& model)>;
 
 struct Trained {
-  graph::Graph graph;  // with the weights of the best validation, or of the end where `score` is empty
+  graph::Graph
+      graph;  // with the weights of the best validation, or of the end where `score` is empty
   std::vector<HistoryRow> history;
   int64_t steps = 0, best_step = -1;
   double best_score = 0;

@@ -112,8 +112,8 @@ Result<Var> DistillObjective::Emit(LossContext& context) {
       answers.push_back(context.AddTarget(Text("teacher", t, ".", answers.size()), shape));
     }
     if (answers.size() < outputs) {
-      return Fail(ErrorKind::kUsage, Text("the student has ", outputs, " outputs, the teacher ",
-                                          answers.size()));
+      return Fail(ErrorKind::kUsage,
+                  Text("the student has ", outputs, " outputs, the teacher ", answers.size()));
     }
     for (size_t o = 0; o < outputs; ++o) {
       Var student = context.outputs()[o], teacher = answers[o];
@@ -127,9 +127,9 @@ Result<Var> DistillObjective::Emit(LossContext& context) {
       add(OutputLoss(student, teacher) * (options_.alpha / static_cast<float>(teachers_.size())));
     }
     if (t > 0) continue;
-    PARE_ASSIGN(const Var layers,
-                LayerLosses(context, {answers.begin() + static_cast<ptrdiff_t>(outputs),
-                                      answers.end()}));
+    PARE_ASSIGN(
+        const Var layers,
+        LayerLosses(context, {answers.begin() + static_cast<ptrdiff_t>(outputs), answers.end()}));
     if (layers) add(layers);
     if (options_.relation_weight > 0) {
       add(train::PairDistances(context.outputs()[0], answers[0]) * options_.relation_weight);

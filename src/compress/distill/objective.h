@@ -12,11 +12,11 @@
 namespace pare::compress {
 
 enum class DistillLoss : uint8_t {
-  kAuto,     // kSoft for classifiers, else kMse
-  kSoft,     // soft logits: Hinton, Vinyals & Dean 2015
-  kMse,      // of the outputs
-  kHuber,    // of the outputs
-  kCosine,   // of the outputs: embeddings
+  kAuto,    // kSoft for classifiers, else kMse
+  kSoft,    // soft logits: Hinton, Vinyals & Dean 2015
+  kMse,     // of the outputs
+  kHuber,   // of the outputs
+  kCosine,  // of the outputs: embeddings
 };
 Result<DistillLoss> ParseDistillLoss(std::string_view name);
 

@@ -158,7 +158,8 @@ Result<std::vector<Tensor>> Teacher::Answer(const std::vector<Tensor>& inputs) {
     PARE_ASSIGN(Tensor all, Tensor::Make(DType::kF32, shape));
     const int64_t count = CountOfRow(type);
     for (int64_t row = 0; row < rows; ++row)
-      std::copy_n(answers[row]->data() + offset, count, all.mutable_as<float>().data() + row * count);
+      std::copy_n(answers[row]->data() + offset, count,
+                  all.mutable_as<float>().data() + row * count);
     offset += count;
     result.push_back(std::move(all));
   }
@@ -170,8 +171,7 @@ Status Teacher::SaveCache(const std::string& path) const {
   std::vector<uint64_t> keys;
   for (const auto& [key, row] : cache_) keys.push_back(key);
   std::sort(keys.begin(), keys.end());  // the same answers give the same file
-  PARE_ASSIGN(Tensor answers,
-              Tensor::Make(DType::kF32, {rows, static_cast<int64_t>(row_floats_)}));
+  PARE_ASSIGN(Tensor answers, Tensor::Make(DType::kF32, {rows, static_cast<int64_t>(row_floats_)}));
   for (int64_t i = 0; i < rows; ++i) {
     const Row& row = cache_.at(keys[i]);
     std::copy(row->begin(), row->end(),
@@ -185,11 +185,11 @@ Status Teacher::SaveCache(const std::string& path) const {
 Status Teacher::LoadCache(const std::string& path) {
   if (!std::filesystem::exists(path)) return {};
   PARE_ASSIGN(const data::NamedTensors arrays, data::LoadNpz(path));
-  const bool fits = arrays.size() == 3 && arrays[0].second.dtype() == DType::kU64 &&
-                    arrays[0].second.count() == 1 && arrays[1].second.dtype() == DType::kU64 &&
-                    arrays[2].second.dtype() == DType::kF32 &&
-                    arrays[2].second.shape() ==
-                        Dims{arrays[1].second.count(), static_cast<int64_t>(row_floats_)};
+  const bool fits =
+      arrays.size() == 3 && arrays[0].second.dtype() == DType::kU64 &&
+      arrays[0].second.count() == 1 && arrays[1].second.dtype() == DType::kU64 &&
+      arrays[2].second.dtype() == DType::kF32 &&
+      arrays[2].second.shape() == Dims{arrays[1].second.count(), static_cast<int64_t>(row_floats_)};
   // Another teacher's answers are no error: they will be replaced.
   if (!fits || arrays[0].second.as<uint64_t>()[0] != identity_) return {};
   const auto keys = arrays[1].second.as<uint64_t>();

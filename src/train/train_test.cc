@@ -1,0 +1,159 @@
+#include "train/train.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "platform/test_folder.h"
+#include "train/testing.h"
+
+namespace pare::train {
+namespace {
+
+constexpr int64_t kSamples = 192;
+
+TrainOptions SomeOptions() {
+  TrainOptions options;
+  options.program.batch = 16;
+  options.schedule.rate = 0.2;
+  options.epochs = 4;
+  options.seed = 3;
+  return options;
+}
+
+Result<Trained> TrainSmall(const TrainOptions& options, int threads = 1, Score score = {}) {
+  LabelObjective objective;
+  SilentProgress progress;
+  return Train(SmallClassifier(), ThreeClouds(kSamples), FirstIndices(kSamples), {}, objective,
+               score, model::Context::Make(threads), options, progress);
+}
+
+void ExpectSameWeights(const graph::Graph& a, const graph::Graph& b) {
+  for (const char* name : {"w1", "b1", "w2", "b2"}) {
+    const Tensor& x = a.value(a.FindValue(name)).data;
+    const Tensor& y = b.value(b.FindValue(name)).data;
+    EXPECT_TRUE(graph::SameTensor(x, y)) << name;
+  }
+}
+
+TEST(Train, LearnsWhatCanBeLearned) {
+  const auto trained = TrainSmall(SomeOptions());
+  ASSERT_TRUE(trained) << trained.error().message();
+  ASSERT_EQ(trained->history.size(), 4);
+  EXPECT_EQ(trained->steps, 4 * kSamples / 16);
+  EXPECT_LT(trained->history.back().loss, 0.5 * trained->history.front().loss);
+  EXPECT_LT(trained->history.back().loss, 0.2);
+}
+
+TEST(Train, GivesTheSameBitsOnAnyNumberOfThreads) {
+  for (const OptimizerKind kind : {OptimizerKind::kSgd, OptimizerKind::kAdamW}) {
+    TrainOptions options = SomeOptions();
+    options.program.optimizer.kind = kind;
+    options.program.optimizer.weight_decay = 1e-3f;
+    options.program.optimizer.clip_norm = 1;
+    const auto one = TrainSmall(options, 1), two = TrainSmall(options, 2);
+    ASSERT_TRUE(one && two);
+    ExpectSameWeights(one->graph, two->graph);
+  }
+}
+
+// Stops a run after some steps, as Ctrl-C does.
+class StopAfter : public SilentProgress {
+ public:
+  explicit StopAfter(int64_t steps) : left_(steps) {}
+  void Advance(int64_t units) override { left_ -= units; }
+  bool cancelled() const override { return left_ <= 0; }
+
+ private:
+  int64_t left_;
+};
+
+TEST(Train, GoesOnToTheSameBits) {
+  const TestFolder folder;
+  TrainOptions options = SomeOptions();
+  options.program.optimizer.ema = 0.9f;
+  const auto whole = TrainSmall(options);
+  ASSERT_TRUE(whole);
+  options.checkpoint = folder / "run.npz";
+  options.resume = true;
+  for (const int64_t steps : {7, 20}) {
+    LabelObjective objective;
+    StopAfter progress(steps);
+    const auto stopped = Train(SmallClassifier(), ThreeClouds(kSamples), FirstIndices(kSamples), {},
+                               objective, {}, model::Context::Make(2), options, progress);
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().kind(), ErrorKind::kCancelled);
+  }
+  const auto resumed = TrainSmall(options);
+  ASSERT_TRUE(resumed) << resumed.error().message();
+  ExpectSameWeights(whole->graph, resumed->graph);
+  ASSERT_EQ(whole->history.size(), resumed->history.size());
+  for (size_t i = 0; i < whole->history.size(); ++i)
+    EXPECT_EQ(whole->history[i].loss, resumed->history[i].loss);
+}
+
+TEST(Train, RefusesTheCheckpointOfAnotherRun) {
+  const TestFolder folder;
+  TrainOptions options = SomeOptions();
+  options.checkpoint = folder / "run.npz";
+  ASSERT_TRUE(TrainSmall(options));
+  options.resume = true;
+  options.seed = 4;
+  const auto other = TrainSmall(options);
+  ASSERT_FALSE(other);
+  EXPECT_NE(other.error().message().find("seed 3"), std::string::npos) << other.error().message();
+}
+
+TEST(Train, KeepsTheBestWeights) {
+  int64_t calls = 0;
+  std::vector<graph::Graph> seen;
+  const Score score = [&](const graph::Graph& graph) -> Result<double> {
+    seen.push_back(graph);
+    return ++calls == 2 ? 1.0 : 0.0;  // the second validation is the best
+  };
+  const auto trained = TrainSmall(SomeOptions(), 1, score);
+  ASSERT_TRUE(trained);
+  EXPECT_EQ(trained->best_step, 2 * kSamples / 16);
+  ExpectSameWeights(trained->graph, seen[1]);
+}
+
+TEST(Train, StopsWhereNothingGainsAnyMore) {
+  TrainOptions options = SomeOptions();
+  options.epochs = 50;
+  options.patience = 2;
+  const auto trained =
+      TrainSmall(options, 1, [](const graph::Graph&) -> Result<double> { return 0.5; });
+  ASSERT_TRUE(trained);
+  EXPECT_EQ(trained->history.size(), 3);
+}
+
+TEST(Train, LeavesFrozenWeightsAlone) {
+  TrainOptions options = SomeOptions();
+  options.program.parameters.freeze = {"w1", "b*"};
+  const auto trained = TrainSmall(options);
+  ASSERT_TRUE(trained);
+  const graph::Graph before = SmallClassifier();
+  const auto changed = [&](const char* name) {
+    return !graph::SameTensor(before.value(before.FindValue(name)).data,
+                              trained->graph.value(trained->graph.FindValue(name)).data);
+  };
+  EXPECT_FALSE(changed("w1"));
+  EXPECT_FALSE(changed("b2"));
+  EXPECT_TRUE(changed("w2"));
+}
+
+TEST(Train, NamesTheNodeWhereTheLossIsLost) {
+  graph::Graph graph = SmallClassifier();
+  Tensor broken = Tensor::Of<float>({3}, {0, INFINITY, -INFINITY});
+  graph.SetConstant(graph.FindValue("b2"), broken);
+  LabelObjective objective;
+  SilentProgress progress;
+  const auto trained = Train(graph, ThreeClouds(kSamples), FirstIndices(kSamples), {}, objective,
+                             {}, model::Context::Make(1), SomeOptions(), progress);
+  ASSERT_FALSE(trained);
+  EXPECT_NE(trained.error().message().find("layer y"), std::string::npos)
+      << trained.error().message();
+}
+
+}  // namespace
+}  // namespace pare::train
