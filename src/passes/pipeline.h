@@ -22,14 +22,12 @@ std::span<const Pass> SimplifyPasses();
 std::span<const Pass> WidenPasses();
 // From there to our own operators and layouts; never exported.
 std::span<const Pass> OptimizePasses();
-// From a graph whose parameters training moves to one that computes as training does; before its
-// gradients are made.
+// From a graph whose parameters training moves, with its loss as output, to one that computes as
+// training does; before its gradients are made.
 std::span<const Pass> TrainPasses();
 // Behind those of Optimize, and only where asked for: as an engine computes whose 8-bit products
 // saturate.
 std::span<const Pass> SaturatePasses();
-// A graph to be trained, its loss as output: before it is differentiated.
-std::span<const Pass> TrainPasses();
 // A whole training step, behind differentiation.
 std::span<const Pass> StepPasses();
 // Null where no list has such a pass.
