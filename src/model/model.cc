@@ -29,7 +29,8 @@ Result<Model> Model::Load(const std::string& path, const passes::PassOptions& si
   // As the file has it, shapes are still computed; folding then makes constants of what else is
   // fixed.
   const bool freed = onnx::FreeBatch(model.graph_).freed;
-  if (Status status = passes::Simplify(model.graph_, nullptr, simplify); !status) return failed(status.error());
+  if (Status status = passes::Simplify(model.graph_, nullptr, simplify); !status)
+    return failed(status.error());
   if (!freed) model.batch_note_ = onnx::FreeBatch(model.graph_).reason;
   return model;
 }

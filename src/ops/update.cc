@@ -2,6 +2,7 @@
 // schedule moves them without another plan; what is new may be written where the old is.
 #include "kernels/update/update.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/norm.h"
@@ -41,6 +42,22 @@ void AddUpdateStep(PrepareContext& context, void (*run)(const StepArgs&) noexcep
   AddStepIfAny(context, {run, context.State(made), tasks, 0, row->name});
 }
 
+// A scale that is not finite tells that the loss or a gradient is not: the step is not made, so
+// that it can be looked at again. The first task hands on what is not in place.
+struct Kept {
+  const float* old;
+  float* now;
+};
+bool IsSkipped(const StepArgs& step, float scale, int64_t count,
+               std::initializer_list<Kept> arrays) noexcept {
+  if (std::isfinite(scale)) return false;
+  if (step.begin > 0) return true;
+  for (const Kept& array : arrays) {
+    if (array.now && array.now != array.old) std::copy_n(array.old, count, array.now);
+  }
+  return true;
+}
+
 // --- pare.Sgd
 
 namespace sgd {
@@ -68,6 +85,9 @@ void RunSgd(const StepArgs& step) noexcept {
   args.buffer = state.buffer.in<float>(step);
   args.new_p = step.out<float>(0);
   if (args.buffer) args.new_buffer = step.out<float>(1);
+  if (IsSkipped(step, args.gradient_scale, args.count,
+                {{args.p, args.new_p}, {args.buffer, args.new_buffer}}))
+    return;
   state.kernel->sgd(args, step.begin, step.end);
 }
 
@@ -120,6 +140,9 @@ void RunAdamW(const StepArgs& step) noexcept {
   args.new_p = step.out<float>(0);
   args.new_m = step.out<float>(1);
   args.new_v = step.out<float>(2);
+  if (IsSkipped(step, args.gradient_scale, args.count,
+                {{args.p, args.new_p}, {args.m, args.new_m}, {args.v, args.new_v}}))
+    return;
   state.kernel->adamw(args, step.begin, step.end);
 }
 
@@ -143,6 +166,8 @@ constexpr QuantRule kFloat{.keep_float = "it is of training"};
 
 }  // namespace
 
+// Where gradient_scale is not finite, both leave everything as it was.
+//
 // Attributes: momentum, weight_decay (coupled), nesterov. The buffer is zeros before the first
 // step.
 extern constinit const OpDef kSgd{

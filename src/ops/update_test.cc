@@ -121,5 +121,24 @@ TEST(Updates, RefuseWhatContradicts) {
   EXPECT_FALSE(RunNode("pare.AdamW", {p, p, p, p, p, one, one}, {}, 3));
 }
 
+// A step whose loss or gradient is not finite is not made.
+TEST(Update, LeavesEverythingWhereTheScaleIsNotFinite) {
+  const Tensor p = RandomTensor(kShape, 1), a = RandomTensor(kShape, 2),
+               b = RandomTensor(kShape, 3);
+  for (const float scale : {NAN, INFINITY}) {
+    const auto sgd = RunNode("pare.Sgd", {p, Gradient(1), a, Number(kRate), Number(scale)},
+                             {{"momentum", 0.75f}}, 2);
+    ASSERT_TRUE(sgd) << sgd.error().message();
+    ExpectSame((*sgd)[0], p);
+    ExpectSame((*sgd)[1], a);
+    const auto adamw = RunNode(
+        "pare.AdamW", {p, Gradient(1), a, b, Number(kRate), Number(scale), Number(1)}, {}, 3);
+    ASSERT_TRUE(adamw) << adamw.error().message();
+    ExpectSame((*adamw)[0], p);
+    ExpectSame((*adamw)[1], a);
+    ExpectSame((*adamw)[2], b);
+  }
+}
+
 }  // namespace
 }  // namespace pare::ops

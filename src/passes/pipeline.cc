@@ -56,10 +56,8 @@ constexpr Pass kTrain[] = {
 };
 
 constexpr Pass kStep[] = {
-    {"FoldConstants", FoldConstants},
-    {"RemoveIdentities", RemoveIdentities},
-    {"MergeMoves", MergeMoves},
-    {"MergeEqual", MergeEqual},
+    {"FoldConstants", FoldConstants},   {"RemoveIdentities", RemoveIdentities},
+    {"MergeMoves", MergeMoves},         {"MergeEqual", MergeEqual},
     {"FuseActivation", FuseActivation},
 };
 
@@ -84,8 +82,8 @@ std::span<const Pass> TrainPasses() { return kTrain; }
 std::span<const Pass> StepPasses() { return kStep; }
 
 const Pass* FindPass(std::string_view name) {
-  for (std::span<const Pass> list : {SimplifyPasses(), TrainPasses(), StepPasses(),
-                                     OptimizePasses(), SaturatePasses()}) {
+  for (std::span<const Pass> list :
+       {SimplifyPasses(), TrainPasses(), StepPasses(), OptimizePasses(), SaturatePasses()}) {
     const auto at =
         std::find_if(list.begin(), list.end(), [&](const Pass& pass) { return pass.name == name; });
     if (at != list.end()) return &*at;

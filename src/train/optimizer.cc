@@ -49,10 +49,11 @@ Var UpdateOne(const Parameter& p, Var scale, const StepScalars& scalars,
   const float decay = Decays(p.value, options) ? options.weight_decay : 0.0f;
   if (options.kind == OptimizerKind::kSgd) {
     const Var buffer = AddZeros(p.value, "momentum");
-    const auto next = emit.AddMany("pare.Sgd", {p.value, p.gradient, buffer, scalars.rate, scale}, 2,
-                                   {{"momentum", options.momentum},
-                                    {"nesterov", static_cast<int64_t>(options.nesterov)},
-                                    {"weight_decay", decay}});
+    const auto next =
+        emit.AddMany("pare.Sgd", {p.value, p.gradient, buffer, scalars.rate, scale}, 2,
+                     {{"momentum", options.momentum},
+                      {"nesterov", static_cast<int64_t>(options.nesterov)},
+                      {"weight_decay", decay}});
     Assign(buffer, next[1]);
     return next[0];
   }
