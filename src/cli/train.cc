@@ -1,5 +1,6 @@
 #include "cli/command.h"
 #include "cli/training.h"
+#include "train/initialize.h"
 
 namespace pare::cli {
 namespace {
@@ -9,20 +10,33 @@ struct TrainOptions {
   TrainingOptions training;
   train::LabelOptions labels;
   std::optional<double> smoothing;
+  bool from_scratch = false;
   CommonOptions common;
 
   void Declare(Parser& parser) {
     parser.Positional("MODEL", model, "a float .onnx file: a classifier");
     training.Declare(parser);
+    parser.Flag("--from-scratch", from_scratch,
+                "begin with random weights (of --seed) instead of the model's");
     parser.Group("loss");
     parser.Option("--smoothing", "S", smoothing, "of the labels, 0 to 1 (default 0)");
   }
 };
 
+Status BeginFromScratch(model::Model& model, const TrainingOptions& training) {
+  graph::Graph graph = model.graph();
+  PARE_ASSIGN(const auto parameters,
+              train::FindParameters(graph, training.train.program.parameters));
+  PARE_TRY(train::InitializeWeights(graph, parameters, training.train.seed));
+  model.set_graph(std::move(graph));
+  return {};
+}
+
 Status Train(const TrainOptions& options, Console& console) {
   const TrainingOptions& training = options.training;
   PARE_TRY(CheckOutput(training.output, {options.model, training.data.path}));
-  PARE_ASSIGN(const model::Model model, LoadTrainable(options.model, training));
+  PARE_ASSIGN(model::Model model, LoadTrainable(options.model, training));
+  if (options.from_scratch) PARE_TRY(BeginFromScratch(model, training));
   PARE_ASSIGN(const auto dataset, training.data.Open(model, console));
   if (!dataset->has_labels()) {
     return Fail(Error(ErrorKind::kUsage, "the data has no labels to train by",

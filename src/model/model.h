@@ -41,6 +41,8 @@ class Model {
   const std::string& batch_note() const { return batch_note_; }
   // What the file's metadata says; defaults where it says nothing.
   const data::Preprocess& preprocess() const { return preprocess_; }
+  // In place of what the file holds: a model that is trained from other weights.
+  void set_graph(graph::Graph graph) { graph_ = std::move(graph); }
   void set_preprocess(const data::Preprocess& preprocess) { preprocess_ = preprocess; }
 
  private:
