@@ -1,0 +1,28 @@
+# What the proofs share. A proof is a long run that can be stopped and started again; at its end it
+# appends what it measured to bench/proofs/RESULTS.md, with command, commit and CPU.
+#
+#   PARE     the program (build/release/pare)
+#   CIFAR    a folder with train/data_batch_*.bin and test/test_batch.bin (tools/cifar10.py makes them)
+#   ASSETS   models (../shared/assets)
+#   WORK     where runs are kept (build/proofs)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+PARE=${PARE:-build/release/pare}
+ASSETS=${ASSETS:-../shared/assets}
+WORK=${WORK:-build/proofs}
+: "${CIFAR:?is the folder with train/ and test/ of CIFAR-10; tools/cifar10.py makes the binaries}"
+IMAGENET=(--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225)
+RESULTS=bench/proofs/RESULTS.md
+mkdir -p "$WORK"
+
+cpu() { sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1; }
+# top1 MODEL: percent of the 10,000 test pictures.
+top1() { "$PARE" evaluate "$1" --data "$CIFAR/test/test_batch.bin" "${IMAGENET[@]}" --batch 32 --json --quiet |
+  python3 -c 'import json,sys; print(json.load(sys.stdin)["top1"])'; }
+# member FILE NAME: of a report written with --json.
+member() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$1" "$2"; }
+# record LINE…: under the stamp of this machine and state of the code.
+record() {
+  { printf '\n%s, %s, %s threads, commit %s\n\n' "$(date -u +%F)" "$(cpu)" "$(nproc)" "$(git rev-parse --short HEAD)"
+    printf '%s\n' "$@"; } >>"$RESULTS"
+}
