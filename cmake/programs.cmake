@@ -24,3 +24,6 @@ endforeach()
 add_test(NAME example_quantize
   COMMAND example_quantize ${CMAKE_SOURCE_DIR}/examples/demo/resnet20_cifar10_fp32.onnx
     ${CMAKE_SOURCE_DIR}/examples/demo/cifar10_test_2000.bin ${CMAKE_BINARY_DIR}/example_int8.onnx)
+add_test(NAME example_train
+  COMMAND example_train ${CMAKE_SOURCE_DIR}/examples/demo/cifar10_test_2000.bin
+    ${CMAKE_BINARY_DIR}/example_trained.onnx)

@@ -63,8 +63,7 @@ Status WriteCurve(const TrainingOptions& options, const TrainingJob& job,
 }  // namespace
 
 double TrainingOptions::rate() const {
-  if (given_rate) return *given_rate;
-  return train.program.optimizer.kind == OptimizerKind::kSgd ? 0.05 : 0.001;
+  return given_rate.value_or(train::DefaultRate(train.program.optimizer.kind));
 }
 
 void TrainingOptions::Declare(Parser& parser) {
@@ -156,8 +155,7 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   train::TrainOptions how = options.train;
   how.schedule.rate = options.rate();
   const data::Preprocess& preprocess = job.model.preprocess();
-  how.augment.border.clear();
-  for (int i = 0; i < 3; ++i) how.augment.border.push_back(-preprocess.mean[i] / preprocess.std[i]);
+  how.augment.border = train::BorderOf(preprocess);
   TrainingReport report{
       .options = options, .trained = {}, .score_name = job.score_name, .notes = {}};
   report.training_samples = std::ssize(job.split.training);

@@ -36,7 +36,9 @@ std::vector<Var> Emitter::AddMany(std::string op, const std::vector<Var>& inputs
   std::vector<Var> made;
   for (ValueId id : graph_.node(node).outputs) made.emplace_back(*this, id);
   for (const Var& var : made) {
-    if (status_ && !(var.type().has_rank() && var.type().is_static()))
+    const graph::TensorType type = var.type();
+    const bool known = type.has_rank() && (shapes_ == Shapes::kRanked || type.is_static());
+    if (status_ && !known)
       Fail(Error(ErrorKind::kUnsupported, "a shape depends on the data")
                .at(NodePath(graph_, graph_.node(node))));
   }

@@ -37,7 +37,11 @@ class Var {
 // The first error stays in status(); what is emitted after it is nothing.
 class Emitter {
  public:
-  Emitter(graph::Graph& graph, KnownDims& dims) : graph_(graph), dims_(dims) {}
+  // Of what is emitted: static shapes, or at least a rank.
+  enum class Shapes : uint8_t { kStatic, kRanked };
+
+  Emitter(graph::Graph& graph, KnownDims& dims, Shapes shapes = Shapes::kStatic)
+      : graph_(graph), dims_(dims), shapes_(shapes) {}
 
   graph::Graph& graph() { return graph_; }
   const Status& status() const { return status_; }
@@ -61,6 +65,7 @@ class Emitter {
  private:
   graph::Graph& graph_;
   KnownDims& dims_;
+  Shapes shapes_;
   Status status_;
   std::string origin_ = "emitted";
 };

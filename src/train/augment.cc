@@ -75,6 +75,12 @@ void Mix(Tensor& tensor, const Pictures& p, float alpha, Mixture& mixture, Rando
 
 }  // namespace
 
+std::vector<float> BorderOf(const data::Preprocess& preprocess) {
+  std::vector<float> border;
+  for (int i = 0; i < 3; ++i) border.push_back(-preprocess.mean[i] / preprocess.std[i]);
+  return border;
+}
+
 Status Augment(TrainBatch& batch, const AugmentOptions& options, Random& random) {
   if (!options.any()) return {};
   Tensor& tensor = batch.data.inputs[0];

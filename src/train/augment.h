@@ -16,6 +16,9 @@ struct AugmentOptions {
   bool any() const { return flip || crop_pad > 0 || mixup > 0; }
 };
 
+// Of pictures that are prepared so.
+std::vector<float> BorderOf(const data::Preprocess& preprocess);
+
 // Changes the batch's first input, f32 [rows, channels, height, width] (or channels last: the last
 // dimension is 1, 3 or 4 and the second is not), in place. Fails for inputs of another form.
 Status Augment(TrainBatch& batch, const AugmentOptions& options, Random& random);

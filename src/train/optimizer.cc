@@ -81,6 +81,7 @@ Var SumOfSquares(Emitter& emit, std::span<const Parameter> parameters) {
 }  // namespace
 
 std::string_view OptimizerName(OptimizerKind kind) { return kNames[static_cast<int>(kind)]; }
+double DefaultRate(OptimizerKind kind) { return kind == OptimizerKind::kSgd ? 0.05 : 0.001; }
 
 Result<OptimizerKind> ParseOptimizer(std::string_view name) {
   for (size_t i = 0; i < std::size(kNames); ++i) {

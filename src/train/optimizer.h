@@ -13,6 +13,7 @@ namespace pare::train {
 enum class OptimizerKind : uint8_t { kSgd, kAdamW };
 Result<OptimizerKind> ParseOptimizer(std::string_view name);  // "sgd", "adamw"
 std::string_view OptimizerName(OptimizerKind kind);
+double DefaultRate(OptimizerKind kind);  // of learning, at its highest
 
 struct OptimizerOptions {
   OptimizerKind kind = OptimizerKind::kSgd;

@@ -110,6 +110,9 @@ Result<Program> Program::Make(const Graph& model, Objective& objective,
   program.states_ = StatesOf(program.step_);
   PARE_ASSIGN(program.session_, MakeStepSession(program.step_, context));
   program.outputs_.resize(program.step_.outputs().size());
+  std::vector<Dims> inputs;
+  for (ValueId id : program.step_.inputs()) inputs.push_back(program.step_.value(id).type.dims());
+  PARE_TRY(program.session_->PlanFor(inputs));  // what can fail fails before the first step
   return program;
 }
 

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Training steps of pare and PyTorch on the same networks, side by side: samples a second and peak memory.
+
+    train_peers.py [--nets mlp,mobilenetv2,resnet18,minilm] [--threads 1,2] [--rounds 3] [--pare build/release/pare]
+                   [--results bench/RESULTS.md | --results -]
+
+SGD with momentum, cross-entropy, the same batch. Each measurement is a process of its own (--worker is one of PyTorch's); the
+processes take turns. PyTorch runs channels-last or plain memory, whichever is faster. pare's rate is that of `pare train`, data
+loading included; PyTorch's steps get a batch that lies in memory.
+"""
+import argparse
+import datetime
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+NETS = {"mlp": 64, "mobilenetv2": 64, "resnet18": 64, "minilm": 8}  # and the batch
+SECONDS = 6.0
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make(name):
+    """The network and the shape and range of its input."""
+    import torch
+    from torch import nn
+    torch.manual_seed(1)
+
+    def conv(i, o, k, s=1, g=1):
+        return [nn.Conv2d(i, o, k, s, k // 2, groups=g, bias=False), nn.BatchNorm2d(o)]
+
+    class Residual(nn.Module):
+        def __init__(self, body, short=None, after=None):
+            super().__init__()
+            self.body, self.short, self.after = nn.Sequential(*body), short, after
+
+        def forward(self, x):
+            y = self.body(x) + (self.short(x) if self.short else x)
+            return self.after(y) if self.after else y
+
+    if name == "mlp":
+        net = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
+        return net, (784,), None
+    if name == "resnet18":
+        layers, width = conv(3, 64, 3) + [nn.ReLU()], 64
+        for out, stride in [(64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)]:
+            short = nn.Sequential(*conv(width, out, 1, stride)) if stride > 1 else None
+            layers.append(Residual(conv(width, out, 3, stride) + [nn.ReLU()] + conv(out, out, 3), short, nn.ReLU()))
+            width = out
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10)), (3, 32, 32), None
+    if name == "mobilenetv2":
+        layers, width = conv(3, 32, 3) + [nn.ReLU6()], 32
+        for t, out, n, stride in [(1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+                                  (6, 320, 1, 1)]:
+            for s in [stride] + [1] * (n - 1):
+                inner = width * t
+                body = (conv(width, inner, 1) + [nn.ReLU6()] if t > 1 else []) + conv(inner, inner, 3, s, inner) + \
+                    [nn.ReLU6()] + conv(inner, out, 1)
+                layers.append(Residual(body) if s == 1 and width == out else nn.Sequential(*body))
+                width = out
+        layers += conv(width, 1280, 1) + [nn.ReLU6()]
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 10)), (3, 32, 32), None
+
+    class Layer(nn.Module):
+        def __init__(self, width, heads):
+            super().__init__()
+            self.heads = heads
+            self.q, self.k, self.v, self.o = (nn.Linear(width, width) for _ in range(4))
+            self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+        def forward(self, x):
+            n, s, w = x.shape
+            split = lambda t: t.view(n, s, self.heads, w // self.heads).transpose(1, 2)
+            q, k, v = split(self.q(x)), split(self.k(x)), split(self.v(x))
+            scores = (q @ k.transpose(-1, -2) * (w // self.heads) ** -0.5).softmax(-1)
+            x = self.norm1(x + self.o((scores @ v).transpose(1, 2).reshape(n, s, w)))
+            return self.norm2(x + self.down(nn.functional.gelu(self.up(x))))
+
+    class MiniLm(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.places, self.norm = nn.Embedding(30522, 384), nn.Embedding(128, 384), nn.LayerNorm(384)
+            self.layers = nn.Sequential(*(Layer(384, 12) for _ in range(6)))
+            self.classes = nn.Linear(384, 10)
+
+        def forward(self, ids):
+            return self.classes(self.layers(self.norm(self.words(ids) + self.places.weight))[:, 0])
+
+    return MiniLm(), (128,), 30522
+
+
+def samples(shape, words, count):
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, words, (count,) + shape) if words else rng.standard_normal((count,) + shape).astype(np.float32)
+    return x, rng.integers(0, 10, count)
+
+
+def export(name, folder):
+    import torch
+    net, shape, words = make(name)
+    x, labels = samples(shape, words, 8 * NETS[name])
+    batch = torch.from_numpy(x[:2])
+    net.eval()
+    torch.onnx.export(net, (batch,), folder / f"{name}.onnx", input_names=["x"], output_names=["y"], opset_version=17,
+                      dynamic_axes={"x": {0: "N"}, "y": {0: "N"}}, training=torch.onnx.TrainingMode.PRESERVE,
+                      do_constant_folding=False, dynamo=False)
+    np.savez(folder / f"{name}.npz", x=x, labels=labels)
+
+
+def worker(name, threads, last):
+    import torch
+    torch.set_num_threads(threads)
+    net, shape, words = make(name)
+    net.train()
+    x, labels = (torch.from_numpy(a) for a in samples(shape, words, NETS[name]))
+    if last:
+        net, x = net.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.001, momentum=0.9)
+
+    def step():
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(net(x), labels).backward()
+        optimizer.step()
+
+    for _ in range(3):
+        step()
+    steps, start = 0, time.perf_counter()
+    while time.perf_counter() - start < SECONDS:
+        step()
+        steps += 1
+    print(json.dumps({"rate": steps * NETS[name] / (time.perf_counter() - start),
+                      "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+
+
+def run_torch(name, threads, last):
+    out = subprocess.run([sys.executable, __file__, "--worker", name, "--threads", str(threads)] + (["--last"] if last else []),
+                         check=True, capture_output=True, text=True).stdout
+    return json.loads(out)
+
+
+def run_pare(pare, folder, name, threads, steps):
+    out = subprocess.run([pare, "train", folder / f"{name}.onnx", "--data", folder / f"{name}.npz", "-o", folder / "out.onnx",
+                          "--steps", str(steps), "--batch", str(NETS[name]), "--rate", "0.001", "--validation", "0",
+                          "--threads", str(threads), "--json", "--quiet"], check=True, capture_output=True, text=True).stdout
+    report = json.loads(out)
+    return {"rate": report["samples_per_second"], "peak": report["peak_memory_bytes"]}
+
+
+def compare(args, folder, name, threads):
+    last = False
+    if name in ("resnet18", "mobilenetv2"):
+        last = run_torch(name, threads, True)["rate"] > run_torch(name, threads, False)["rate"]
+    steps = max(4, int(SECONDS * run_pare(args.pare, folder, name, threads, 4)["rate"] / NETS[name]))
+    ours, theirs = [], []
+    for _ in range(args.rounds):
+        ours.append(run_pare(args.pare, folder, name, threads, steps))
+        theirs.append(run_torch(name, threads, last))
+    ratios = [a["rate"] / b["rate"] for a, b in zip(ours, theirs)]
+    median = lambda runs, what: statistics.median(r[what] for r in runs)
+    return (f"| {datetime.date.today()} | {cpu()} | {name} | {NETS[name]} | {threads} | {args.rounds} | {median(ours, 'rate'):.0f} | "
+            f"{median(theirs, 'rate'):.0f} | {statistics.median(ratios):.2f} [{min(ratios):.2f}–{max(ratios):.2f}] | "
+            f"{median(ours, 'peak') / 1e6:.0f} | {median(theirs, 'peak') / 1e6:.0f} |")
+
+
+def cpu():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return "unknown"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nets", default=",".join(NETS))
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pare", default=str(ROOT / "build/release/pare"))
+    parser.add_argument("--results", default=str(ROOT / "bench/RESULTS.md"))
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--last", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.worker:
+        return worker(args.worker, int(args.threads), args.last)
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for net in args.nets.split(","):
+            export(net, folder)
+            for threads in args.threads.split(","):
+                rows.append(compare(args, folder, net, int(threads)))
+                print(rows[-1], flush=True)
+    if args.results != "-":
+        with open(args.results, "a", encoding="utf-8") as file:
+            file.write("\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_WAIT_POLICY", "ACTIVE")
+    main()

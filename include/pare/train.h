@@ -1,0 +1,100 @@
+// Networks written as formulas, and training: from random weights, further, or by a teacher.
+//
+//   pare::Network net;
+//   auto x = net.Input("x", {3, 32, 32});
+//   auto h = Relu(net.BatchNorm(net.Conv(x, 16, 3)));
+//   h = Relu(h + net.Conv(h, 16, 3));
+//   net.Output("logits", net.Linear(GlobalAveragePool(h), 10));
+//   auto trained = pare::Train(*net.Build(), data, {.epochs = 5});
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pare/data.h"
+#include "pare/model.h"
+
+namespace pare {
+
+// A value of a network: [batch, …], f32. Operands of arithmetic broadcast as NumPy's.
+class Value {
+ public:
+  Value() = default;
+
+ private:
+  friend struct NetworkAccess;
+  std::shared_ptr<const struct ValueImpl> impl_;
+};
+
+Value operator+(Value a, Value b);
+Value operator-(Value a, Value b);
+Value operator*(Value a, Value b);
+Value MatMul(Value a, Value b);
+Value Relu(Value x);
+Value Gelu(Value x);
+Value Sigmoid(Value x);
+Value Tanh(Value x);
+Value Softmax(Value x);            // along the last axis
+Value MaxPool(Value x, int size);  // windows of size × size, as many pixels apart
+Value GlobalAveragePool(Value x);  // [batch, channels, h, w] → [batch, channels]
+Value Flatten(Value x);            // [batch, …] → [batch, n]
+
+// A network in the making. Weights are random (He et al. 2015), by the seed. An error in a formula
+// (shapes that don't fit) is kept, and returned by Build.
+class Network {
+ public:
+  explicit Network(uint64_t seed = 0);
+  ~Network();
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
+
+  Value Input(const std::string& name, const std::vector<int64_t>& shape);  // without the batch
+  // [batch, …, n] → [batch, …, outputs]: x · W + b.
+  Value Linear(Value x, int64_t outputs);
+  // [batch, c, h, w] → [batch, channels, h', w']: size × size filters, padded by size / 2.
+  Value Conv(Value x, int64_t channels, int64_t size, int64_t stride = 1, int64_t groups = 1);
+  Value BatchNorm(Value x);
+  Value LayerNorm(Value x);  // over the last axis
+  void Output(const std::string& name, Value value);
+
+  Result<Model> Build() const;
+
+ private:
+  std::shared_ptr<struct NetworkImpl> impl_;
+};
+
+struct TrainOptions {
+  PreprocessFields preprocess;  // what the model's metadata says, where empty; then stored there
+  int64_t epochs = 10;
+  int64_t steps = 0;  // > 0: instead of epochs
+  int64_t batch = 64;
+  std::string optimizer = "sgd";    // adamw
+  double rate = 0;                  // 0: 0.05 for sgd, 0.001 for adamw
+  std::string schedule = "cosine";  // constant, step, one-cycle
+  double weight_decay = 0;
+  int64_t validation = 1000;  // samples kept back, that choose the best weights; at most half
+  uint64_t seed = 0;
+  std::vector<std::string> freeze;  // glob patterns over the names of weights and nodes
+  bool flip = false;                // augmentation of pictures
+  int64_t crop_pad = 0;
+  int threads = 0;
+};
+
+struct TrainResult {
+  Model model;
+  double score_before = 0, score_after = 0;  // percent; 0 without validation samples
+  int64_t steps = 0;
+  double samples_per_second = 0;
+};
+
+// By the dataset's labels: cross-entropy of the first output; the score is top-1.
+Result<TrainResult> Train(const Model& model, const Dataset& dataset,
+                          const TrainOptions& options = {});
+// By the teacher's answers, without labels; the score is the agreement with the teacher (of what is
+// no classifier: 100 · the cosine of the outputs).
+Result<TrainResult> Distill(const Model& teacher, const Model& student, const Dataset& dataset,
+                            const TrainOptions& options = {});
+
+}  // namespace pare

@@ -1,0 +1,112 @@
+#include "pare/train.h"
+
+#include "api/access.h"
+#include "compress/distill/objective.h"
+#include "compress/validate.h"
+#include "onnx/export.h"
+
+namespace pare {
+namespace {
+
+Result<train::TrainOptions> ToInternal(const TrainOptions& options) {
+  train::TrainOptions internal;
+  internal.epochs = options.epochs;
+  internal.steps = options.steps;
+  internal.seed = options.seed;
+  internal.program.batch = options.batch;
+  internal.program.parameters.freeze = options.freeze;
+  train::OptimizerOptions& optimizer = internal.program.optimizer;
+  PARE_ASSIGN(optimizer.kind, train::ParseOptimizer(options.optimizer));
+  optimizer.weight_decay = static_cast<float>(options.weight_decay);
+  PARE_ASSIGN(internal.schedule.kind, train::ParseSchedule(options.schedule));
+  internal.schedule.rate = options.rate > 0 ? options.rate : train::DefaultRate(optimizer.kind);
+  internal.augment.flip = options.flip;
+  internal.augment.crop_pad = options.crop_pad;
+  return internal;
+}
+
+// What both ways of training share; `make` gives objective and score.
+class Job {
+ public:
+  Job(const Model& model, const Dataset& dataset, const TrainOptions& options)
+      : graph_(Access::Of(model).graph),
+        dataset_(Access::Of(dataset).dataset),
+        options_(options),
+        context_(model::Context::Make(options.threads)),
+        preprocess_(Access::Of(model).preprocess) {}
+
+  Status Prepare() {
+    for (const auto& [field, text] : options_.preprocess) PARE_TRY(preprocess_.Set(field, text));
+    PARE_ASSIGN(internal_, ToInternal(options_));
+    internal_.augment.border = train::BorderOf(preprocess_);
+    split_ = compress::SplitForTraining(*dataset_, options_.validation, 0, options_.seed);
+    return {};
+  }
+  compress::Validation validation() const {
+    return {dataset_, split_.validation, preprocess_, options_.batch};
+  }
+  const model::Context& context() const { return context_; }
+  Progress& progress() { return progress_; }
+
+  Result<TrainResult> Run(train::Objective& objective, train::Score score, double unit) {
+    if (split_.validation.empty()) score = {};
+    double before = 0, after = 0;
+    if (score) {
+      PARE_ASSIGN(before, score(graph_));
+    }
+    PARE_ASSIGN(train::Trained trained,
+                train::Train(graph_, dataset_, split_.training, preprocess_, objective, score,
+                             context_, internal_, progress_));
+    if (score) {
+      PARE_ASSIGN(after, score(trained.graph));
+    }
+    preprocess_.WriteTo(trained.graph.metadata);
+    PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(trained.graph));
+    const auto size = static_cast<int64_t>(bytes.size());
+    return TrainResult{Access::Make({"", std::move(trained.graph), preprocess_, size}),
+                       before * unit, after * unit, trained.steps, trained.samples_per_second};
+  }
+
+ private:
+  const graph::Graph& graph_;
+  std::shared_ptr<const data::Dataset> dataset_;
+  const TrainOptions& options_;
+  model::Context context_;
+  data::Preprocess preprocess_;
+  train::TrainOptions internal_;
+  compress::TrainingSplit split_;
+  SilentProgress progress_;
+};
+
+}  // namespace
+
+Result<TrainResult> Train(const Model& model, const Dataset& dataset, const TrainOptions& options) {
+  return Guarded([&]() -> Result<TrainResult> {
+    Job job(model, dataset, options);
+    PARE_TRY(job.Prepare());
+    if (!dataset.has_labels()) return Fail(ErrorKind::kUsage, "the data has no labels to train by");
+    train::LabelObjective objective;
+    return job.Run(objective,
+                   compress::ScoreByLabels(job.validation(), job.context(), job.progress()), 1);
+  });
+}
+
+Result<TrainResult> Distill(const Model& teacher, const Model& student, const Dataset& dataset,
+                            const TrainOptions& options) {
+  return Guarded([&]() -> Result<TrainResult> {
+    Job job(student, dataset, options);
+    PARE_TRY(job.Prepare());
+    const graph::Graph& answers = Access::Of(teacher).graph;
+    const bool classifies =
+        compress::ChooseMetric(compress::Metric::kAuto, answers) == compress::Metric::kTop;
+    std::vector<compress::Teacher> teachers;
+    PARE_ASSIGN(compress::Teacher one, compress::Teacher::Make(answers, {}, job.context(), 0));
+    teachers.push_back(std::move(one));
+    compress::DistillObjective objective(std::move(teachers), classifies, {});
+    PARE_ASSIGN(train::Score score, compress::ScoreByReference(answers, job.validation(),
+                                                               job.context(), job.progress()));
+    return job.Run(objective, std::move(score), classifies ? 1 : 100);
+  });
+}
+
+}  // namespace pare
