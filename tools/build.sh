@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=$1
 # A clone elsewhere finds what this one compiled.
-export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
 shift || true
 
 [[ -f build/$preset/build.ninja ]] || cmake --preset "$preset" -Wno-dev >/dev/null
@@ -16,4 +16,10 @@ for target in "$@"; do
     *) targets+=("$target") ;;
   esac
 done
-ninja --quiet -k 30 -C "build/$preset" "${targets[@]}"
+run=(ninja -k 30 -C "build/$preset" "${targets[@]}")
+if [[ ! -t 1 ]]; then
+  steps=$("${run[@]}" -n | sed -n 's|^\[.*/\([0-9]*\)\].*|\1|p' | tail -n 1)
+  ((${steps:-0} < 20)) || echo "building build/$preset: $steps steps, minutes where the compiler cache is empty"
+  run+=(--quiet)
+fi
+"${run[@]}"
