@@ -1,0 +1,122 @@
+// Networks written as formulas, and their training, through the public headers alone.
+#include <gtest/gtest.h>
+
+#include "pare/session.h"
+#include "pare/train.h"
+#include "platform/file.h"
+#include "platform/test_folder.h"
+#include "running.h"
+
+namespace pare {
+namespace {
+
+const std::string kPictures = SourcePath("examples/demo/cifar10_test_2000.bin");
+
+Result<Tensor> RunOne(const Model& model, const Tensor& input) {
+  PARE_ASSIGN(Session session, Session::Make(model, {.threads = 1}));
+  PARE_ASSIGN(std::vector<Tensor> outputs, session.Run({&input, 1}));
+  return outputs.at(0);
+}
+
+Tensor Filled(const Dims& shape, std::initializer_list<float> values) {
+  Tensor tensor = *Tensor::Make(DType::kF32, shape);
+  std::copy(values.begin(), values.end(), tensor.mutable_as<float>().begin());
+  return tensor;
+}
+
+// Two rows of pixels, classified by a small network; the same seed gives the same weights.
+Result<Model> Classifier(uint64_t seed) {
+  Network net(seed);
+  Value h = net.Input("pictures", {3, 32, 32});
+  h = MaxPool(Relu(net.BatchNorm(net.Conv(h, 8, 3, /*stride=*/2))), 2);
+  net.Output("logits", net.Linear(GlobalAveragePool(h), 10));
+  return net.Build();
+}
+
+TrainOptions Short() {
+  TrainOptions options;
+  options.preprocess = {{"mean", "0.485,0.456,0.406"}, {"std", "0.229,0.224,0.225"}};
+  options.steps = 40;
+  options.batch = 16;
+  options.validation = 100;
+  options.rate = 0.05;
+  options.threads = 2;
+  return options;
+}
+
+TEST(Network, ComputesItsFormula) {
+  Network net;
+  const Value x = net.Input("x", {4});
+  net.Output("y", Relu(x * x - x) + Sigmoid(x - x));
+  const auto model = net.Build();
+  ASSERT_TRUE(model) << model.error().message();
+  const auto y = RunOne(*model, Filled({1, 4}, {-1, 0.5f, 2, 3}));
+  ASSERT_TRUE(y) << y.error().message();
+  EXPECT_TRUE(Near(*y, Filled({1, 4}, {2.5f, 0.5f, 2.5f, 6.5f}), {}));
+}
+
+TEST(Network, NamesInputsAndOutputsAndLeavesTheBatchFree) {
+  const auto model = Classifier(1);
+  ASSERT_TRUE(model) << model.error().message();
+  ASSERT_EQ(model->inputs().size(), 1u);
+  EXPECT_EQ(model->inputs()[0].name, "pictures");
+  EXPECT_EQ(model->inputs()[0].shape, (std::vector<int64_t>{-1, 3, 32, 32}));
+  EXPECT_EQ(model->outputs()[0].name, "logits");
+  EXPECT_EQ(model->outputs()[0].shape, (std::vector<int64_t>{-1, 10}));
+}
+
+TEST(Network, WeightsFollowFromTheSeed) {
+  const TestFolder folder;
+  for (uint64_t seed : {1, 2}) {
+    const auto model = Classifier(seed), again = Classifier(seed);
+    ASSERT_TRUE(model && again);
+    ASSERT_TRUE(model->Save(folder / Text("a", seed)) && again->Save(folder / Text("b", seed)));
+    EXPECT_EQ(*ReadFile(folder / Text("a", seed)), *ReadFile(folder / Text("b", seed)));
+  }
+  EXPECT_NE(*ReadFile(folder / "a1"), *ReadFile(folder / "a2"));
+}
+
+TEST(Network, KeepsTheFirstErrorUntilItIsBuilt) {
+  Network net;
+  const Value a = net.Input("a", {4}), b = net.Input("b", {5});
+  net.Output("y", net.Linear(a + b, 3));
+  const auto model = net.Build();
+  ASSERT_FALSE(model);
+  EXPECT_NE(model.error().message().find("Add"), std::string::npos) << model.error().message();
+}
+
+TEST(Network, LearnsFromLabels) {
+  const auto model = Classifier(1);
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(model && data);
+  const auto trained = Train(*model, *data, Short());
+  ASSERT_TRUE(trained) << trained.error().message();
+  EXPECT_EQ(trained->steps, 40);
+  EXPECT_GT(trained->score_after, trained->score_before);
+  EXPECT_EQ(trained->model.metadata().at("pare.preprocess.mean"), "0.485,0.456,0.406");
+}
+
+TEST(Network, LearnsFromATeacher) {
+  const auto student = Classifier(1);
+  const auto teacher = Model::Load(SourcePath("examples/demo/resnet20_cifar10_fp32.onnx"));
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(student && teacher && data);
+  const auto trained = Distill(*teacher, *student, *data, Short());
+  ASSERT_TRUE(trained) << trained.error().message();
+  EXPECT_GT(trained->score_after, trained->score_before);
+}
+
+TEST(Network, RefusesAnUnknownOptimizer) {
+  const auto model = Classifier(1);
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(model && data);
+  TrainOptions options = Short();
+  options.optimizer = "adam";
+  const auto trained = Train(*model, *data, options);
+  ASSERT_FALSE(trained);
+  EXPECT_NE(trained.error().message().find("adamw"), std::string::npos)
+      << trained.error().message();
+}
+
+}  // namespace
+}  // namespace pare
