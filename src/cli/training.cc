@@ -85,6 +85,10 @@ void TrainingOptions::DeclareRun(Parser& parser) {
   parser.Option("--epochs", "N", train.epochs, 1, "passes over the training samples (default 10)");
   parser.Option("--steps", "N", train.steps, 1, "steps in all, instead of --epochs");
   parser.Option("--batch", "N", train.program.batch, 1, "samples a step (default 64)");
+  parser.Option("--parts", "N", train.program.parts, 1,
+                "compute a step's batch in N parts and add up their gradients (default 1)");
+  parser.Option("--max-memory", "MB", max_memory_mb, 1,
+                "that a step may take; activations are computed anew where they don't fit");
   parser.Option("--validation", "N", validation, 0,
                 "samples that are kept back, to choose the best weights by (default 1000, at most "
                 "half)");
@@ -154,6 +158,7 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
                                    const model::Context& context, Console& console) {
   train::TrainOptions how = options.train;
   how.schedule.rate = options.rate();
+  how.program.max_memory_bytes = options.max_memory_mb * 1'000'000;
   const data::Preprocess& preprocess = job.model.preprocess();
   how.augment.border = train::BorderOf(preprocess);
   TrainingReport report{

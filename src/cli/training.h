@@ -16,6 +16,7 @@ struct TrainingOptions {
   DataOptions data;
   int threads = 0;
   int64_t validation = 1000;
+  int64_t max_memory_mb = 0;  // 0: no limit
   train::TrainOptions train;
   bool augment = false;
 

@@ -42,6 +42,14 @@ void Assign(Var state, Var value) {
   if (value) state.emitter().graph().Assign(state.id(), value.id());
 }
 
+// The gradient of all parts of the step so far.
+Var SumOfParts(const Parameter& p, Var keeps_sum) {
+  const Var sum = AddZeros(p.value, "gradient");
+  const Var total = sum * keeps_sum + p.gradient;
+  Assign(sum, total);
+  return total;
+}
+
 // The new value of the parameter, whose states are assigned.
 Var UpdateOne(const Parameter& p, Var scale, const StepScalars& scalars,
               const OptimizerOptions& options) {
@@ -90,10 +98,14 @@ Result<OptimizerKind> ParseOptimizer(std::string_view name) {
   return Fail(ErrorKind::kUsage, Text("\"", name, "\" is no optimizer"), "sgd or adamw");
 }
 
-Updates EmitUpdates(Emitter& emit, std::span<const Parameter> parameters, Var loss,
+Updates EmitUpdates(Emitter& emit, std::span<const Parameter> given, Var loss,
                     const StepScalars& scalars, const OptimizerOptions& options) {
   emit.set_origin("update");
   Updates updates;
+  std::vector<Parameter> parameters(given.begin(), given.end());
+  if (scalars.keeps_sum) {
+    for (Parameter& p : parameters) p.gradient = SumOfParts(p, scalars.keeps_sum);
+  }
   updates.gradient_norm = ops::Sqrt(SumOfSquares(emit, parameters)) * scalars.gradient_scale;
   Var scale = scalars.gradient_scale;
   if (options.clip_norm > 0) {
@@ -110,7 +122,9 @@ Updates EmitUpdates(Emitter& emit, std::span<const Parameter> parameters, Var lo
     const Tensor& data = emit.graph().value(p.value.id()).data;
     const Var average =
         AddState(p.value, "average", Tensor::Of<float>(data.shape(), data.as<float>()));
-    Assign(average, average + (next - average) * (1 - options.ema));
+    Var step = (next - average) * (1 - options.ema);
+    if (scalars.moves) step = step * scalars.moves;
+    Assign(average, average + step);
     updates.averages.push_back({p.value.id(), average.id()});
   }
   return updates;

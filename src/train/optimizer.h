@@ -39,7 +39,10 @@ struct Parameter {
 struct StepScalars {
   ops::Var rate;            // of learning
   ops::Var step;            // from 1
-  ops::Var gradient_scale;  // 1 / accumulated batches
+  ops::Var gradient_scale;  // 1 / parts of a step
+  // Only where a step's gradient comes in parts; 0 or 1.
+  ops::Var keeps_sum;  // 0: a step begins, the sum of the parts begins anew
+  ops::Var moves;      // 1: the last part, with which parameters move; else gradient_scale is NaN
 };
 
 struct Average {

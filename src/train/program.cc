@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "passes/bind.h"
 #include "train/autodiff.h"
+#include "train/recompute.h"
 
 namespace pare::train {
 namespace {
@@ -36,9 +38,26 @@ Result<std::vector<ValueId>> EmitLoss(Graph& graph, Objective& objective) {
   return context.parameters();
 }
 
+// Inputs of the graph; Program::InputsFor gives them in this order.
+StepScalars AddScalars(ops::Emitter& emit, int64_t parts) {
+  StepScalars scalars{.rate = ScalarInput(emit, "rate"),
+                      .step = ScalarInput(emit, "number"),
+                      .gradient_scale = {},
+                      .keeps_sum = {},
+                      .moves = {}};
+  if (parts == 1) {
+    scalars.gradient_scale = emit.Scalar(1);
+    return scalars;
+  }
+  scalars.gradient_scale = ScalarInput(emit, "gradient_scale");
+  scalars.keeps_sum = ScalarInput(emit, "keeps_sum");
+  scalars.moves = ScalarInput(emit, "moves");
+  return scalars;
+}
+
 // Gradients and updates behind the loss; the averaged weights.
 Result<std::vector<Average>> EmitStep(Graph& graph, const std::vector<ValueId>& parameters,
-                                      const OptimizerOptions& options) {
+                                      const ProgramOptions& options) {
   PARE_ASSIGN(ops::KnownDims dims, ops::InferTypesAndDims(graph));
   ops::Emitter emit(graph, dims);
   const Var loss = emit.Of(graph.outputs()[0].value);
@@ -53,10 +72,8 @@ Result<std::vector<Average>> EmitStep(Graph& graph, const std::vector<ValueId>& 
                 "fewer --freeze patterns leave more to train");
   }
   emit.set_origin("step");
-  const StepScalars scalars{.rate = ScalarInput(emit, "rate"),
-                            .step = ScalarInput(emit, "number"),
-                            .gradient_scale = emit.Scalar(1)};
-  const Updates updates = EmitUpdates(emit, moved, loss, scalars, options);
+  const Updates updates =
+      EmitUpdates(emit, moved, loss, AddScalars(emit, options.parts), options.optimizer);
   PARE_TRY(emit.status());
   graph.AddOutput(updates.gradient_norm.id(), "gradient_norm");
   return updates.averages;
@@ -82,6 +99,20 @@ Result<std::unique_ptr<runtime::Session>> MakeStepSession(const Graph& step,
   return std::make_unique<runtime::Session>(step, context.cpu, context.pool, as_is);
 }
 
+std::vector<Dims> InputShapes(const Graph& graph) {
+  std::vector<Dims> shapes;
+  for (ValueId id : graph.inputs()) shapes.push_back(graph.value(id).type.dims());
+  return shapes;
+}
+
+Status CheckParts(const ProgramOptions& options) {
+  if (options.parts >= 1 && options.batch % options.parts == 0) return {};
+  return Fail(
+      ErrorKind::kUsage,
+      Text("a batch of ", options.batch, " can't be cut into ", options.parts, " equal parts"),
+      "the parts have to divide --batch");
+}
+
 bool IsFinite(const void* data, const graph::TensorType& type) {
   if (type.dtype != DType::kF32) return true;
   const float* values = static_cast<const float*>(data);
@@ -93,46 +124,79 @@ bool IsFinite(const void* data, const graph::TensorType& type) {
 
 Result<Program> Program::Make(const Graph& model, Objective& objective,
                               const model::Context& context, const ProgramOptions& options) {
+  PARE_TRY(CheckParts(options));
   Program program;
+  program.parts_ = options.parts;
   program.model_ = model;
   program.objective_ = &objective;
   program.context_ = context;
   PARE_ASSIGN(program.parameters_, FindParameters(model, options.parameters));
   PARE_ASSIGN(const Graph trained, WithParameters(model, program.parameters_));
-  PARE_ASSIGN(const auto shapes, model::ShapesForBatch(trained, options.batch));
+  PARE_ASSIGN(const auto shapes, model::ShapesForBatch(trained, options.batch / options.parts));
   PARE_ASSIGN(program.step_, passes::BindShapes(trained, shapes));
   PARE_ASSIGN(const auto more, EmitLoss(program.step_, objective));
   PARE_TRY(passes::RunPasses(program.step_, passes::TrainPasses()));
   std::vector<ValueId> moved = program.parameters_;
   moved.insert(moved.end(), more.begin(), more.end());
-  PARE_ASSIGN(program.averages_, EmitStep(program.step_, moved, options.optimizer));
+  PARE_ASSIGN(program.averages_, EmitStep(program.step_, moved, options));
   PARE_TRY(passes::RunPasses(program.step_, passes::StepPasses()));
   program.states_ = StatesOf(program.step_);
-  PARE_ASSIGN(program.session_, MakeStepSession(program.step_, context));
   program.outputs_.resize(program.step_.outputs().size());
-  std::vector<Dims> inputs;
-  for (ValueId id : program.step_.inputs()) inputs.push_back(program.step_.value(id).type.dims());
-  PARE_TRY(program.session_->PlanFor(inputs));  // what can fail fails before the first step
+  PARE_TRY(program.FitMemory(options.max_memory_bytes));
   return program;
 }
 
-Result<std::vector<Tensor>> Program::InputsFor(const TrainBatch& batch, double rate, int64_t step) {
+// Compiles the step, so that what can fail fails before the first one; with as little computed anew
+// as the memory allows.
+Status Program::FitMemory(int64_t max_memory_bytes) {
+  int64_t states = 0;
+  for (const State& state : states_) states += static_cast<int64_t>(state.data.bytes());
+  const Graph plain = step_;
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (const int segments : kRecomputations) {
+    step_ = Recompute(plain, plain.outputs()[0].value, segments);
+    PARE_ASSIGN(session_, MakeStepSession(step_, context_));
+    PARE_ASSIGN(const auto plan, session_->PlanFor(InputShapes(step_)));
+    const size_t scratch = plan->scratch_bytes * static_cast<size_t>(context_.pool->threads());
+    memory_bytes_ = states + static_cast<int64_t>(plan->arena_bytes + scratch);
+    recomputation_ = segments;
+    if (max_memory_bytes == 0 || memory_bytes_ <= max_memory_bytes) return {};
+    least = std::min(least, memory_bytes_);
+  }
+  return Fail(ErrorKind::kUnmet,
+              Text("a step takes ", least / 1'000'000,
+                   " MB at least, even where activations are "
+                   "computed anew; allowed are ",
+                   max_memory_bytes / 1'000'000, " MB"),
+              "a larger --max-memory, a smaller --batch, or more --parts");
+}
+
+Result<std::vector<Tensor>> Program::InputsFor(const TrainBatch& batch, const StepPlace& place) {
   PARE_ASSIGN(std::vector<Tensor> targets, objective_->Targets(batch));
   std::vector<Tensor> inputs = batch.data.inputs;
   inputs.insert(inputs.end(), targets.begin(), targets.end());
-  inputs.push_back(Tensor::Scalar(static_cast<float>(rate)));
-  inputs.push_back(Tensor::Scalar(static_cast<float>(step)));
+  const auto push = [&](double scalar) {
+    inputs.push_back(Tensor::Scalar(static_cast<float>(scalar)));
+  };
+  push(place.rate);
+  push(static_cast<double>(place.step));
+  if (parts_ == 1) return inputs;
+  const bool last = place.part + 1 == parts_;
+  push(last ? 1.0 / static_cast<double>(parts_) : std::numeric_limits<double>::quiet_NaN());
+  push(place.part == 0 ? 0 : 1);
+  push(last ? 1 : 0);
   return inputs;
 }
 
-Result<StepResult> Program::Run(const TrainBatch& batch, double rate, int64_t step) {
-  PARE_ASSIGN(const auto inputs, InputsFor(batch, rate, step));
+Result<StepResult> Program::Run(const TrainBatch& batch, const StepPlace& place) {
+  PARE_ASSIGN(const auto inputs, InputsFor(batch, place));
   PARE_TRY(session_->Run(inputs, outputs_));
+  const bool last = place.part + 1 == parts_;
   return StepResult{.loss = outputs_[0].as<float>()[0],
-                    .gradient_norm = outputs_[1].as<float>()[0]};
+                    .gradient_norm = last ? outputs_[1].as<float>()[0] : 0};
 }
 
-Result<std::string> Program::FindNotFinite(const TrainBatch& batch, double rate, int64_t step) {
+Result<std::string> Program::FindNotFinite(const TrainBatch& batch, const StepPlace& place) {
   Graph watched = step_;
   for (graph::NodeId id : watched.Order()) {
     for (ValueId output : watched.node(id).outputs) {
@@ -145,7 +209,7 @@ Result<std::string> Program::FindNotFinite(const TrainBatch& batch, double rate,
     if (first.empty() && !IsFinite(data, value.type)) first = value.name;
   };
   const runtime::Observer observer(look);
-  PARE_ASSIGN(const auto inputs, InputsFor(batch, rate, step));
+  PARE_ASSIGN(const auto inputs, InputsFor(batch, place));
   std::vector<Tensor> outputs(watched.outputs().size());
   PARE_TRY(session->Run(inputs, outputs, {.observer = &observer}));
   return first;

@@ -13,14 +13,27 @@
 namespace pare::train {
 
 struct ProgramOptions {
-  int64_t batch = 64;
+  int64_t batch = 64;  // samples a step
+  // Parts that a step's batch is computed in, one after the other: their gradients add up.
+  // Normalisations see one part at a time.
+  int64_t parts = 1;
+  // What a step's plan and states may take; activations are computed anew in the backward pass
+  // where they don't fit. 0: no limit.
+  int64_t max_memory_bytes = 0;
   ParameterOptions parameters;
   OptimizerOptions optimizer;
 };
 
 struct StepResult {
   float loss = 0;
-  float gradient_norm = 0;
+  float gradient_norm = 0;  // with the last part of a step; else 0
+};
+
+// Where in the run a batch is.
+struct StepPlace {
+  int64_t step = 1;  // from 1
+  int64_t part = 0;  // of the step
+  double rate = 0;   // of learning
 };
 
 // Values that live from step to step: parameters, running statistics, the optimizer's states.
@@ -37,13 +50,17 @@ class Program {
   static Result<Program> Make(const graph::Graph& model, Objective& objective,
                               const model::Context& context, const ProgramOptions& options);
 
-  // One step on one batch of exactly options.batch samples; `step` counts from 1. Where the loss
-  // or the gradient is not finite nothing has moved, and FindNotFinite tells where that began.
-  Result<StepResult> Run(const TrainBatch& batch, double rate, int64_t step);
-  // The first layer whose result is not finite, by name; runs the step once more.
-  Result<std::string> FindNotFinite(const TrainBatch& batch, double rate, int64_t step);
+  // One part of a step, of exactly options.batch / options.parts samples; the last one moves the
+  // parameters. Where the loss or the gradient is not finite none has moved, and FindNotFinite
+  // tells where that began.
+  Result<StepResult> Run(const TrainBatch& batch, const StepPlace& place);
+  // The first layer whose result is not finite, by name; runs the part once more.
+  Result<std::string> FindNotFinite(const TrainBatch& batch, const StepPlace& place);
 
   const graph::Graph& graph() const { return step_; }
+  // Of the plan and the states; how often the forward pass is cut for it (train/recompute.h).
+  int64_t memory_bytes() const { return memory_bytes_; }
+  int recomputation() const { return recomputation_; }
   std::vector<State>& states() { return states_; }
   const std::vector<State>& states() const { return states_; }
   // The model with the weights and statistics as they are now (averaged weights, where there are
@@ -52,15 +69,19 @@ class Program {
 
  private:
   Program() = default;
-  Result<std::vector<Tensor>> InputsFor(const TrainBatch& batch, double rate, int64_t step);
+  Result<std::vector<Tensor>> InputsFor(const TrainBatch& batch, const StepPlace& place);
+  Status FitMemory(int64_t max_memory_bytes);
 
   graph::Graph model_;
   graph::Graph step_;
   Objective* objective_ = nullptr;
+  int64_t parts_ = 1;
   model::Context context_;
   std::vector<graph::ValueId> parameters_;
   std::vector<Average> averages_;
   std::vector<State> states_;
+  int64_t memory_bytes_ = 0;
+  int recomputation_ = 0;
   std::unique_ptr<runtime::Session> session_;
   std::vector<Tensor> outputs_;
 };

@@ -33,6 +33,12 @@ class Run {
   Result<Trained> Go() {
     PARE_TRY(Plan());
     PARE_TRY(Resume());
+    if (program_.recomputation() > 0) {
+      progress_.Note(
+          Text("to fit into the memory, activations are computed anew in the backward "
+               "pass (level ",
+               program_.recomputation(), ")"));
+    }
     progress_.Stage("training", steps_);
     progress_.Advance(state_.step);
     const int64_t before = state_.step;
@@ -56,6 +62,7 @@ class Run {
 
  private:
   int64_t batch() const { return options_.program.batch; }
+  int64_t parts() const { return options_.program.parts; }
 
   Status Plan() {
     steps_an_epoch_ = std::ssize(indices_) / batch();
@@ -78,9 +85,10 @@ class Run {
     return Text("samples ", indices_.size(), "\nbatch ", batch(), "\nsteps ", steps_, "\nseed ",
                 options_.seed, "\noptimizer ", OptimizerName(o.kind), " momentum ", o.momentum,
                 " weight decay ", o.weight_decay, " clip ", o.clip_norm, " average ", o.ema,
-                "\nschedule ", ScheduleName(schedule_.kind), " rate ", schedule_.rate, " warm-up ",
-                schedule_.warmup_steps, "\naugmentation flip ", int{a.flip}, " crop ", a.crop_pad,
-                " mixup ", a.mixup, "\nstates ", program_.states().size());
+                "\nparts ", parts(), "\nschedule ", ScheduleName(schedule_.kind), " rate ",
+                schedule_.rate, " warm-up ", schedule_.warmup_steps, "\naugmentation flip ",
+                int{a.flip}, " crop ", a.crop_pad, " mixup ", a.mixup, "\nstates ",
+                program_.states().size());
   }
 
   Status Resume() {
@@ -109,39 +117,42 @@ class Run {
   Result<bool> Epoch(int64_t epoch) {
     std::vector<int64_t> order = OrderOf(epoch);
     order.erase(order.begin(), order.begin() + state_.step % steps_an_epoch_ * batch());
-    PARE_ASSIGN(
-        data::Loader loader,
-        data::Loader::Make(dataset_, model::InputSpecs(model_), std::move(order),
-                           {.batch = batch(), .preprocess = preprocess_, .prefetch = true}));
+    PARE_ASSIGN(data::Loader loader,
+                data::Loader::Make(
+                    dataset_, model::InputSpecs(model_), std::move(order),
+                    {.batch = batch() / parts(), .preprocess = preprocess_, .prefetch = true}));
     while (true) {
       PARE_ASSIGN(auto loaded, loader.Next());
       if (!loaded) return false;
       TrainBatch next{.data = std::move(*loaded), .mixture = {}};
-      Random random(options_.seed, StreamOf(kAugmentation, state_.step));
+      Random random(options_.seed, StreamOf(kAugmentation, state_.step * parts() + part_));
       PARE_TRY(Augment(next, options_.augment, random));
-      PARE_TRY(Step(next));
+      PARE_TRY(Part(next));
+      part_ = (part_ + 1) % parts();
+      if (part_ != 0) continue;
+      ++state_.step;
+      progress_.Advance(1);
       PARE_ASSIGN(const bool stop, AfterStep());
       if (stop) return true;
     }
   }
 
-  Status Step(const TrainBatch& next) {
+  Status Part(const TrainBatch& next) {
     rate_ = schedule_.At(state_.step);
-    PARE_ASSIGN(const StepResult result, program_.Run(next, rate_, state_.step + 1));
+    const StepPlace place{.step = state_.step + 1, .part = part_, .rate = rate_};
+    PARE_ASSIGN(const StepResult result, program_.Run(next, place));
     if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
-      PARE_ASSIGN(const std::string first, program_.FindNotFinite(next, rate_, state_.step + 1));
+      PARE_ASSIGN(const std::string first, program_.FindNotFinite(next, place));
       return Fail(
-          Error(ErrorKind::kInvalid,
-                Text("step ", state_.step + 1, ": the ",
-                     std::isfinite(result.loss) ? "gradient" : "loss",
-                     " is not finite; the first value that is not is this one's"),
-                "a smaller --rate, a longer --warmup or --clip; the last checkpoint is as it was")
+          Error(
+              ErrorKind::kInvalid,
+              Text("step ", place.step, ": the ", std::isfinite(result.loss) ? "gradient" : "loss",
+                   " is not finite; the first value that is not is this one's"),
+              "a smaller --rate, a longer --warmup or --clip; the last checkpoint is as it was")
               .at(Text("layer ", first.empty() ? "loss" : first)));
     }
-    ++state_.step;
     state_.loss_sum += result.loss;
     ++state_.loss_count;
-    progress_.Advance(1);
     return {};
   }
 
@@ -227,6 +238,7 @@ class Run {
 
   Schedule schedule_;
   int64_t steps_ = 0, steps_an_epoch_ = 0;
+  int64_t part_ = 0;  // of the step that is being computed
   double rate_ = 0;
   double seconds_before_ = 0;  // of the runs that this one goes on from
   double validating_ = 0;      // seconds of this run
