@@ -89,4 +89,19 @@ size_t SizeOf(DType dtype) {
   return 0;
 }
 
+bool IsNarrow(DType dtype) { return InMemory(dtype) != dtype; }
+
+DType InMemory(DType dtype) {
+  switch (dtype) {
+#define PARE_DTYPE(id, name, bits, onnx, type)
+#define PARE_NARROW_DTYPE(id, name, bits, onnx, type) \
+  case DType::id:                                     \
+    return DTypeOf<type>;
+#include "base/dtype.inc"
+#undef PARE_DTYPE
+    default:
+      return dtype;
+  }
+}
+
 }  // namespace pare

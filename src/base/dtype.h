@@ -37,8 +37,14 @@ inline bool IsFloat(DType t) {
   return t == DType::kF32 || t == DType::kF16 || t == DType::kF64 || t == DType::kBF16;
 }
 
+// Whether files pack elements of the type (4 bits), which are a byte each in memory.
+bool IsNarrow(DType dtype);
+// The type that a narrow one has in memory, with its range; others are their own.
+DType InMemory(DType dtype);
+
 template <typename T>
 struct DTypeOfT;
+#define PARE_NARROW_DTYPE(id, name, bits, onnx, type)
 #define PARE_DTYPE(id, name, bits, onnx, type) \
   template <>                                  \
   struct DTypeOfT<type> {                      \
@@ -49,7 +55,7 @@ struct DTypeOfT;
 template <typename T>
 inline constexpr DType DTypeOf = DTypeOfT<std::remove_cv_t<T>>::value;
 
-// Calls f(T{}) with the C++ type of `dtype`; f is not called for kNone.
+// Calls f(T{}) with the C++ type of `dtype` in memory; f is not called for kNone.
 template <typename F>
 void VisitDType(DType dtype, F&& f) {
   switch (dtype) {

@@ -1,5 +1,6 @@
 #include "base/tensor.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -108,11 +109,19 @@ To Convert(From from) {
 }  // namespace
 
 void ConvertElements(DType from, const void* in, DType to, void* out, int64_t count) noexcept {
+  const double lo = to == DType::kI4 ? -8 : 0, hi = to == DType::kI4 ? 7 : 15;
   VisitDType(from, [&]<typename From>(From) {
     VisitDType(to, [&]<typename To>(To) {
       const From* source = static_cast<const From*>(in);
       To* target = static_cast<To*>(out);
-      for (int64_t i = 0; i < count; ++i) target[i] = Convert<To>(source[i]);
+      if (!IsNarrow(to)) {
+        for (int64_t i = 0; i < count; ++i) target[i] = Convert<To>(source[i]);
+        return;
+      }
+      for (int64_t i = 0; i < count; ++i) {
+        const double value = Read(source[i]);
+        target[i] = Convert<To>(std::isnan(value) ? 0.0 : std::trunc(std::clamp(value, lo, hi)));
+      }
     });
   });
 }

@@ -53,15 +53,15 @@ class Tensor {
   // Only for tensors from Make/Zeros/Of, by whoever made them and before they are shared.
   std::byte* mutable_data() { return const_cast<std::byte*>(data_); }
 
-  // The elements; T must be the C++ type of dtype().
+  // The elements; T must be the C++ type of dtype() in memory.
   template <typename T>
   std::span<const T> as() const {
-    PARE_DCHECK(DTypeOf<T> == dtype_);
+    PARE_DCHECK(DTypeOf<T> == InMemory(dtype_));
     return {reinterpret_cast<const T*>(data_), static_cast<size_t>(count_)};
   }
   template <typename T>
   std::span<T> mutable_as() {
-    PARE_DCHECK(DTypeOf<T> == dtype_);
+    PARE_DCHECK(DTypeOf<T> == InMemory(dtype_));
     return {reinterpret_cast<T*>(mutable_data()), static_cast<size_t>(count_)};
   }
 
@@ -79,7 +79,7 @@ class Tensor {
 };
 
 // Element-wise conversion, as ONNX Cast: floats to integers truncate, out-of-range values saturate,
-// NaN gives 0; any number to bool gives x != 0.
+// NaN gives 0; any number to bool gives x != 0. Narrow types saturate, too.
 Result<Tensor> Cast(const Tensor& tensor, DType to);
 // The same over arrays that do not overlap.
 void ConvertElements(DType from, const void* in, DType to, void* out, int64_t count) noexcept;

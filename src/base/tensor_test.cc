@@ -47,6 +47,20 @@ TEST(Tensor, CastSaturatesAndTruncates) {
   EXPECT_EQ(i64.as<int64_t>()[3], std::numeric_limits<int64_t>::min());
 }
 
+TEST(Tensor, NarrowTypesAreBytesInMemory) {
+  const Tensor from = Tensor::Of<float>({4}, {1.9f, -9, 100, NAN});
+  const Tensor i4 = *Cast(from, DType::kI4), u4 = *Cast(from, DType::kU4);
+  const int expected_i4[] = {1, -8, 7, 0}, expected_u4[] = {1, 0, 15, 0};
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(i4.as<int8_t>()[i], expected_i4[i]);
+    EXPECT_EQ(u4.as<uint8_t>()[i], expected_u4[i]);
+  }
+  EXPECT_EQ(i4.bytes(), 4u);
+  EXPECT_TRUE(IsNarrow(DType::kI4));
+  EXPECT_FALSE(IsNarrow(DType::kI8));
+  EXPECT_EQ(Cast(i4, DType::kF32)->as<float>()[1], -8);
+}
+
 TEST(Status, TheMessageNamesThePathAndTheWayOut) {
   const Error error =
       Error(ErrorKind::kInvalid, "48 channels", "inspect it").at("node a (Conv)").at("m.onnx");

@@ -312,11 +312,12 @@ void Writer::WriteInitializers(DataFile* data, WireWriter& out) {
       out.Message(5, WriteTensor(NameOf(id), tensor));
       continue;
     }
+    const Tensor stored = AsStored(tensor);
     const int64_t offset = (data->size + kDataAlignment - 1) / kDataAlignment * kDataAlignment;
     const ExternalPlace place{data->location, offset};
     out.Message(5, WriteTensor(NameOf(id), tensor, &place));
-    data->tensors.emplace_back(tensor, offset);
-    data->size = offset + static_cast<int64_t>(tensor.bytes());
+    data->tensors.emplace_back(stored, offset);
+    data->size = offset + static_cast<int64_t>(stored.bytes());
   }
 }
 

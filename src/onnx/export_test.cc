@@ -96,6 +96,34 @@ TEST(Export, KeepsHeaderNamesDocsAndEdges) {
   EXPECT_EQ(Write(Load(out.bytes)), out.bytes);  // the second time nothing changes
 }
 
+// Two elements of 4 bits a byte, the first one low; an odd one ends in half a byte.
+TEST(Export, PacksFourBits) {
+  Model model{.ir = 10, .opset = 21};
+  model.nodes = {Node("DequantizeLinear", {"s", "scale"}, {"y"}),
+                 Node("DequantizeLinear", {"u", "scale"}, {"z"})};
+  model.initializers = {test::Tensor("s", 22, {5}, Raw<uint8_t>({0xf8, 0x17, 0x0a})),
+                        test::Tensor("u", 21, {2}, Raw<uint8_t>({0xf8})),
+                        Floats("scale", {}, {0.5f})};
+  model.outputs = {Value("y", 1, {"5"}), Value("z", 1, {"2"})};
+  const graph::Graph graph = Load(model.Bytes());
+  const auto at = [&](const char* name) { return graph.value(graph.FindValue(name)).data; };
+  const auto s = at("s").as<int8_t>();
+  EXPECT_EQ(std::vector<int>(s.begin(), s.end()), (std::vector<int>{-8, -1, 7, 1, -6}));
+  const auto u = at("u").as<uint8_t>();
+  EXPECT_EQ(std::vector<int>(u.begin(), u.end()), (std::vector<int>{8, 15}));
+  const std::string bytes = Write(graph);
+  EXPECT_EQ(Write(Load(bytes)), bytes);
+  const graph::Graph again = Load(bytes);
+  EXPECT_EQ(again.value(again.FindValue("s")).data.dtype(), DType::kI4);
+  EXPECT_NE(bytes.find(Raw<uint8_t>({0xf8, 0x17, 0x0a})), std::string::npos);
+  // A byte too few or too many is no tensor.
+  for (const auto& raw : {Raw<uint8_t>({0xf8, 0x17}), Raw<uint8_t>({1, 2, 3, 4})}) {
+    model.initializers[0] = test::Tensor("s", 22, {5}, raw);
+    NoExternalFiles none;
+    EXPECT_FALSE(ImportBytes(BytesOf(model.Bytes()), nullptr, none));
+  }
+}
+
 std::string Entry(const std::string& key, const std::string& value) {
   std::string out;
   protozero::pbf_writer w(out);

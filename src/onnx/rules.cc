@@ -270,7 +270,7 @@ Status DowngradeQuantize13(const Migration& m) {
 Status DowngradeQuantize21(const Migration& m) {
   for (int i : {0, 2}) {
     const DType dtype = m.dtype(i);
-    if (dtype == DType::kU16 || dtype == DType::kI16) return NotBefore(m);
+    if (dtype == DType::kU16 || dtype == DType::kI16 || IsNarrow(dtype)) return NotBefore(m);
   }
   return {};
 }

@@ -93,9 +93,35 @@ tl::unexpected<Error> SizeMismatch(const TensorMessage& message, DType dtype, in
                  "the file is damaged or cut short; fetch or export it again");
 }
 
+// How many bytes `count` elements have in a file; false where that is beyond all bounds.
+bool StoredBytes(DType dtype, int64_t count, size_t& bytes) {
+  if (IsNarrow(dtype)) {
+    bytes = static_cast<size_t>(count / 2 + count % 2);
+    return true;
+  }
+  return !__builtin_mul_overflow(static_cast<size_t>(count), SizeOf(dtype), &bytes);
+}
+
+// Element `i` of packed ones.
+uint8_t Unpacked(DType dtype, uint8_t pair, int64_t i) {
+  const auto bits = static_cast<uint8_t>(i % 2 == 0 ? pair & 15 : pair >> 4);
+  return dtype == DType::kI4 && bits > 7 ? static_cast<uint8_t>(bits | 0xf0) : bits;
+}
+
+// `data` has the StoredBytes of the message's shape.
+Result<Tensor> FromPacked(const TensorMessage& message, DType dtype, Bytes data) {
+  PARE_ASSIGN(Tensor tensor, Tensor::Make(dtype, message.dims));
+  for (int64_t i = 0; i < tensor.count(); ++i) {
+    const auto pair = static_cast<uint8_t>(data[static_cast<size_t>(i / 2)]);
+    tensor.mutable_data()[i] = static_cast<std::byte>(Unpacked(dtype, pair, i));
+  }
+  return tensor;
+}
+
 // A view of `data` where it may be one, else a copy.
 Result<Tensor> FromRaw(const TensorMessage& message, DType dtype, Bytes data,
                        const std::shared_ptr<const void>& owner) {
+  if (IsNarrow(dtype)) return FromPacked(message, dtype, data);
   const bool aligned = reinterpret_cast<uintptr_t>(data.data()) % SizeOf(dtype) == 0;
   // A bool that is neither 0 nor 1 is undefined in C++: such bytes are mended in a copy.
   const bool odd_bool =
@@ -178,8 +204,14 @@ Result<Tensor> FromTyped(Bytes bytes, const TensorMessage& message, DType dtype,
   const TypedField typed = TypedFieldOf(dtype);
   int64_t found = 0;
   if (!ForEachTyped(bytes, typed, [&](uint64_t) { ++found; })) return Malformed("TensorProto");
-  if (found != count) {
-    return SizeMismatch(message, dtype, count, Text("there are ", found));
+  if (found != (IsNarrow(dtype) ? count / 2 + count % 2 : count)) {
+    return SizeMismatch(message, dtype, count,
+                        Text("there are ", found, IsNarrow(dtype) ? " pairs" : ""));
+  }
+  if (IsNarrow(dtype)) {
+    std::vector<std::byte> pairs;
+    ForEachTyped(bytes, typed, [&](uint64_t bits) { pairs.push_back(std::byte(bits & 0xff)); });
+    return FromPacked(message, dtype, pairs);
   }
   PARE_ASSIGN(Tensor tensor, Tensor::Make(dtype, message.dims));
   VisitDType(dtype, [&]<typename T>(T) {
@@ -194,7 +226,7 @@ Result<Tensor> FromExternal(const TensorMessage& message, DType dtype, int64_t c
   NoExternalFiles none;
   PARE_ASSIGN(const SharedBytes file, (files ? files : &none)->Open(message.location));
   size_t needed = 0;
-  if (__builtin_mul_overflow(static_cast<size_t>(count), SizeOf(dtype), &needed) ||
+  if (!StoredBytes(dtype, count, needed) ||
       (message.length && static_cast<size_t>(*message.length) != needed)) {
     return SizeMismatch(message, dtype, count,
                         Text("its external data has ", message.length.value_or(0), " bytes"));
@@ -214,7 +246,8 @@ Result<Tensor> ReadData(Bytes bytes, const TensorMessage& message, DType dtype,
   if (message.external) return FromExternal(message, dtype, count, source.files);
   if (!message.raw) return FromTyped(bytes, message, dtype, count);
   const size_t size = message.raw->size();
-  if (size % SizeOf(dtype) != 0 || size / SizeOf(dtype) != static_cast<size_t>(count)) {
+  size_t needed = 0;
+  if (!StoredBytes(dtype, count, needed) || size != needed) {
     return SizeMismatch(message, dtype, count, Text("there are ", size, " bytes"));
   }
   return FromRaw(message, dtype, *message.raw, source.owner);
@@ -265,19 +298,32 @@ Result<Tensor> ReadTensorProto(Bytes bytes) {
   return std::move(named.tensor);
 }
 
+Tensor AsStored(const Tensor& tensor) {
+  if (!IsNarrow(tensor.dtype())) return tensor;
+  const int64_t count = tensor.count();
+  Tensor packed = Tensor::Zeros(DType::kU8, {count / 2 + count % 2}).value();
+  const auto pairs = packed.mutable_as<uint8_t>();
+  for (int64_t i = 0; i < count; ++i) {
+    const int bits = static_cast<int>(tensor.data()[i]) & 15;
+    pairs[static_cast<size_t>(i / 2)] |= static_cast<uint8_t>(i % 2 == 0 ? bits : bits << 4);
+  }
+  return packed;
+}
+
 WireWriter WriteTensor(std::string_view name, const Tensor& tensor, const ExternalPlace* place) {
+  const Tensor stored = AsStored(tensor);
   WireWriter out;
   for (int64_t dim : tensor.shape()) out.Int(1, dim);
   out.Int(2, DTypeToOnnx(tensor.dtype()));
   if (!name.empty()) out.Text(8, name);
   if (!place) {
-    out.Data(9, tensor);
+    out.Data(9, stored);
     return out;
   }
   const std::pair<std::string_view, std::string> entries[] = {
       {"location", place->location},
       {"offset", Text(place->offset)},
-      {"length", Text(tensor.bytes())},
+      {"length", Text(stored.bytes())},
   };
   for (const auto& [key, value] : entries) {
     WireWriter entry;

@@ -14,8 +14,8 @@ namespace pare::onnx {
 struct NamedTensor {
   std::string_view name;  // of the message's bytes
   Tensor tensor;
-  // A type of ONNX that pare has no tensors of (strings, complex numbers, 4 bits …): `tensor` is
-  // empty.
+  // A type of ONNX that pare has no tensors of (strings, complex numbers, 8-bit floats …): `tensor`
+  // is empty.
   bool foreign = false;
 };
 
@@ -34,6 +34,10 @@ Result<std::string_view> TensorName(Bytes bytes);
 
 // The tensor of a .pb file, as the conformance suites have them. The result owns its bytes.
 Result<Tensor> ReadTensorProto(Bytes bytes);
+
+// The tensor as files have its bytes: two elements of 4 bits in a byte, the first one low, as u8;
+// other types as they are.
+Tensor AsStored(const Tensor& tensor);
 
 // The fields of a TensorProto with raw data, or, where `location` is given, with its data at
 // [offset, offset + bytes) of that file.

@@ -179,7 +179,7 @@ Status InferDequantize(InferContext& context) {
 }
 
 Status PrepareDequantize(PrepareContext& context) {
-  const DType dtype = context.dtype(kX);
+  const DType dtype = InMemory(context.dtype(kX));
   const auto run = RunOf<Dequantize>(dtype);
   if (!run) return Unsupported(Text("pare does not dequantize ", DTypeName(dtype)));
   return Prepare(context, dtype, false, {.run = run, .kernel = "dequantize_plain"});

@@ -68,6 +68,8 @@ std::optional<Weights> WeightsOf(const graph::Graph& graph, ValueId value, int a
     return std::nullopt;
   }
   Tensor integers = graph.value(dq->inputs[0]).data;
+  // The kernels take bytes: narrow weights are those already, by another name.
+  if (IsNarrow(integers.dtype())) integers = Cast(integers, InMemory(integers.dtype())).value();
   if ((integers.dtype() != DType::kU8 && integers.dtype() != DType::kI8) || integers.rank() < 2)
     return std::nullopt;
   const int64_t channels = integers.shape()[axis];

@@ -1,5 +1,6 @@
 """Integers: quantize, dequantize and the integer products. Results here are exact."""
 
+import ml_dtypes
 import numpy as np
 
 from case_kit import F, I, K, case, f32, i64
@@ -33,6 +34,11 @@ case('DequantizeLinear', 'per_channel_axis_minus_1', S8(2, 3), K(f32([0.01, 0.02
 case('DequantizeLinear', 'int32', I(5, low=-100000, high=100000, dtype=np.int32), K(f32(0.0003)))
 case('DequantizeLinear', 'int32_per_channel', K(I(3, low=-9999, high=9999, dtype=np.int32)), K(f32([0.1, 0.01, 0.3])), axis=0)
 case('DequantizeLinear', 'opset_21_u16', I(5, low=0, high=65535, dtype=np.uint16), K(f32(0.0003)), K(np.uint16(30000)), opset=21)
+s4 = lambda *shape: np.arange(np.prod(shape)).reshape(shape) % 16 - 8
+case('DequantizeLinear', 'opset_21_s4', K(s4(3, 5).astype(ml_dtypes.int4)), K(f32(0.07)), opset=21)
+case('DequantizeLinear', 'opset_21_s4_per_channel', K(s4(3, 7).astype(ml_dtypes.int4)), K(f32([0.1, 0.02, 0.3])),
+     K(np.zeros(3, ml_dtypes.int4)), axis=0, opset=21)
+case('DequantizeLinear', 'opset_21_u4', K((s4(2, 9) + 8).astype(ml_dtypes.uint4)), K(f32(0.07)), K(np.array(5, ml_dtypes.uint4)), opset=21)
 
 case('DynamicQuantizeLinear', 'basic', F(3, 11), opset=11, outputs=3)
 case('DynamicQuantizeLinear', 'positive', F(3, 4, low=1, high=3), opset=11, outputs=3)
