@@ -49,7 +49,7 @@ Result<bool> LayoutWalk::Follow(NodeId id) {
   const bool per_tensor = node.inputs.size() > 1 && node.inputs[1] != ValueId::kNone &&
                           type(node.inputs[1]).has_rank() && type(node.inputs[1]).rank() == 0;
   if (IsElementwise(node.op)) return FollowElementwise(id);
-  if (node.op == "QuantizeLinear" || node.op == "DequantizeLinear") {
+  if (OneOf(node.op, {"QuantizeLinear", "DequantizeLinear", "pare.FakeQuantize"})) {
     return FollowAxis(id, 1, !per_tensor);
   }
   if (OneOf(node.op, {"Softmax", "LogSoftmax", "Hardmax"})) return FollowAxis(id, -1, true);
