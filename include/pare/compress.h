@@ -15,8 +15,11 @@ struct QuantizeOptions {
   int64_t calibration = 300;    // samples
   int64_t verification = 1000;  // of the others
   uint64_t seed = 0;
-  std::string calibrator = "auto";      // minmax, percentile, entropy, mse
-  std::string overflow_safe = "auto";   // always, never
+  std::string calibrator = "auto";     // minmax, percentile, entropy, mse
+  std::string overflow_safe = "auto";  // always, never
+  std::string weight_bits = "8";       // 7, 4, auto
+  // > 0: so many steps of training against the float model, on all samples but those that verify
+  int64_t tune_steps = 0;
   std::vector<std::string> keep_float;  // glob patterns over layer names, node names and operators
   std::optional<double> max_drop;  // percentage points of top-1, or of agreement without labels
   bool any_target = false;         // decide nothing by time measured here
@@ -25,7 +28,7 @@ struct QuantizeOptions {
 
 struct LayerResult {
   std::string name, op;
-  std::string precision;  // "int8", "int7" (7-bit weights), "float32"
+  std::string precision;  // "int8", "int7" and "int4" (weights of 7 and 4 bits), "float32"
   std::string reason;     // why, where it needs one
 };
 
@@ -38,8 +41,8 @@ struct QuantizeResult {
   std::vector<LayerResult> layers;
 };
 
-// Static int8: s8 weights by output channel, u8 activations by tensor. Calibrates, searches,
-// verifies on samples that calibration did not see. kUnmet where max_drop can't be held.
+// Static integers: s8 or i4 weights by output channel, u8 activations by tensor. Calibrates,
+// searches, verifies on samples that calibration did not see. kUnmet where max_drop can't be held.
 Result<QuantizeResult> Quantize(const Model& model, const Dataset& dataset,
                                 const QuantizeOptions& options = {});
 

@@ -12,6 +12,8 @@ Result<compress::QuantizeOptions> ToInternal(const QuantizeOptions& options) {
   compress::QuantizeOptions internal;
   PARE_ASSIGN(internal.calibrator, compress::ParseCalibrator(options.calibrator));
   PARE_ASSIGN(internal.overflow_safe, compress::ParseOverflowSafe(options.overflow_safe));
+  PARE_ASSIGN(internal.weight_bits, compress::ParseWeightBits(options.weight_bits));
+  if (options.tune_steps > 0) internal.tune.emplace().train.steps = options.tune_steps;
   internal.keep_float = options.keep_float;
   internal.max_drop = options.max_drop;
   internal.keep_slow_layers = options.any_target;

@@ -103,8 +103,8 @@ Result<TrainResult> Distill(const Model& teacher, const Model& student, const Da
     PARE_ASSIGN(compress::Teacher one, compress::Teacher::Make(answers, {}, job.context(), 0));
     teachers.push_back(std::move(one));
     compress::DistillObjective objective(std::move(teachers), classifies, {});
-    PARE_ASSIGN(train::Score score, compress::ScoreByReference(answers, job.validation(),
-                                                               job.context(), job.progress()));
+    PARE_ASSIGN(train::Score score,
+                compress::ScoreByReference(answers, job.validation(), job.context()));
     return job.Run(objective, std::move(score), classifies ? 1 : 100);
   });
 }

@@ -128,8 +128,7 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
       compress::ChooseMetric(compress::Metric::kAuto, student.graph()) == compress::Metric::kTop;
   PARE_ASSIGN(auto teachers, LoadTeachers(options, loss, models, context));
   compress::DistillObjective objective(std::move(teachers), classifies, loss);
-  PARE_ASSIGN(auto score,
-              compress::ScoreByReference(models[0].graph(), validation, context, console));
+  PARE_ASSIGN(auto score, compress::ScoreByReference(models[0].graph(), validation, context));
   PARE_ASSIGN(const TrainingReport report,
               RunTraining(training,
                           {.model = student,

@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "cli/report.h"
 #include "cli/text.h"
+#include "cli/tuning.h"
 #include "cli/version.h"
 #include "compress/quantize/scheme.h"
 #include "onnx/export.h"
@@ -23,6 +24,7 @@ struct QuantizeOptions {
   MachineOptions machine;
   DataOptions data;
   compress::QuantizeOptions quantize;
+  TuningOptions tuning;
   bool no_bias_correction = false, no_equalization = false, layers = false;
   CommonOptions common;
 
@@ -36,6 +38,7 @@ struct QuantizeOptions {
     data.Declare(parser, DataOptions::Need::kRequired);
     DeclareSplit(parser);
     DeclareMethod(parser);
+    tuning.Declare(parser);
     machine.Declare(parser);
   }
 
@@ -73,6 +76,13 @@ struct QuantizeOptions {
           return {};
         },
         "auto (default), minmax, percentile, entropy or mse");
+    parser.Option(
+        "--weight-bits", "N",
+        [this](std::string_view name) -> Status {
+          PARE_ASSIGN(quantize.weight_bits, compress::ParseWeightBits(name));
+          return {};
+        },
+        "8 (default), 7, 4, or auto: 4 for the layers where the outputs don't show it");
     parser.Flag("--no-bias-correction", no_bias_correction, "leave biases as they are");
     parser.Flag("--no-equalization", no_equalization,
                 "don't try to equalize the ranges of channels");
@@ -126,6 +136,8 @@ Json ToJson(const QuantizeReport& report) {
   json.Set("bias_corrected", q.bias_corrected);
   json.Set("equalized", q.equalized);
   json.Set("seven_bit_layers", q.seven_bit_layers);
+  json.Set("four_bit_layers", q.four_bit_layers);
+  json.Set("tuned", TunedJson(q.tuned));
   json.Set("notes", Json::ArrayOf(report.notes));
   return json;
 }
@@ -134,7 +146,7 @@ std::string ToText(const QuantizeReport& report) {
   const compress::Quantized& q = report.quantized;
   const ComparisonView view{.comparison = report.comparison,
                             .name_a = "float",
-                            .name_b = "int8",
+                            .name_b = q.four_bit_layers > 0 ? "int4/8" : "int8",
                             .layers = report.all_layers ? LayerTable::kAll : LayerTable::kNotable};
   std::string text = ComparisonText(view);
   text +=
@@ -144,10 +156,14 @@ std::string ToText(const QuantizeReport& report) {
   if (q.seven_bit_layers > 0)
     text += Text(", ", q.seven_bit_layers, q.seven_bit_layers == 1 ? " layer" : " layers",
                  " with 7-bit weights");
+  if (q.four_bit_layers > 0)
+    text += Text(", ", q.four_bit_layers, q.four_bit_layers == 1 ? " layer" : " layers",
+                 " with 4-bit weights");
   text += Text("), verified on ", report.comparison.quality.count, " others in ",
                Fixed(report.comparison.verify_seconds, 1), " s, at most ",
-               ByteText(report.peak_bytes), " of memory\n\nwrote ", Printable(report.output), '\n');
-  return text;
+               ByteText(report.peak_bytes), " of memory\n");
+  if (q.tuned) text += TunedText(*q.tuned);
+  return text + Text("\nwrote ", Printable(report.output), '\n');
 }
 
 // Tells data from other data: its size, its labels, and the content of some samples (FNV-1a).
@@ -192,6 +208,8 @@ Result<std::string> RunRecord(const QuantizeOptions& options, const data::Datase
                        {"calibrator", compress::CalibratorName(quantized.calibrator)},
                        {"bias_corrected", quantized.bias_corrected},
                        {"equalized", quantized.equalized},
+                       {"four_bit_layers", quantized.four_bit_layers},
+                       {"tuned", quantized.tuned && quantized.tuned->kept},
                        {"max_drop", options.quantize.max_drop},
                        {"keep_float", std::move(patterns)}})
       .Text();
@@ -285,6 +303,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
   how.equalization = !options.no_equalization;
   how.batch = options.machine.batch;
   how.split.limit = data.limit;
+  PARE_ASSIGN(how.tune, options.tuning.Make(*dataset, data.path));
   const model::Context context = options.machine.MakeContext();
   PARE_ASSIGN(
       compress::Quantized quantized,
@@ -317,7 +336,8 @@ extern const Command kQuantizeCommand = {
     .examples =
         "pare quantize resnet.onnx --data pictures/ -o resnet_int8.onnx \\\n"
         "     --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225\n"
-        "pare quantize resnet.onnx --data pictures.tar -o resnet_int8.onnx --max-drop 0.5",
+        "pare quantize resnet.onnx --data pictures.tar -o resnet_int8.onnx --max-drop 0.5\n"
+        "pare quantize resnet.onnx --data pictures/ -o resnet_int4.onnx --weight-bits 4 --tune",
     .run = ParseAndRun<QuantizeOptions, Quantize>,
 };
 

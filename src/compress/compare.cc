@@ -20,15 +20,18 @@ bool FromDequantize(const Graph& graph, ValueId id) {
   return producer && producer->op == "DequantizeLinear";
 }
 
-// The largest magnitude of integer weights: 64 or less is what 7 bits give.
-bool HasSevenBitWeights(const Graph& graph, const Node& node) {
-  if (node.inputs.size() < 2) return false;
+// 4 by the weights' type, 7 by their magnitude (64 or less), else 8.
+int WeightBitsOf(const Graph& graph, const Node& node) {
+  if (node.inputs.size() < 2) return 8;
   const Node* dq = graph.producer_of(node.inputs[1]);
-  if (!dq || dq->op != "DequantizeLinear" || !graph.is_constant(dq->inputs[0])) return false;
+  if (!dq || dq->op != "DequantizeLinear" || !graph.is_constant(dq->inputs[0])) return 8;
   const Tensor& weights = graph.value(dq->inputs[0]).data;
-  if (weights.dtype() != DType::kI8) return false;
+  if (IsNarrow(weights.dtype())) return 4;
+  if (weights.dtype() != DType::kI8) return 8;
   const auto values = weights.as<int8_t>();
-  return std::all_of(values.begin(), values.end(), [](int8_t v) { return v >= -64 && v <= 64; });
+  return std::all_of(values.begin(), values.end(), [](int8_t v) { return v >= -64 && v <= 64; })
+             ? 7
+             : 8;
 }
 
 // The name under which a node's result is compared: behind the clamp that a product absorbs.
@@ -114,9 +117,7 @@ std::vector<LayerReport> ListLayers(const Graph& graph) {
         .name = ResultName(graph, node), .op = node.op, .precision = {}, .reason = {}};
     const bool integer =
         !node.inputs.empty() && FromDequantize(graph, node.inputs[0]) && op->quant.integer;
-    layer.precision = !integer                          ? FloatName(dtype)
-                      : HasSevenBitWeights(graph, node) ? "int7"
-                                                        : "int8";
+    layer.precision = integer ? Text("int", WeightBitsOf(graph, node)) : FloatName(dtype);
     layers.push_back(std::move(layer));
   }
   return layers;

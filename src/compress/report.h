@@ -27,8 +27,9 @@ struct Quality {
 
 struct LayerReport {
   std::string name, op;
-  std::string precision;  // "int8", "int7" (7-bit weights), "float32", "float16", "bfloat16", …
-  std::string reason;     // why that precision, where it needs one
+  // "int8", "int7" and "int4" (weights of 7 and 4 bits), "float32", "float16", "bfloat16", …
+  std::string precision;
+  std::string reason;  // why that precision, where it needs one
   std::optional<double> snr_db = std::nullopt, cosine = std::nullopt;
   std::optional<double> a_ms = std::nullopt,
                         b_ms = std::nullopt;  // null where the layer is fused into another

@@ -47,24 +47,30 @@ train::Score ScoreByLabels(const Validation& validation, const model::Context& c
   };
 }
 
+Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& other,
+                               const Validation& validation) {
+  PARE_ASSIGN(data::Loader loader, LoaderOf(reference.graph(), validation));
+  PairScore score;
+  std::vector<Tensor> expected(reference.graph().outputs().size());
+  std::vector<Tensor> actual(other.graph().outputs().size());
+  while (true) {
+    PARE_ASSIGN(const auto batch, loader.Next());
+    if (!batch) return score;
+    PARE_TRY(reference.Run(batch->inputs, expected));
+    PARE_TRY(other.Run(batch->inputs, actual));
+    PARE_TRY(ToF32(expected));
+    PARE_TRY(ToF32(actual));
+    score.Add(expected, actual, batch->count());
+  }
+}
+
 Result<train::Score> ScoreByReference(const Graph& reference, const Validation& validation,
-                                      const model::Context& context, Progress& progress) {
+                                      const model::Context& context) {
   PARE_ASSIGN(std::shared_ptr<runtime::Session> other, SessionOf(reference, context));
   const bool classifies = ChooseMetric(Metric::kAuto, reference) == Metric::kTop;
-  return [=, &progress](const Graph& graph) -> Result<double> {
+  return [=](const Graph& graph) -> Result<double> {
     PARE_ASSIGN(const auto session, SessionOf(graph, context));
-    PARE_ASSIGN(data::Loader loader, LoaderOf(graph, validation));
-    Inner inner(progress);
-    PairScore score;
-    std::vector<Tensor> expected(other->graph().outputs().size());
-    std::vector<Tensor> actual(session->graph().outputs().size());
-    while (true) {
-      PARE_ASSIGN(const auto batch, loader.Next());
-      if (!batch) break;
-      PARE_TRY(other->Run(batch->inputs, expected));
-      PARE_TRY(session->Run(batch->inputs, actual));
-      score.Add(expected, actual, batch->count());
-    }
+    PARE_ASSIGN(const PairScore score, ComparePairs(*other, *session, validation));
     return classifies ? score.agreement() : score.cosine();
   };
 }

@@ -22,10 +22,14 @@ struct Validation {
 train::Score ScoreByLabels(const Validation& validation, const model::Context& context,
                            Progress& progress);
 
+// The answers of two models to all samples of the validation.
+Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& other,
+                               const Validation& validation);
+
 // Against another model's answers: agreement (percent) of classifiers, else the cosine of the
 // outputs. `reference` is simplified.
 Result<train::Score> ScoreByReference(const graph::Graph& reference, const Validation& validation,
-                                      const model::Context& context, Progress& progress);
+                                      const model::Context& context);
 
 struct TrainingSplit {
   std::vector<int64_t> training, validation;

@@ -93,6 +93,12 @@ Result<std::vector<ValueId>> FindParameters(const Graph& graph, const ParameterO
     return AnyNames(graph, options.freeze, id) ||
            (!options.only.empty() && !AnyNames(graph, options.only, id));
   });
+  for (const std::string& name : options.also) {
+    const ValueId id = graph.FindValue(name);
+    if (id == ValueId::kNone || !graph.is_constant(id))
+      return Fail(ErrorKind::kInternal, Text(name, " is no constant that could be trained"));
+    all.push_back(id);
+  }
   if (all.empty()) {
     return Fail(ErrorKind::kUsage, "there is nothing to train: no float weight is left",
                 "an int8 model can't be trained: start from the float model");

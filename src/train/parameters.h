@@ -17,6 +17,8 @@ struct ParameterOptions {
   // Glob patterns over the names of weights, and of the nodes that read them. Frozen ones stay as
   // they are; where `only` is not empty, so do all that it does not name.
   std::vector<std::string> freeze, only;
+  // Names of constants that move though no record calls them parameters; patterns don't count.
+  std::vector<std::string> also;
 };
 
 // The constants that the records name as parameters (ops::GradRule), in the order of their first

@@ -78,8 +78,8 @@ std::shared_ptr<const QuantizedWeights> Round(const Calibration& calibration, gr
   return std::make_shared<const QuantizedWeights>(std::move(quantized));
 }
 
-LayerWeights RoundWeights(const Calibration& calibration, const Scheme& scheme,
-                          const Variant& variant) {
+LayerWeights RoundAll(const Calibration& calibration, const Scheme& scheme,
+                      const Variant& variant) {
   LayerWeights weights;
   for (const Layer& layer : scheme.layers) {
     if (!layer.integer || !layer.weighted) continue;
@@ -133,20 +133,29 @@ Status Prepare(Calibration& calibration, std::span<const Variant> variants, Thre
   return {};
 }
 
-Result<Built> Build(const Calibration& calibration, const Variant& variant) {
-  Built built{calibration.graph, {}, {}};
-  built.scheme = MakeScheme(
-      built.graph, {.keep_float = calibration.keep_float, .given_back = variant.given_back});
-  const LayerWeights weights = RoundWeights(calibration, built.scheme, variant);
-  PARE_ASSIGN(built.params, ParamsOf(calibration, built.scheme, variant));
-  if (variant.bias_correction) CorrectBiases(built.graph, built.scheme, weights);
-  for (const Layer& layer : built.scheme.layers) {
+Result<Quantization> Decide(const Calibration& calibration, const Variant& variant) {
+  Quantization q{calibration.graph, {}, {}, {}};
+  q.scheme =
+      MakeScheme(q.graph, {.keep_float = calibration.keep_float, .given_back = variant.given_back});
+  q.weights = RoundAll(calibration, q.scheme, variant);
+  PARE_ASSIGN(q.params, ParamsOf(calibration, q.scheme, variant));
+  if (variant.bias_correction) CorrectBiases(q.graph, q.scheme, q.weights);
+  for (const Layer& layer : q.scheme.layers) {
     const auto shift = variant.output_shift.find(layer.name);
     if (layer.integer && shift != variant.output_shift.end())
-      ShiftBias(built.graph, layer, shift->second);
+      ShiftBias(q.graph, layer, shift->second);
   }
-  PARE_TRY(WriteQdq(built.graph, built.scheme, built.params, weights));
-  return built;
+  return q;
+}
+
+Result<Built> Write(Quantization q) {
+  PARE_TRY(WriteQdq(q.graph, q.scheme, q.params, q.weights));
+  return Built{std::move(q.graph), std::move(q.scheme), std::move(q.params)};
+}
+
+Result<Built> Build(const Calibration& calibration, const Variant& variant) {
+  PARE_ASSIGN(Quantization quantization, Decide(calibration, variant));
+  return Write(std::move(quantization));
 }
 
 }  // namespace pare::compress

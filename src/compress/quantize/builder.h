@@ -25,6 +25,14 @@ struct Variant {
   std::map<std::string, std::vector<double>> output_shift;
 };
 
+// What a form computes, before it is written.
+struct Quantization {
+  graph::Graph graph;               // float; biases are corrected
+  Scheme scheme;                    // ids are those of the graph
+  std::vector<QuantParams> params;  // by group of the scheme
+  LayerWeights weights;
+};
+
 struct Built {
   graph::Graph graph;
   Scheme scheme;                    // ids are those of the float graph, and of `graph`
@@ -45,7 +53,9 @@ struct Calibration {
 // side by side on the pool. Without it Build works them out each time.
 Status Prepare(Calibration& calibration, std::span<const Variant> variants, ThreadPool& pool);
 
-// May be called from several threads at once.
+// These may be called from several threads at once. Build is Write of Decide.
+Result<Quantization> Decide(const Calibration& calibration, const Variant& variant);
+Result<Built> Write(Quantization quantization);
 Result<Built> Build(const Calibration& calibration, const Variant& variant);
 
 // The values whose statistics Build needs.

@@ -21,9 +21,8 @@ Result<double> ChooseCalibrator(Job& job) {
   job.progress.Stage("choosing ranges", std::ssize(calibrators));
   std::vector<Variant> variants;
   for (const Calibrator calibrator : calibrators) {
-    variants.emplace_back();
+    variants.push_back(FirstVariant(job));
     variants.back().calibrator = calibrator;
-    variants.back().bias_correction = job.options.bias_correction;
   }
   PARE_ASSIGN(auto forms, job.Make(variants));
   PARE_ASSIGN(const auto best,
@@ -59,12 +58,12 @@ Status MakeOverflowSafe(Job& job) {
   }
   Variant safe = job.best.variant;
   for (const Layer& layer : built.scheme.layers) {
-    if (!layer.integer || !layer.weighted) continue;
+    if (!layer.integer || !layer.weighted || safe.weight_bits.contains(layer.name)) continue;
     const auto at = snr.find(layer.node);
     const bool loses = at != snr.end() && at->second < kSaturationSnrDb;
     if (loses || when == OverflowSafe::kAlways) safe.weight_bits[layer.name] = 7;
   }
-  if (safe.weight_bits.empty()) return {};
+  if (safe.weight_bits == job.best.variant.weight_bits) return {};
   PARE_ASSIGN(job.best, job.Make(safe));
   return {};
 }

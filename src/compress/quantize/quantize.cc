@@ -103,18 +103,36 @@ Status Steer(Job& job, data::Split& split) {
   return {};
 }
 
-void ReportLayers(const Form& form, Quantized& result) {
+// Everything that doesn't verify, nor steered.
+std::vector<int64_t> TuningPool(const data::Dataset& dataset, const QuantizeOptions& options,
+                                const std::vector<int64_t>& verification) {
+  const int64_t limit = options.split.limit;
+  const int64_t size = limit > 0 ? std::min(limit, dataset.size()) : dataset.size();
+  std::vector<int64_t> pool;
+  for (int64_t i = 0; i < size; ++i) {
+    if (!std::binary_search(verification.begin(), verification.end(), i)) pool.push_back(i);
+  }
+  return pool;
+}
+
+std::string WhyBits(int bits, const QuantizeOptions& options) {
+  if (bits == 4 && options.weight_bits == WeightBits::kAuto)
+    return "4-bit weights: the outputs don't show it";
+  if (bits == 7 && options.weight_bits != WeightBits::k7)
+    return "7-bit weights: 8 bits would saturate in engines without VNNI";
+  return bits == 8 ? "" : "--weight-bits";
+}
+
+void ReportLayers(const Form& form, const QuantizeOptions& options, Quantized& result) {
   for (const Layer& layer : form.built.scheme.layers) {
-    const bool seven = layer.integer && form.variant.weight_bits.contains(layer.name);
-    result.seven_bit_layers += seven;
-    result.layers.push_back(
-        {.name = layer.name,
-         .op = layer.op,
-         .precision = !layer.integer ? "float32"
-                      : seven        ? "int7"
-                                     : "int8",
-         .reason = seven ? "7-bit weights: 8 bits would saturate in engines without VNNI"
-                         : layer.reason});
+    const auto at = form.variant.weight_bits.find(layer.name);
+    const int bits = layer.integer && at != form.variant.weight_bits.end() ? at->second : 8;
+    result.seven_bit_layers += bits == 7;
+    result.four_bit_layers += bits == 4;
+    result.layers.push_back({.name = layer.name,
+                             .op = layer.op,
+                             .precision = layer.integer ? Text("int", bits) : "float32",
+                             .reason = bits == 8 ? layer.reason : WhyBits(bits, options)});
   }
 }
 
@@ -146,12 +164,23 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
   }
   PARE_TRY(Calibrate(job, scheme));
   PARE_TRY(ChooseForm(job));
+  PARE_TRY(ChooseWeightBits(job));
   PARE_TRY(MakeOverflowSafe(job));
-  if (!options.keep_slow_layers) PARE_TRY(GiveBackSlowLayers(job));
+  const bool small =
+      options.weight_bits == WeightBits::k4 || options.weight_bits == WeightBits::kAuto;
+  if (!options.keep_slow_layers && !small) PARE_TRY(GiveBackSlowLayers(job));
   if (options.bias_correction) PARE_TRY(CorrectOutputs(job));
   result.seconds = watch.seconds();
+  const std::vector<int64_t> verification = result.split.verification;
   if (options.max_drop) PARE_TRY(Steer(job, result.split));
-  ReportLayers(job.best, result);
+  const auto& layers = job.best.built.scheme.layers;
+  const bool any =
+      std::any_of(layers.begin(), layers.end(), [](const Layer& l) { return l.integer; });
+  if (options.tune && any) {
+    PARE_ASSIGN(result.tuned,
+                Tune(job, wide, *options.tune, TuningPool(*dataset, options, verification)));
+  }
+  ReportLayers(job.best, options, result);
   result.graph = std::move(job.best.built.graph);
   WriteReasons(result.graph, result.layers);
   result.calibrator = job.best.variant.calibrator;

@@ -1,5 +1,5 @@
-// Post-training quantization, the whole job: a float graph and samples in, a verified int8 graph
-// out.
+// Quantization after training, and tuned by training where asked for, the whole job: a float graph
+// and samples in, a verified integer graph out.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,8 @@
 #include "compress/compare.h"
 #include "compress/quantize/calibrator.h"
 #include "compress/quantize/overflow.h"
+#include "compress/quantize/tune.h"
+#include "compress/quantize/weight_bits.h"
 #include "data/split.h"
 
 namespace pare::compress {
@@ -21,7 +23,11 @@ struct QuantizeOptions {
   OverflowSafe overflow_safe = OverflowSafe::kAuto;
   std::vector<std::string> keep_float;  // glob patterns over layer names, node names and operators
   std::optional<double> max_drop;  // percentage points of top-1, or of agreement without labels
-  bool keep_slow_layers = false;   // int8 even where float is faster on this machine
+  // Integers even where float is faster on this machine; so it is with weights of 4 bits, too,
+  // which are asked for to be small.
+  bool keep_slow_layers = false;
+  WeightBits weight_bits = WeightBits::k8;
+  std::optional<TuneOptions> tune;  // on all samples but those that verify
   Metric metric = Metric::kAuto;
   int64_t batch = 1;
   data::SplitOptions split;
@@ -33,7 +39,8 @@ struct Quantized {
   std::vector<LayerReport> layers;
   Calibrator calibrator = Calibrator::kAuto;
   bool equalized = false, bias_corrected = false;
-  int seven_bit_layers = 0;
+  int seven_bit_layers = 0, four_bit_layers = 0;
+  std::optional<Tuned> tuned;
   // `verification`: the samples that nothing was chosen by, unless there were too few for that.
   data::Split split;
   double seconds = 0;  // calibration and search, without verification

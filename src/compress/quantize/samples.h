@@ -19,6 +19,8 @@ class Samples {
         options_(std::move(options)),
         calibration_(std::move(calibration)) {}
 
+  const std::shared_ptr<const data::Dataset>& dataset() const { return dataset_; }
+  const data::Preprocess& preprocess() const { return options_.preprocess; }
   const std::vector<int64_t>& calibration() const { return calibration_; }
   // Evenly drawn from the calibration samples; all, where there are no more.
   std::vector<int64_t> Few(size_t count) const;

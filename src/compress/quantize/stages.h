@@ -29,8 +29,12 @@ struct Job {
   }
 };
 
+// Every layer with the bits that options.weight_bits asks for.
+Variant FirstVariant(const Job& job);
 // The calibrator, and with kAuto the ranges, with the least error at the outputs.
 Status ChooseForm(Job& job);
+// 4-bit weights as options.weight_bits = kAuto says.
+Status ChooseWeightBits(Job& job);
 // 7-bit weights as options.overflow_safe says.
 Status MakeOverflowSafe(Job& job);
 // Layers whose integer form takes longer than their float form, here and at this shape, become

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "ops/node_view.h"
 #include "ops/op_def.h"
@@ -33,10 +34,17 @@ struct ChannelView {
   }
 };
 
-int LargestLevel(int bits) { return bits == 7 ? 64 : (1 << (bits - 1)) - 1; }
+// Where levels are few, what lies beyond the range costs less than steps that are too coarse.
+std::span<const float> CutsFor(int bits) {
+  static constexpr float kFine[] = {0.97f, 0.94f, 0.91f, 0.88f, 0.84f, 0.8f};
+  static constexpr float kCoarse[] = {0.97f, 0.94f, 0.91f, 0.88f, 0.84f, 0.8f,  0.76f, 0.72f,
+                                      0.68f, 0.64f, 0.6f,  0.56f, 0.52f, 0.48f, 0.44f, 0.4f};
+  return bits > 4 ? std::span<const float>(kFine) : kCoarse;
+}
 
 float BestScale(std::span<const float> weights, const ChannelView& view, int64_t channel,
-                int largest) {
+                int bits) {
+  const int largest = LargestLevel(bits);
   float magnitude = 0;
   view.Each(channel, [&](int64_t i) { magnitude = std::max(magnitude, std::fabs(weights[i])); });
   if (!(magnitude > 0)) return 1.0f;
@@ -53,7 +61,7 @@ float BestScale(std::span<const float> weights, const ChannelView& view, int64_t
   const float full = std::max(magnitude / largest, 1e-12f);
   float best = full;
   double best_error = error_of(full);
-  for (const float cut : {0.97f, 0.94f, 0.91f, 0.88f, 0.84f, 0.8f}) {
+  for (const float cut : CutsFor(bits)) {
     const double error = error_of(full * cut);
     if (error < best_error) {
       best_error = error;
@@ -61,6 +69,12 @@ float BestScale(std::span<const float> weights, const ChannelView& view, int64_t
     }
   }
   return best;
+}
+
+Tensor CopyOf(const Tensor& tensor) {
+  Tensor copy = Tensor::Make(tensor.dtype(), tensor.shape()).value();
+  std::memcpy(copy.mutable_data(), tensor.data(), tensor.bytes());
+  return copy;
 }
 
 constexpr double kLargestBias = 1 << 30;  // leaves as much for the sum of products
@@ -74,7 +88,7 @@ void MakeRoomForBias(QuantizedWeights& weights, std::span<const float> bias, flo
     const auto least = static_cast<float>(std::fabs(bias[c]) / (kLargestBias * input_scale));
     const float scale = weights.scales[c];
     if (!(scale < least)) continue;
-    if (!values) values = Tensor::Of<int8_t>(weights.values.shape(), weights.values.as<int8_t>());
+    if (!values) values = CopyOf(weights.values);
     const auto levels = values.mutable_as<int8_t>();
     view.Each(c, [&](int64_t i) {
       levels[i] = static_cast<int8_t>(std::nearbyint(levels[i] * (scale / least)));
@@ -179,9 +193,9 @@ class QdqWriter {
     std::vector<ValueId> operands = {
         graph_.AddConstant(name + "_quantized", integers),
         graph_.AddConstant(name + "_scale", Tensor::Of<float>({count}, scales))};
-    if (integers.dtype() == DType::kI8) {
+    if (integers.dtype() != DType::kI32) {
       operands.push_back(
-          graph_.AddConstant(name + "_zero", Tensor::Zeros(DType::kI8, {count}).value()));
+          graph_.AddConstant(name + "_zero", Tensor::Zeros(integers.dtype(), {count}).value()));
     }
     const NodeId dq = graph_.AddNode("DequantizeLinear", operands, {name + "_dequantized"},
                                      Attrs{{"axis", int64_t{axis}}});
@@ -222,22 +236,32 @@ bool IsBiasOfChannels(const Graph& graph, const Node& node, size_t input) {
   return bias.rank() > 0 && bias.count() == channels && bias.shape().back() == channels;
 }
 
+int LargestLevel(int bits) { return bits == 7 ? 64 : (1 << (bits - 1)) - 1; }
+
 QuantizedWeights QuantizeWeights(const Tensor& weights, int channel_axis, int bits) {
   const ChannelView view(weights.shape(), channel_axis);
-  const int largest = LargestLevel(bits);
-  QuantizedWeights quantized{
-      Tensor::Make(DType::kI8, weights.shape()).value(), {}, channel_axis, {}};
+  std::vector<float> scales;
+  for (int64_t channel = 0; channel < view.channels; ++channel)
+    scales.push_back(BestScale(weights.as<float>(), view, channel, bits));
+  return RoundWeights(weights, channel_axis, bits, std::move(scales));
+}
+
+QuantizedWeights RoundWeights(const Tensor& weights, int channel_axis, int bits,
+                              std::vector<float> scales) {
+  const ChannelView view(weights.shape(), channel_axis);
+  const float largest = static_cast<float>(LargestLevel(bits));
+  const DType dtype = bits > 4 ? DType::kI8 : DType::kI4;
+  QuantizedWeights rounded{
+      Tensor::Make(dtype, weights.shape()).value(), std::move(scales), channel_axis, bits, {}};
   const auto in = weights.as<float>();
-  const auto out = quantized.values.mutable_as<int8_t>();
+  const auto out = rounded.values.mutable_as<int8_t>();
   for (int64_t channel = 0; channel < view.channels; ++channel) {
-    const float scale = BestScale(in, view, channel, largest);
-    quantized.scales.push_back(scale);
+    const float scale = rounded.scales[channel];
     view.Each(channel, [&](int64_t i) {
-      out[i] = static_cast<int8_t>(
-          std::clamp(std::nearbyint(in[i] / scale), -1.0f * largest, 1.0f * largest));
+      out[i] = static_cast<int8_t>(std::clamp(std::nearbyint(in[i] / scale), -largest, largest));
     });
   }
-  return quantized;
+  return rounded;
 }
 
 Tensor DequantizeWeights(const QuantizedWeights& weights) {

@@ -12,17 +12,23 @@ namespace pare::compress {
 
 // One weighted layer's integers.
 struct QuantizedWeights {
-  Tensor values;              // s8, the shape of the weights
+  Tensor values;              // s8, i4 for 4 bits; the shape of the weights
   std::vector<float> scales;  // by channel
   int channel_axis = 0;
+  int bits = 8;
   // Of each output channel by the rounding, on average; empty where the input's means are unknown.
   std::vector<double> mean_shift;
 };
 
+// The largest |q| of `bits` in [2, 8]: 2^(bits−1) − 1, but 64 for 7 bits, which is what makes a
+// pair of u8·s8 products fit 16 bits.
+int LargestLevel(int bits);
 // Symmetric per channel; the range of each channel is the one, of a few cuts below its largest
-// magnitude, with the least squared error. `bits` in [2, 8]: |q| ≤ 2^(bits−1) − 1, and ≤ 64 for 7
-// bits, which is what makes a pair of u8·s8 products fit 16 bits.
+// magnitude, with the least squared error.
 QuantizedWeights QuantizeWeights(const Tensor& weights, int channel_axis, int bits);
+// The same with scales that are known: rne(w / scale), clamped.
+QuantizedWeights RoundWeights(const Tensor& weights, int channel_axis, int bits,
+                              std::vector<float> scales);
 using LayerWeights = std::map<graph::NodeId, std::shared_ptr<const QuantizedWeights>>;
 
 // The weights that the integers stand for.

@@ -1,0 +1,110 @@
+#include "cli/tuning.h"
+
+#include <cmath>
+
+#include "cli/text.h"
+
+namespace pare::cli {
+
+void TuningOptions::Declare(Parser& parser) {
+  parser.Group("tuning");
+  parser.Flag("--tune", on,
+              "train the quantized model to answer as the float model does, without labels, on all "
+              "samples but those that verify");
+  parser.Option("--steps", "N", tune.train.steps, 1, "of training (default 500)");
+  parser.Option("--epochs", "N", epochs, 1, "passes over the samples, instead of --steps");
+  parser.Option("--tune-batch", "N", tune.train.program.batch, 1, "samples a step (default 64)");
+  parser.Option("--tune-validation", "N", tune.validation, 1,
+                "samples that are kept back, to choose the best weights by (default 500, at most a "
+                "quarter)");
+  parser.Option(
+      "--optimizer", "NAME",
+      [this](std::string_view name) -> Status {
+        PARE_ASSIGN(tune.train.program.optimizer.kind, train::ParseOptimizer(name));
+        return {};
+      },
+      "adamw (default) or sgd");
+  parser.Option("--rate", "R", rate, "highest learning rate (default: adamw 0.0002, sgd 0.01)");
+  parser.Option("--temperature", "T", temperature, "of soft logits (default 4)");
+  parser.Option("--alpha", "A", alpha,
+                "the float model's part; the rest is the labels' (default 1: no labels needed)");
+  DeclareRun(parser);
+}
+
+void TuningOptions::DeclareRun(Parser& parser) {
+  parser.Flag("--flip", tune.train.augment.flip, "every other picture from the other side");
+  parser.Option("--crop-pad", "N", tune.train.augment.crop_pad, 0, "shift by up to N pixels");
+  parser.Option("--validate-every", "N", tune.train.validate_every, 1, "steps (default 100)");
+  parser.Option("--checkpoint", "FILE", tune.train.checkpoint,
+                "keep the run there at each validation and on Ctrl-C (.npz)");
+  parser.Flag("--resume", tune.train.resume, "go on from --checkpoint, to the same bits");
+}
+
+Result<std::optional<compress::TuneOptions>> TuningOptions::Make(const data::Dataset& dataset,
+                                                                 const std::string& path) const {
+  const bool any = rate || alpha || temperature || epochs > 0 || tune.train.augment.any() ||
+                   !tune.train.checkpoint.empty();
+  if (!on) {
+    if (!any) return std::optional<compress::TuneOptions>();
+    return Fail(ErrorKind::kUsage, "options of tuning were given, but not --tune");
+  }
+  compress::TuneOptions made = tune;
+  made.train.schedule.rate = rate.value_or(
+      tune.train.program.optimizer.kind == train::OptimizerKind::kAdamW ? 0.0002 : 0.01);
+  if (epochs > 0) {
+    made.train.epochs = epochs;
+    made.train.steps = 0;
+  }
+  made.alpha = static_cast<float>(alpha.value_or(1));
+  made.temperature = static_cast<float>(temperature.value_or(4));
+  if (made.alpha < 0 || made.alpha > 1 || !(made.temperature > 0)) {
+    return Fail(ErrorKind::kUsage,
+                Text("--alpha ", made.alpha, " --temperature ", made.temperature),
+                "--alpha is from 0 to 1, --temperature above 0");
+  }
+  if (made.alpha < 1 && !dataset.has_labels()) {
+    return Fail(Error(ErrorKind::kUsage, "--alpha below 1 asks for labels, and the data has none",
+                      "--alpha 1 learns from the float model alone")
+                    .at(path));
+  }
+  return std::optional(std::move(made));
+}
+
+Json TunedJson(const std::optional<compress::Tuned>& tuned) {
+  if (!tuned) return Json();
+  Json history = Json::ArrayOf(tuned->history, [](const train::HistoryRow& row) {
+    return Json::Object({{"step", row.step},
+                         {"loss", row.loss},
+                         {"rate", row.rate},
+                         {"snr_db", row.score},
+                         {"seconds", row.seconds}});
+  });
+  return Json::Object({{"kept", tuned->kept},
+                       {"snr_db_before", tuned->snr_before},
+                       {"snr_db_after", tuned->snr_after},
+                       {"agreement_before", tuned->agreement_before},
+                       {"agreement_after", tuned->agreement_after},
+                       {"steps", tuned->steps},
+                       {"best_step", tuned->best_step},
+                       {"seconds", tuned->seconds},
+                       {"samples_per_second", tuned->samples_per_second},
+                       {"training_samples", tuned->training_samples},
+                       {"validation_samples", tuned->validation_samples},
+                       {"history", std::move(history)}});
+}
+
+std::string TunedText(const compress::Tuned& tuned) {
+  std::string text =
+      Text("tuned on ", tuned.training_samples, " samples in ", tuned.steps, " steps (",
+           Fixed(tuned.seconds, 1), " s, ", Fixed(tuned.samples_per_second, 0), " samples/s); on ",
+           tuned.validation_samples, " others the outputs went from ", Fixed(tuned.snr_before, 1),
+           " to ", Fixed(tuned.snr_after, 1), " dB");
+  if (tuned.agreement_before && tuned.agreement_after) {
+    text += Text(", agreement with the float model from ", Fixed(*tuned.agreement_before, 2),
+                 " to ", Fixed(*tuned.agreement_after, 2), " %");
+  }
+  return text + (tuned.kept ? Text(": the tuned weights of step ", tuned.best_step, " were kept\n")
+                            : std::string(": the weights as they were before were kept\n"));
+}
+
+}  // namespace pare::cli

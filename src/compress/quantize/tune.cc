@@ -1,0 +1,145 @@
+#include "compress/quantize/tune.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/random.h"
+#include "compress/distill/objective.h"
+#include "compress/quantize/fake_quantize.h"
+#include "compress/quantize/stages.h"
+#include "compress/validate.h"
+
+namespace pare::compress {
+namespace {
+
+using graph::Graph;
+
+constexpr size_t kTeacherCache = size_t{256} << 20;
+constexpr double kHighestSnr = 200;
+
+double SnrOf(const PairScore& score) {
+  return std::min(kHighestSnr, -10 * std::log10(std::max(score.relative_error(), 1e-30)));
+}
+
+class Tuner {
+ public:
+  Tuner(Job& job, const Graph& teacher, const TuneOptions& options, std::vector<int64_t> pool)
+      : job_(job),
+        teacher_(teacher),
+        options_(options),
+        classifies_(ChooseMetric(Metric::kAuto, teacher) == Metric::kTop) {
+    Divide(std::move(pool));
+  }
+
+  Result<Tuned> Run() {
+    PARE_ASSIGN(start_, Decide(job_.calibration, job_.best.variant));
+    PARE_ASSIGN(inserted_, InsertFakeQuantize(start_));
+    PARE_ASSIGN(const PairScore before, Measure(*job_.best.session));
+    PARE_ASSIGN(const train::Trained trained, Train());
+    PARE_ASSIGN(Form form, FormOf(trained.graph));
+    PARE_ASSIGN(const PairScore after, Measure(*form.session));
+    Tuned tuned{.kept = SnrOf(after) > SnrOf(before),
+                .snr_before = SnrOf(before),
+                .snr_after = SnrOf(after),
+                .agreement_before = AgreementOf(before),
+                .agreement_after = AgreementOf(after),
+                .training_samples = std::ssize(training_),
+                .validation_samples = std::ssize(validation_.indices),
+                .steps = trained.steps,
+                .best_step = trained.best_step,
+                .seconds = trained.seconds,
+                .samples_per_second = trained.samples_per_second,
+                .history = trained.history};
+    if (tuned.kept) job_.best = std::move(form);
+    return tuned;
+  }
+
+ private:
+  int64_t batch() const {
+    return std::min<int64_t>(options_.train.program.batch, std::ssize(training_));
+  }
+
+  void Divide(std::vector<int64_t> pool) {
+    Random(options_.train.seed).Shuffle(pool);
+    const int64_t kept = std::min<int64_t>(options_.validation, std::ssize(pool) / 4);
+    training_.assign(pool.begin() + kept, pool.end());
+    std::sort(training_.begin(), training_.end());
+    validation_ = {.dataset = job_.samples.dataset(),
+                   .indices = {pool.begin(), pool.begin() + kept},
+                   .preprocess = job_.samples.preprocess(),
+                   .batch = options_.train.program.batch};
+    std::sort(validation_.indices.begin(), validation_.indices.end());
+  }
+
+  std::optional<double> AgreementOf(const PairScore& score) const {
+    return classifies_ ? std::optional(score.agreement()) : std::nullopt;
+  }
+
+  Result<PairScore> Measure(runtime::Session& session) {
+    return ComparePairs(*job_.float_session, session, validation_);
+  }
+
+  Result<Form> FormOf(const Graph& trained) {
+    PARE_ASSIGN(Quantization quantization, TakeFakeQuantize(start_, inserted_, trained));
+    Form form{job_.best.variant, {}, nullptr};
+    PARE_ASSIGN(form.built, Write(std::move(quantization)));
+    PARE_ASSIGN(form.session, model::MakeSession(form.built.graph, job_.context));
+    return form;
+  }
+
+  Result<train::Trained> Train() {
+    if (validation_.indices.empty() || training_.empty()) {
+      return Fail(ErrorKind::kUsage,
+                  Text("--tune has ", training_.size() + validation_.indices.size(),
+                       " samples beside those that verify: too few to learn from"),
+                  "more data, or a smaller --verification");
+    }
+    PARE_ASSIGN(Teacher teacher, Teacher::Make(teacher_, {}, job_.context, CacheBytes()));
+    std::vector<Teacher> teachers;
+    teachers.push_back(std::move(teacher));
+    DistillOptions loss;
+    loss.alpha = options_.alpha;
+    loss.temperature = options_.temperature;
+    DistillObjective objective(std::move(teachers), classifies_, loss);
+    train::TrainOptions how = options_.train;
+    how.program.batch = batch();
+    how.program.parameters.also = inserted_.Ratios();
+    how.augment.border = train::BorderOf(job_.samples.preprocess());
+    const train::Score score = [this](const Graph& graph) -> Result<double> {
+      PARE_ASSIGN(const Form form, FormOf(graph));
+      PARE_ASSIGN(const PairScore pairs, Measure(*form.session));
+      return SnrOf(pairs);
+    };
+    return train::Train(inserted_.graph, job_.samples.dataset(), training_,
+                        job_.samples.preprocess(), objective, score, job_.context, how,
+                        job_.progress);
+  }
+
+  // Augmented samples hardly come twice.
+  size_t CacheBytes() const { return options_.train.augment.any() ? 0 : kTeacherCache; }
+
+  Job& job_;
+  const Graph& teacher_;
+  const TuneOptions& options_;
+  const bool classifies_;
+  std::vector<int64_t> training_;
+  Validation validation_;
+  Quantization start_;
+  FakeQuantized inserted_;
+};
+
+}  // namespace
+
+TuneOptions::TuneOptions() {
+  train.steps = 500;
+  train.validate_every = 100;
+  train.program.optimizer.kind = train::OptimizerKind::kAdamW;
+  train.schedule.rate = 0.0002;
+}
+
+Result<Tuned> Tune(Job& job, const Graph& teacher, const TuneOptions& options,
+                   std::vector<int64_t> pool) {
+  return Tuner(job, teacher, options, std::move(pool)).Run();
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,145 @@
+// `pare quantize --weight-bits` and `--tune` from their command lines to their files.
+#include <boost/json.hpp>
+#include <random>
+#include <sstream>
+
+#include "cli/command.h"
+#include "platform/test_folder.h"
+#include "running.h"
+
+namespace pare {
+namespace {
+
+namespace json = boost::json;
+using Arguments = std::vector<std::string>;
+
+struct Outcome {
+  int code;
+  std::string out, err;
+};
+
+Outcome RunPare(const Arguments& arguments) {
+  std::ostringstream out, err;
+  cli::Console console(out, err, {});
+  const int code = cli::Main(arguments, console);
+  return {code, out.str(), err.str()};
+}
+
+class TuneCommand : public ::testing::Test {
+ protected:
+  TuneCommand() {
+    Tensor x = Tensor::Make(DType::kF32, {600, 20}).value();
+    std::mt19937 engine(1);
+    for (float& value : x.mutable_as<float>())
+      value = static_cast<float>(engine() >> 8) / 8388608.0f - 1;
+    EXPECT_TRUE(data::SaveNpy(folder_ / "x.npy", x));
+  }
+
+  // A small perceptron, quantized; what `more` asks for, too.
+  Outcome Quantize(const std::string& output, const Arguments& more) {
+    Arguments arguments = {"quantize",
+                           SourcePath("tests/models/mlp.onnx"),
+                           "--data",
+                           folder_ / "x.npy",
+                           "-o",
+                           output,
+                           "--target",
+                           "any",
+                           "--calibration",
+                           "50",
+                           "--verification",
+                           "100",
+                           "--seconds",
+                           "0.01",
+                           "--threads",
+                           "2"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return RunPare(arguments);
+  }
+  json::object Report(const Arguments& more) {
+    Arguments arguments = more;
+    arguments.push_back("--json");
+    const Outcome ran = Quantize(folder_ / "q.onnx", arguments);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return ran.code == 0 ? json::parse(ran.out).as_object() : json::object();
+  }
+
+  const TestFolder folder_;
+};
+
+std::set<std::string> Precisions(const json::object& report) {
+  std::set<std::string> all;
+  for (const json::value& layer : report.at("layers").as_array())
+    all.insert(std::string(layer.as_object().at("precision").as_string()));
+  return all;
+}
+
+int NarrowConstants(const graph::Graph& graph) {
+  int count = 0;
+  for (size_t i = 0; i < graph.value_count(); ++i) {
+    const graph::Value& value = graph.value(static_cast<graph::ValueId>(i));
+    count += value.data && value.data.dtype() == DType::kI4 && value.data.rank() == 2;
+  }
+  return count;
+}
+
+TEST_F(TuneCommand, FourBitsAreWrittenAndReadBack) {
+  const json::object report = Report({"--weight-bits", "4"});
+  EXPECT_EQ(Precisions(report), std::set<std::string>{"int4"});
+  EXPECT_TRUE(report.at("tuned").is_null());
+  const auto model = model::Model::Load(folder_ / "q.onnx");
+  ASSERT_TRUE(model) << model.error().message();
+  EXPECT_EQ(NarrowConstants(model->graph()), report.at("four_bit_layers").as_int64());
+  EXPECT_EQ(model->graph().opsets.at(""), 21);
+}
+
+TEST_F(TuneCommand, AutomaticBitsDontShowAtTheOutputs) {
+  const double eight = Report({}).at("quality").at("cosine").to_number<double>();
+  const json::object report = Report({"--weight-bits", "auto"});
+  EXPECT_LT(report.at("four_bit_layers").as_int64(), std::ssize(report.at("layers").as_array()));
+  const double mixed = report.at("quality").at("cosine").to_number<double>();
+  EXPECT_GT(eight, 0.99);
+  EXPECT_LT(1 - mixed, 1.5 * (1 - eight));
+}
+
+TEST_F(TuneCommand, BringsTheFormNearerToTheFloatModel) {
+  const json::object before = Report({"--weight-bits", "4"});
+  const json::object after =
+      Report({"--weight-bits", "4", "--tune", "--steps", "60", "--tune-batch", "32",
+              "--validate-every", "20", "--rate", "0.003"});
+  const json::object& tuned = after.at("tuned").as_object();
+  EXPECT_TRUE(tuned.at("kept").as_bool());
+  EXPECT_GT(tuned.at("snr_db_after").to_number<double>(),
+            tuned.at("snr_db_before").to_number<double>() + 0.5);
+  EXPECT_EQ(tuned.at("steps").as_int64(), 60);
+  EXPECT_EQ(tuned.at("training_samples").as_int64() + tuned.at("validation_samples").as_int64(),
+            500);
+  EXPECT_EQ(tuned.at("history").as_array().size(), 3);
+  // On samples that neither trained nor chose.
+  EXPECT_GT(after.at("quality").at("cosine").to_number<double>(),
+            before.at("quality").at("cosine").to_number<double>());
+}
+
+TEST_F(TuneCommand, KeepsWhatWasThereWhereTuningDoesHarm) {
+  const json::object report = Report({"--tune", "--steps", "4", "--rate", "1"});
+  const json::object& tuned = report.at("tuned").as_object();
+  EXPECT_FALSE(tuned.at("kept").as_bool());
+  EXPECT_LT(tuned.at("snr_db_after").to_number<double>(),
+            tuned.at("snr_db_before").to_number<double>());
+  EXPECT_EQ(report.at("quality").at("cosine"), Report({}).at("quality").at("cosine"));
+}
+
+TEST_F(TuneCommand, SaysWhatIsWrong) {
+  const auto error = [&](const Arguments& more) {
+    const Outcome ran = Quantize(folder_ / "x.onnx", more);
+    EXPECT_NE(ran.code, 0);
+    return ran.err;
+  };
+  EXPECT_NE(error({"--weight-bits", "5"}).find("8, 7, 4 or auto"), std::string::npos);
+  EXPECT_NE(error({"--rate", "0.1"}).find("not --tune"), std::string::npos);
+  EXPECT_NE(error({"--tune", "--alpha", "0.5"}).find("asks for labels"), std::string::npos);
+  EXPECT_NE(error({"--tune", "--verification", "600", "--calibration", "1"}).size(), 0u);
+}
+
+}  // namespace
+}  // namespace pare
