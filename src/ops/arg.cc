@@ -1,5 +1,6 @@
 // ArgMax and ArgMin: where along an axis the largest or smallest element stands.
 #include "kernels/number.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/nest.h"
 
@@ -78,20 +79,24 @@ constexpr QuantRule kIndex{.keep_float = "it gives indices, not numbers"};
 
 }  // namespace
 
-extern constinit const OpDef kArgMax{.name = "ArgMax",
-                                     .inputs = {{{"x"}}},
-                                     .outputs = {{{"indices"}}},
-                                     .infer = InferArg,
-                                     .prepare = PrepareArg<true>,
-                                     .grad = kNoSlope,
-                                     .quant = kIndex};
+extern constinit const OpDef kArgMax{
+    .name = "ArgMax",
+    .inputs = {{{"x"}}},
+    .outputs = {{{"indices"}}},
+    .infer = InferArg,
+    .prepare = PrepareArg<true>,
+    .grad = kNoSlope,
+    .quant = kIndex,
+    .channels = {.none = "its result is a position, which removal would move"}};
 
-extern constinit const OpDef kArgMin{.name = "ArgMin",
-                                     .inputs = {{{"x"}}},
-                                     .outputs = {{{"indices"}}},
-                                     .infer = InferArg,
-                                     .prepare = PrepareArg<false>,
-                                     .grad = kNoSlope,
-                                     .quant = kIndex};
+extern constinit const OpDef kArgMin{
+    .name = "ArgMin",
+    .inputs = {{{"x"}}},
+    .outputs = {{{"indices"}}},
+    .infer = InferArg,
+    .prepare = PrepareArg<false>,
+    .grad = kNoSlope,
+    .quant = kIndex,
+    .channels = {.none = "its result is a position, which removal would move"}};
 
 }  // namespace pare::ops

@@ -6,6 +6,7 @@
 //           that the Transposes around an attention can be absorbed
 #include "kernels/attention/attention.h"
 
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/optional_input.h"
@@ -175,6 +176,7 @@ extern constinit const OpDef kAttention{
     .prepare = PrepareAttention,
     .grad = {.emit = GradAttention},
     .quant = {.keep_float = "its softmax needs more than 8 bits near 0"},
+    .channels = kOwnForm,
     .cost = CostOfAttention,
     .accuracy = Accuracy::kApproximate};
 

@@ -2,6 +2,7 @@
 // is x · a + c with two numbers for each channel.
 #include <cmath>
 
+#include "ops/channels.h"
 #include "ops/conv.h"
 #include "ops/grad.h"
 #include "ops/norm.h"
@@ -180,6 +181,7 @@ extern constinit const OpDef kBatchNormalization{
     .prepare = PrepareBatchNorm,
     .grad = {.emit = GradBatchNorm, .parameters = Inputs({kScale, kBias})},
     .quant = {.keep_float = "it is folded into a convolution where it follows one"},
+    .channels = {.axes = "nc*,c,c,c,c->nc*"},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kRounding};
 

@@ -1,6 +1,7 @@
 // pare.BatchNormGrad: the gradient of pare.BatchNorm. `y` or `bias` is there where it had a clamp:
 // they tell what passed that.
 #include "ops/batchnorm_train.h"
+#include "ops/channels.h"
 #include "ops/optional_input.h"
 #include "ops/optional_output.h"
 
@@ -88,6 +89,7 @@ extern constinit const OpDef kBatchNormGrad{
     .prepare = PrepareBatchNormGrad,
     .grad = kSecondOrder,
     .quant = {.keep_float = "gradients are float"},
+    .channels = kOfTraining,
     .cost = PerElement<16>,
     .accuracy = Accuracy::kRounding};
 

@@ -3,6 +3,7 @@
 #include "ops/batchnorm_train.h"
 
 #include "ops/activation_attr.h"
+#include "ops/channels.h"
 #include "ops/grad.h"
 #include "ops/optional_input.h"
 #include "ops/optional_output.h"
@@ -148,6 +149,7 @@ extern constinit const OpDef kBatchNorm{
     .prepare = PrepareBatchNorm,
     .grad = {.emit = GradBatchNorm, .parameters = Inputs({kScale, kBias})},
     .quant = {.keep_float = "it is of training"},
+    .channels = kOfTraining,
     .cost = PerElement<8>,
     .accuracy = Accuracy::kRounding};
 

@@ -3,6 +3,7 @@
 #include "ops/binary.h"
 
 #include "ops/activation_attr.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/dim_arithmetic.h"
 #include "ops/grad.h"
@@ -208,6 +209,7 @@ constexpr QuantRule kNoIntegerForm{.inputs = {{{Role::kActivation}, {Role::kActi
                                      .prepare = prepare_function,                \
                                      .grad = grad_rule,                          \
                                      .quant = quant_rule,                        \
+                                     .channels = kElementwise,                   \
                                      .cost = PerElement<1>,                      \
                                      .accuracy = Accuracy::kRounding};
 #define PARE_BINARY(op, function, quant_rule, grad_rule)    \
@@ -226,6 +228,7 @@ extern constinit const OpDef kBitwiseNot{.name = "BitwiseNot",
                                          .prepare = PrepareBitwiseNot,
                                          .grad = kNoSlope,
                                          .quant = kBits,
+                                         .channels = kElementwise,
                                          .cost = PerElement<1>};
 
 }  // namespace pare::ops

@@ -1,4 +1,5 @@
 // Cast and CastLike: another element type.
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/nest.h"
@@ -65,6 +66,12 @@ Status GradCast(GradContext& g) {
   return {};
 }
 
+// The second operand lends its type alone.
+void TieFirst(ChannelContext& c) {
+  for (int i = 0; i < c.rank(0); ++i) c.Tie(In(0, i), Out(i));
+  for (int i = 0; i < c.rank(1); ++i) c.Free(In(1, i));
+}
+
 }  // namespace
 
 extern constinit const OpDef kCast{.name = "Cast",
@@ -74,6 +81,7 @@ extern constinit const OpDef kCast{.name = "Cast",
                                    .prepare = PrepareCast,
                                    .grad = {.emit = GradCast},
                                    .quant = kQuant,
+                                   .channels = kElementwise,
                                    .cost = PerElement<1>};
 
 extern constinit const OpDef kCastLike{.name = "CastLike",
@@ -83,6 +91,7 @@ extern constinit const OpDef kCastLike{.name = "CastLike",
                                        .prepare = PrepareCast,
                                        .grad = {.emit = GradCast},
                                        .quant = kQuant,
+                                       .channels = {.tie = TieFirst},
                                        .cost = PerElement<1>,
                                        .mixed_types = true};
 

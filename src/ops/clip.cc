@@ -1,4 +1,5 @@
 // Clip: y = min(max(x, min), max). The limits are inputs and may be computed.
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/nest.h"
@@ -84,6 +85,7 @@ extern constinit const OpDef kClip{
     .prepare = PrepareClip,
     .grad = {.emit = GradClip},
     .quant = kIntegerUnary,
+    .channels = kElementwise,
     .cost = PerElement<2>};
 
 }  // namespace pare::ops

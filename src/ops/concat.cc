@@ -1,4 +1,5 @@
 // Concat and Split: along one axis.
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/dim_arithmetic.h"
 #include "ops/grad.h"
@@ -174,6 +175,54 @@ Status GradSplit(GradContext& context) {
   return {};
 }
 
+// Along the axis each part has a range of the whole; the other axes are the same.
+void TieParts(ChannelContext& c, int whole, int axis, const std::vector<int>& parts) {
+  int64_t begin = 0;
+  for (int part : parts) {
+    for (int i = 0; i < c.rank(part); ++i) {
+      if (i != axis) c.Tie({part, i}, {whole, i});
+    }
+    const int64_t size = c.size({part, axis});
+    if (size < 0 || begin < 0 || c.size({whole, axis}) < 0) {
+      begin = -1;  // what follows is at a place that is not known
+      continue;
+    }
+    c.TieRange({part, axis}, 0, {whole, axis}, begin, size);
+    begin += size;
+  }
+}
+
+void TieConcat(ChannelContext& c) {
+  std::vector<int> parts(c.inputs());
+  for (int i = 0; i < c.inputs(); ++i) parts[i] = i;
+  const int axis = c.axis("axis", 0);
+  if (axis >= 0) TieParts(c, -1, axis, parts);
+}
+
+void TieSplit(ChannelContext& c) {
+  std::vector<int> parts;
+  for (int i = 0; i < c.outputs(); ++i) {
+    if (!c.has_output(i)) return;  // the ranges behind it would be elsewhere
+    parts.push_back(-1 - i);
+  }
+  const int axis = c.axis("axis", 0);
+  if (axis >= 0) TieParts(c, 0, axis, parts);
+}
+
+Status EditSplit(ChannelEdit& e) {
+  PARE_ASSIGN(const int axis, NormalizeAxis(e.attrs().i("axis", 0), e.input(0).rank()));
+  std::vector<int64_t> sizes;
+  bool same = true;
+  for (int i = 0; i < e.outputs(); ++i) {
+    if (!e.output(i).has_rank() || !(*e.output(i).shape)[axis].known()) return {};
+    sizes.push_back(e.new_size(Out(axis, i)));
+    same = same && sizes.back() == e.old_size(Out(axis, i));
+  }
+  if (same) return {};
+  e.EraseAttr("num_outputs");
+  return e.SetInts(1, "split", sizes);
+}
+
 }  // namespace
 
 extern constinit const OpDef kConcat{.name = "Concat",
@@ -182,7 +231,8 @@ extern constinit const OpDef kConcat{.name = "Concat",
                                      .infer = InferConcat,
                                      .prepare = PrepareConcat,
                                      .grad = {.emit = GradConcat},
-                                     .quant = kSameScaleRule};
+                                     .quant = kSameScaleRule,
+                                     .channels = {.tie = TieConcat}};
 
 extern constinit const OpDef kSplit{.name = "Split",
                                     .inputs = {{{"x"}, {"sizes", Presence::kOptional}}},
@@ -190,6 +240,7 @@ extern constinit const OpDef kSplit{.name = "Split",
                                     .infer = InferSplit,
                                     .prepare = PrepareSplit,
                                     .grad = {.emit = GradSplit},
-                                    .quant = kSameScaleRule};
+                                    .quant = kSameScaleRule,
+                                    .channels = {.tie = TieSplit, .edit = EditSplit}};
 
 }  // namespace pare::ops

@@ -3,6 +3,7 @@
 
 #include "kernels/activation.h"
 #include "ops/activation_attr.h"
+#include "ops/channels.h"
 #include "ops/grad.h"
 #include "ops/optional_input.h"
 
@@ -180,7 +181,30 @@ Status GradConv(GradContext& g) {
 
 Cost CostOfConv(const NodeView& view) { return CostOfConvolution(view, 1); }
 
+// Dense: labels. One channel a group: the group is the channel. Other groups: as many go from each,
+// at the same place.
+void TieConv(ChannelContext& c) {
+  const int64_t group = c.attrs().i("group", 1), in = c.size(In(0, 1)), out = c.size(In(1, 0));
+  if (group == 1) {
+    static constexpr std::string_view kInputs[] = {"nc*", "oc*", "o"};
+    return TieLabels(c, kInputs, "no*");
+  }
+  if (group < 1 || in < 1 || out < 1 || in % group != 0 || out % group != 0) return;
+  c.Tie(In(0, 0), Out(0));
+  c.Tie(In(1, 0), Out(1));
+  c.Tie(In(2, 0), Out(1));
+  if (in == group) return c.TieFactor(Out(1), In(0, 1), out / group);
+  c.TieFactor(In(0, 1), In(1, 1), 1);
+  c.TiePeriods(Out(1), out / group);
+}
+
 }  // namespace
+
+Status EditConvGroup(ChannelEdit& e) {
+  const int64_t group = e.attrs().i("group", 1);
+  if (group > 1 && group == e.old_size(In(0, 1))) e.SetAttr("group", e.new_size(In(0, 1)));
+  return {};
+}
 
 Status PreparePlainConv(PrepareContext& context, const ConvGeometry& conv) {
   return AddPlainConvStep(context, PlainArgs<float, float>(conv), "conv_f32_plain");
@@ -206,6 +230,7 @@ extern constinit const OpDef kConv{
     .grad = {.emit = GradConv, .parameters = Inputs({1, 2})},
     .quant = {.inputs = {{{Role::kActivation}, {Role::kWeight, 0}, {Role::kBias}}},
               .integer = true},
+    .channels = {.tie = TieConv, .edit = EditConvGroup},
     .cost = CostOfConv,
     .accuracy = Accuracy::kRounding};
 

@@ -52,6 +52,9 @@ kernels::ConvNdArgs<X, W> PlainArgs(const ConvGeometry& conv) {
           .w_tap = last ? group_in : 1};
 }
 
+// After channels have gone: a group for each, where there was one.
+Status EditConvGroup(ChannelEdit& edit);
+
 // The multiply-accumulates of a convolution with weights in input `w`; zero where types are not
 // static.
 Cost CostOfConvolution(const NodeView& view, int w);

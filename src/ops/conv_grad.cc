@@ -2,6 +2,7 @@
 // the products of what a tap read with the gradient of what it wrote to.
 #include <numeric>
 
+#include "ops/channels.h"
 #include "ops/image_step.h"
 #include "ops/weight_grad.h"
 
@@ -119,6 +120,7 @@ extern constinit const OpDef kConvWeightGrad{.name = "pare.ConvWeightGrad",
                                              .prepare = PrepareWeightGrad,
                                              .grad = kSecondOrder,
                                              .quant = {.keep_float = "gradients are float"},
+                                             .channels = kOfTraining,
                                              .cost = CostOfWeightGrad,
                                              .accuracy = Accuracy::kRounding};
 

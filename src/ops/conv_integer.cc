@@ -2,6 +2,7 @@
 // pare.QConv where they matter.
 #include <cmath>
 
+#include "ops/channels.h"
 #include "ops/conv.h"
 #include "ops/optional_input.h"
 
@@ -143,6 +144,7 @@ extern constinit const OpDef kConvInteger{.name = "ConvInteger",
                                           .prepare = PrepareConvInteger,
                                           .grad = kIntegers,
                                           .quant = kQuant,
+                                          .channels = kOfQuantization,
                                           .cost = CostOfConvInteger};
 
 extern constinit const OpDef kQLinearConv{.name = "QLinearConv",
@@ -160,6 +162,7 @@ extern constinit const OpDef kQLinearConv{.name = "QLinearConv",
                                           .prepare = PrepareQLinearConv,
                                           .grad = kIntegers,
                                           .quant = kQuant,
+                                          .channels = kOfQuantization,
                                           .cost = CostOfQLinearConv};
 
 }  // namespace pare::ops

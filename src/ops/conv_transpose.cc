@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/deconv/deconv.h"
+#include "ops/channels.h"
 #include "ops/conv.h"
 #include "ops/grad.h"
 #include "ops/image_step.h"
@@ -183,6 +184,22 @@ Cost CostOfConvTranspose(const NodeView& view) {
   return {.macs = Work({CountIfKnown(view.input(0)), CountIfKnown(weights) / weights.dims()[0]})};
 }
 
+// As for Conv; the weights are [in, out / group, …].
+void TieConvTranspose(ChannelContext& c) {
+  const int64_t group = c.attrs().i("group", 1), in = c.size(In(1, 0)), each = c.size(In(1, 1));
+  if (group == 1) {
+    static constexpr std::string_view kInputs[] = {"nc*", "co*", "o"};
+    return TieLabels(c, kInputs, "no*");
+  }
+  if (group < 1 || in < 1 || each < 1 || in % group != 0) return;
+  c.Tie(In(0, 0), Out(0));
+  c.Tie(In(0, 1), In(1, 0));
+  c.Tie(In(2, 0), Out(1));
+  if (in == group) return c.TieFactor(Out(1), In(0, 1), each);
+  c.TiePeriods(In(0, 1), in / group);
+  c.TieFactor(Out(1), In(1, 1), 1);
+}
+
 }  // namespace
 
 extern constinit const OpDef kConvTranspose{
@@ -193,6 +210,7 @@ extern constinit const OpDef kConvTranspose{
     .prepare = PrepareConvTranspose,
     .grad = {.emit = GradConvTranspose, .parameters = Inputs({1, 2})},
     .quant = {.keep_float = "pare has no integer form of a transposed convolution"},
+    .channels = {.tie = TieConvTranspose, .edit = EditConvGroup},
     .cost = CostOfConvTranspose,
     .accuracy = Accuracy::kRounding};
 

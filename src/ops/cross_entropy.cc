@@ -1,6 +1,7 @@
 // pare.SoftmaxCrossEntropy, the loss of logits against distributions, with its gradient; and the
 // gradient of Softmax.
 #include "kernels/crossentropy/crossentropy.h"
+#include "ops/channels.h"
 #include "ops/grad.h"
 #include "ops/norm.h"
 #include "ops/optional_output.h"
@@ -142,6 +143,7 @@ extern constinit const OpDef kSoftmaxCrossEntropy{
     .prepare = PrepareCrossEntropy,
     .grad = {.emit = GradCrossEntropy},
     .quant = {.keep_float = "it is of training"},
+    .channels = kOfTraining,
     .cost = PerElement<8>,
     .accuracy = Accuracy::kApproximate};
 
@@ -153,6 +155,7 @@ extern constinit const OpDef kSoftmaxCrossEntropyGrad{
     .prepare = PrepareCrossEntropyGrad,
     .grad = kSecondOrder,
     .quant = kFloat,
+    .channels = kOfTraining,
     .cost = PerElement<8>,
     .accuracy = Accuracy::kApproximate};
 
@@ -164,6 +167,7 @@ extern constinit const OpDef kSoftmaxGrad{.name = "pare.SoftmaxGrad",
                                           .prepare = PrepareSoftmaxGrad,
                                           .grad = kSecondOrder,
                                           .quant = kFloat,
+                                          .channels = kOfTraining,
                                           .cost = PerElement<4>,
                                           .accuracy = Accuracy::kRounding};
 

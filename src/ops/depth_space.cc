@@ -1,5 +1,6 @@
 // DepthToSpace and SpaceToDepth: blocks of pixels against channels. Both are a transpose of the
 // input seen with six axes.
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/move.h"
@@ -114,6 +115,19 @@ Status GradBlocks(GradContext& g) {
   return {};
 }
 
+// Position p of the deep axis goes with channel p % c ("DCR"), or with p / block² ("CRD").
+void TieBlockedDepth(ChannelContext& c, Place deep, Place shallow, int64_t inner) {
+  c.Tie(In(0, 0), Out(0));
+  c.TieFactor(deep, shallow, inner);
+}
+void TieDepthToSpace(ChannelContext& c) {
+  const auto block = BlockOf(c);
+  if (!block) return;
+  const bool depth_first = c.attrs().s("mode", "DCR") == "DCR";
+  TieBlockedDepth(c, In(0, 1), Out(1), depth_first ? 1 : *block * *block);
+}
+void TieSpaceToDepth(ChannelContext& c) { TieBlockedDepth(c, Out(1), In(0, 1), 1); }
+
 }  // namespace
 
 extern constinit const OpDef kDepthToSpace{.name = "DepthToSpace",
@@ -122,7 +136,8 @@ extern constinit const OpDef kDepthToSpace{.name = "DepthToSpace",
                                            .infer = InferDepthToSpace,
                                            .prepare = PrepareBlocks<DepthToSpaceBlocks>,
                                            .grad = {.emit = GradBlocks<DepthToSpaceBlocks>},
-                                           .quant = kSameScaleRule};
+                                           .quant = kSameScaleRule,
+                                           .channels = {.tie = TieDepthToSpace}};
 
 extern constinit const OpDef kSpaceToDepth{.name = "SpaceToDepth",
                                            .inputs = {{{"x"}}},
@@ -130,6 +145,7 @@ extern constinit const OpDef kSpaceToDepth{.name = "SpaceToDepth",
                                            .infer = InferSpaceToDepth,
                                            .prepare = PrepareBlocks<SpaceToDepthBlocks>,
                                            .grad = {.emit = GradBlocks<SpaceToDepthBlocks>},
-                                           .quant = kSameScaleRule};
+                                           .quant = kSameScaleRule,
+                                           .channels = {.tie = TieSpaceToDepth}};
 
 }  // namespace pare::ops

@@ -1,6 +1,7 @@
 // Dropout, as it is outside of training: nothing is dropped.
 #include <cstring>
 
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/move.h"
@@ -60,6 +61,7 @@ extern constinit const OpDef kDropout{
     .prepare = PrepareDropout,
     .grad = {.emit = GradDropout},
     .quant = kSameScaleRule,
+    .channels = kElementwise,
     .mixed_types = true};
 
 }  // namespace pare::ops

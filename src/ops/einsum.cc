@@ -5,6 +5,7 @@
 #include <set>
 
 #include "kernels/number.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/nest.h"
@@ -307,6 +308,27 @@ Status GradEinsum(GradContext& g) {
   return {};
 }
 
+void TieEinsum(ChannelContext& c) {
+  std::vector<size_t> ranks;
+  for (int i = 0; i < c.inputs(); ++i) {
+    if (c.rank(i) < 0) return;
+    ranks.push_back(static_cast<size_t>(c.rank(i)));
+  }
+  const auto equation = Parse(c.attrs().s("equation"), ranks);
+  if (!equation) return;
+  std::map<Label, Place> first;
+  const auto tie = [&](int operand, const Term& term) {
+    for (size_t axis = 0; axis < term.size(); ++axis) {
+      const Place place{operand, static_cast<int>(axis)};
+      if (c.size(place) == 1) continue;  // broadcast
+      const auto [at, fresh] = first.emplace(term[axis], place);
+      if (!fresh) c.Tie(at->second, place);
+    }
+  };
+  for (int i = 0; i < c.inputs(); ++i) tie(i, equation->inputs[i]);
+  tie(-1, equation->output);
+}
+
 }  // namespace
 
 extern constinit const OpDef kEinsum{
@@ -317,6 +339,7 @@ extern constinit const OpDef kEinsum{
     .prepare = PrepareEinsum,
     .grad = {.emit = GradEinsum},
     .quant = {.inputs = {{{Role::kActivation}}}, .keep_float = "pare has no integer form of it"},
+    .channels = {.tie = TieEinsum},
     .cost = PerElement<2>,
     .accuracy = Accuracy::kRounding};
 

@@ -1,4 +1,5 @@
 // Expand (broadcasting) and Tile (repetition).
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/dim_arithmetic.h"
 #include "ops/grad.h"
@@ -104,6 +105,27 @@ Status GradTile(GradContext& g) {
   return {};
 }
 
+void TieExpand(ChannelContext& c) {
+  // An axis that only the target makes wide has no channels of its own.
+  const int shift = c.rank(-1) - c.rank(0);
+  for (int i = 0; i < c.rank(0) && c.constant(1); ++i) c.Tie(In(0, i), Out(i + shift));
+}
+
+Status EditExpand(ChannelEdit& e) {
+  PARE_ASSIGN(std::vector<int64_t> target, e.Ints(1, "shape"));
+  const std::vector<int64_t> before = target;
+  const int shift = e.output(0).rank() - static_cast<int>(target.size());
+  for (int i = 0; i < std::ssize(target); ++i) {
+    if (target[i] > 1) target[i] = e.new_size(Out(i + shift));
+  }
+  return target == before ? Status() : e.SetInts(1, "shape", target);
+}
+
+// Position p of the output repeats p % size; the repeats stay.
+void TieTile(ChannelContext& c) {
+  for (int i = 0; i < c.rank(0) && c.constant(1); ++i) c.TieFactor(Out(i), In(0, i), 1);
+}
+
 }  // namespace
 
 extern constinit const OpDef kExpand{.name = "Expand",
@@ -112,7 +134,8 @@ extern constinit const OpDef kExpand{.name = "Expand",
                                      .infer = InferExpand,
                                      .prepare = PrepareExpand,
                                      .grad = {.emit = GradExpand},
-                                     .quant = kSameScaleRule};
+                                     .quant = kSameScaleRule,
+                                     .channels = {.tie = TieExpand, .edit = EditExpand}};
 
 extern constinit const OpDef kTile{.name = "Tile",
                                    .inputs = {{{"x"}, {"repeats"}}},
@@ -120,6 +143,7 @@ extern constinit const OpDef kTile{.name = "Tile",
                                    .infer = InferTile,
                                    .prepare = PrepareTile,
                                    .grad = {.emit = GradTile},
-                                   .quant = kSameScaleRule};
+                                   .quant = kSameScaleRule,
+                                   .channels = {.tie = TieTile}};
 
 }  // namespace pare::ops

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "kernels/kernel.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/index.h"
@@ -95,6 +96,45 @@ Status GradGather(GradContext& g) {
   return {};
 }
 
+// The axes around the picked one are the output's. Along that one, constant indices tie place to
+// place; others could pick any.
+void TieGather(ChannelContext& c) {
+  const int axis = c.axis("axis", 0), picked = c.rank(1);
+  if (axis < 0 || picked < 0) return;
+  for (int i = 0; i < c.rank(0); ++i) {
+    if (i != axis) c.Tie(In(0, i), Out(i < axis ? i : i + picked - 1));
+  }
+  const auto indices = c.ints(1);
+  const int64_t size = c.size(In(0, axis));
+  if (!indices || picked != 1 || size < 0) {
+    for (int i = 0; i < picked; ++i) c.Tie(In(1, i), Out(axis + i));
+    return;
+  }
+  c.Free(In(0, axis));
+  for (int64_t i = 0; i < std::ssize(*indices); ++i) {
+    const int64_t index = (*indices)[i] < 0 ? (*indices)[i] + size : (*indices)[i];
+    if (index < 0 || index >= size) return c.Fix(In(0, axis), "an index is outside");
+    c.TiePosition(In(0, axis), index, Out(axis), i);
+    c.TiePosition(In(1, 0), i, Out(axis), i);
+  }
+}
+
+// Indices of what stays, by the new places.
+Status EditGather(ChannelEdit& e) {
+  PARE_ASSIGN(const int axis, NormalizeAxis(e.attrs().i("axis", 0), e.input(0).rank()));
+  const ChannelEdit::Kept* data = e.kept(In(0, axis));
+  if (!data || !e.constant(1)) return {};
+  PARE_ASSIGN(const auto old, e.Ints(1, "indices"));
+  std::vector<int64_t> indices;
+  const ChannelEdit::Kept* stay = e.kept(In(1, 0));
+  for (int64_t i = 0; i < (stay ? std::ssize(*stay) : std::ssize(old)); ++i) {
+    const int64_t index = old[stay ? (*stay)[i] : i];
+    const int64_t place = index < 0 ? index + e.old_size(In(0, axis)) : index;
+    indices.push_back(e.KeptWithin(In(0, axis), 0, place));
+  }
+  return e.SetInts(1, "indices", indices);
+}
+
 }  // namespace
 
 extern constinit const OpDef kGather{.name = "Gather",
@@ -103,6 +143,7 @@ extern constinit const OpDef kGather{.name = "Gather",
                                      .infer = InferGather,
                                      .prepare = PrepareGather,
                                      .grad = {.emit = GradGather, .parameters = Inputs({0})},
-                                     .quant = kSameScaleRule};
+                                     .quant = kSameScaleRule,
+                                     .channels = {.tie = TieGather, .edit = EditGather}};
 
 }  // namespace pare::ops

@@ -1,6 +1,7 @@
 // Indices of single elements and of slices in several axes: GatherElements, GatherND.
 #include <cstring>
 
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/index.h"
@@ -180,7 +181,8 @@ extern constinit const OpDef kGatherElements{.name = "GatherElements",
                                              .infer = InferGatherElements,
                                              .prepare = PrepareGatherElements,
                                              .grad = {.emit = GradGatherElements},
-                                             .quant = kSameScaleRule};
+                                             .quant = kSameScaleRule,
+                                             .channels = kByIndex};
 
 extern constinit const OpDef kGatherND{.name = "GatherND",
                                        .inputs = {{{"x"}, {"indices"}}},
@@ -188,6 +190,7 @@ extern constinit const OpDef kGatherND{.name = "GatherND",
                                        .infer = InferGatherND,
                                        .prepare = PrepareGatherND,
                                        .grad = {.emit = GradGatherND},
-                                       .quant = kSameScaleRule};
+                                       .quant = kSameScaleRule,
+                                       .channels = kByIndex};
 
 }  // namespace pare::ops

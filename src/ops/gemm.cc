@@ -1,5 +1,6 @@
 // Gemm: y = act(alpha · a · b + beta · c + residual), a and b transposed where the attributes say
 // so.
+#include "ops/channels.h"
 #include "ops/grad.h"
 #include "ops/matmul.h"
 #include "ops/weight_grad.h"
@@ -173,6 +174,13 @@ Cost CostOfGemm(const NodeView& view) {
   return {.macs = Work({OutputCount(view), view.input(0).dims()[transposed ? 0 : 1]})};
 }
 
+void TieGemm(ChannelContext& c) {
+  const bool trans_a = c.attrs().i("transA", 0) != 0, trans_b = c.attrs().i("transB", 0) != 0;
+  const std::string_view inputs[] = {trans_a ? "km" : "mk", trans_b ? "nk" : "kn"};
+  TieLabels(c, inputs, "mn");
+  for (int i = 0; i < c.rank(2); ++i) c.Tie(In(2, i), Out(i + 2 - c.rank(2)));
+}
+
 }  // namespace
 
 // The weights' channel axis is that of transB = 1; a pass that quantizes reads the attribute.
@@ -185,6 +193,7 @@ extern constinit const OpDef kGemm{
     .grad = {.emit = GradGemm, .parameters = Inputs({0, 1, 2})},
     .quant = {.inputs = {{{Role::kActivation}, {Role::kWeight, 0}, {Role::kBias}}},
               .integer = true},
+    .channels = {.tie = TieGemm},
     .cost = CostOfGemm,
     .accuracy = Accuracy::kRounding};
 

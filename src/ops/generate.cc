@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernels/move/move.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/index.h"
 #include "ops/nest.h"
@@ -267,38 +268,46 @@ constexpr QuantRule kShapes{.keep_float = "its values come from no activation"};
 
 }  // namespace
 
-extern constinit const OpDef kRange{.name = "Range",
-                                    .inputs = {{{"start"}, {"limit"}, {"delta"}}},
-                                    .outputs = {{{"y"}}},
-                                    .infer = InferRange,
-                                    .prepare = PrepareRange,
-                                    .grad = {.none = "it counts"},
-                                    .quant = kShapes};
+extern constinit const OpDef kRange{
+    .name = "Range",
+    .inputs = {{{"start"}, {"limit"}, {"delta"}}},
+    .outputs = {{{"y"}}},
+    .infer = InferRange,
+    .prepare = PrepareRange,
+    .grad = {.none = "it counts"},
+    .quant = kShapes,
+    .channels = {.none = "its extents come from a shape, not from channels"}};
 
-extern constinit const OpDef kConstantOfShape{.name = "ConstantOfShape",
-                                              .inputs = {{{"shape"}}},
-                                              .outputs = {{{"y"}}},
-                                              .infer = InferConstantOfShape,
-                                              .prepare = PrepareConstantOfShape,
-                                              .grad = {.none = "it reads a shape, not numbers"},
-                                              .quant = kShapes};
+extern constinit const OpDef kConstantOfShape{
+    .name = "ConstantOfShape",
+    .inputs = {{{"shape"}}},
+    .outputs = {{{"y"}}},
+    .infer = InferConstantOfShape,
+    .prepare = PrepareConstantOfShape,
+    .grad = {.none = "it reads a shape, not numbers"},
+    .quant = kShapes,
+    .channels = {.none = "its extents come from a shape, not from channels"}};
 
-extern constinit const OpDef kEyeLike{.name = "EyeLike",
-                                      .inputs = {{{"x"}}},
-                                      .outputs = {{{"y"}}},
-                                      .infer = InferEyeLike,
-                                      .prepare = PrepareEyeLike,
-                                      .grad = {.none = "it reads a shape, not numbers"},
-                                      .quant = kShapes};
+extern constinit const OpDef kEyeLike{
+    .name = "EyeLike",
+    .inputs = {{{"x"}}},
+    .outputs = {{{"y"}}},
+    .infer = InferEyeLike,
+    .prepare = PrepareEyeLike,
+    .grad = {.none = "it reads a shape, not numbers"},
+    .quant = kShapes,
+    .channels = {.none = "its extents come from a shape, not from channels"}};
 
-extern constinit const OpDef kOneHot{.name = "OneHot",
-                                     .inputs = {{{"indices"}, {"depth"}, {"values"}}},
-                                     .outputs = {{{"y"}}},
-                                     .infer = InferOneHot,
-                                     .prepare = PrepareOneHot,
-                                     .grad = kNoSlope,
-                                     .quant = kShapes,
-                                     .mixed_types = true};
+extern constinit const OpDef kOneHot{
+    .name = "OneHot",
+    .inputs = {{{"indices"}, {"depth"}, {"values"}}},
+    .outputs = {{{"y"}}},
+    .infer = InferOneHot,
+    .prepare = PrepareOneHot,
+    .grad = kNoSlope,
+    .quant = kShapes,
+    .channels = {.none = "its extents come from a shape, not from channels"},
+    .mixed_types = true};
 
 extern constinit const OpDef kSize{.name = "Size",
                                    .inputs = {{{"x"}}},
@@ -306,6 +315,7 @@ extern constinit const OpDef kSize{.name = "Size",
                                    .infer = InferSize,
                                    .prepare = PrepareSize,
                                    .grad = {.none = "it reads a shape, not numbers"},
-                                   .quant = kShapes};
+                                   .quant = kShapes,
+                                   .channels = {.none = "it counts all elements"}};
 
 }  // namespace pare::ops

@@ -5,6 +5,7 @@
 // each; x · scale + shift.
 #include <cmath>
 
+#include "ops/channels.h"
 #include "ops/grad.h"
 #include "ops/norm.h"
 
@@ -137,6 +138,23 @@ Status GradInstanceNorm(GradContext& g) {
 }
 Status GradGroupNorm(GradContext& g) { return GradGroups(g, g.attrs().i("num_groups", 0)); }
 
+// A group of channels shares its statistics: it goes as a whole, which leaves the others alone.
+void TieGroupNorm(ChannelContext& c) {
+  const int64_t groups = c.attrs().i("num_groups", 0), channels = c.size(In(0, 1));
+  if (groups < 1 || channels < 1 || channels % groups != 0) return;
+  c.Tie(In(0, 0), Out(0));
+  c.Tie(In(0, 1), Out(1));
+  c.Tie(In(1, 0), Out(1));
+  c.Tie(In(2, 0), Out(1));
+  c.TieBlocks(In(0, 1), channels / groups);
+}
+
+Status EditGroupNorm(ChannelEdit& e) {
+  const int64_t each = e.old_size(In(0, 1)) / e.attrs().i("num_groups", 1);
+  e.SetAttr("num_groups", e.new_size(In(0, 1)) / each);
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kInstanceNormalization{
@@ -147,6 +165,7 @@ extern constinit const OpDef kInstanceNormalization{
     .prepare = PrepareInstanceNorm,
     .grad = {.emit = GradInstanceNorm, .parameters = Inputs({1, 2})},
     .quant = {.keep_float = kWhy},
+    .channels = {.axes = "nc*,c,c->nc*"},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kRounding};
 
@@ -158,6 +177,7 @@ extern constinit const OpDef kGroupNormalization{
     .prepare = PrepareGroupNorm,
     .grad = {.emit = GradGroupNorm, .parameters = Inputs({1, 2})},
     .quant = {.keep_float = kWhy},
+    .channels = {.tie = TieGroupNorm, .edit = EditGroupNorm},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kRounding};
 

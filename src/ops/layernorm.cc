@@ -2,6 +2,7 @@
 // scaled and shifted element by element.
 #include <numeric>
 
+#include "ops/channels.h"
 #include "ops/grad.h"
 #include "ops/norm.h"
 #include "ops/optional_input.h"
@@ -108,6 +109,19 @@ Status GradRmsNorm(GradContext& g) {
 
 constexpr std::string_view kWhy = "its mean and variance need more than 8 bits";
 
+// Scale and bias lie at the last axes; the statistics of a row are of all its elements.
+void TieRows(ChannelContext& c) {
+  const int rank = c.rank(0), axis = c.axis("axis", -1);
+  if (axis < 0) return;
+  for (int i = 0; i < rank; ++i) c.Tie(In(0, i), Out(i));
+  for (int operand : {1, 2}) {
+    for (int i = 0; i < c.rank(operand); ++i) {
+      c.Tie(In(operand, i), Out(i + rank - c.rank(operand)));
+    }
+  }
+  for (int i = axis; i < rank; ++i) c.Mix(In(0, i), "normalises over the channels");
+}
+
 }  // namespace
 
 extern constinit const OpDef kLayerNormalization{
@@ -118,6 +132,7 @@ extern constinit const OpDef kLayerNormalization{
     .prepare = PrepareLayerNorm,
     .grad = {.emit = GradLayerNorm, .parameters = Inputs({1, 2})},
     .quant = {.keep_float = kWhy},
+    .channels = {.tie = TieRows},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kRounding};
 
@@ -129,6 +144,7 @@ extern constinit const OpDef kRmsNormalization{
     .prepare = PrepareRmsNorm,
     .grad = {.emit = GradRmsNorm, .parameters = Inputs({1})},
     .quant = {.keep_float = kWhy},
+    .channels = {.tie = TieRows},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kRounding};
 

@@ -1,5 +1,6 @@
 // pare.LayerNormGrad: the gradient of LayerNormalization from the statistics that it saved.
 #include "kernels/layernormgrad/layernormgrad.h"
+#include "ops/channels.h"
 #include "ops/norm.h"
 
 namespace pare::ops {
@@ -75,6 +76,7 @@ extern constinit const OpDef kLayerNormGrad{
     .prepare = PrepareLayerNormGrad,
     .grad = kSecondOrder,
     .quant = {.keep_float = "gradients are float"},
+    .channels = kOfTraining,
     .cost = PerElement<16>,
     .accuracy = Accuracy::kRounding};
 

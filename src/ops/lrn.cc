@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/channels.h"
 #include "ops/grad.h"
 #include "ops/norm.h"
 
@@ -145,6 +146,11 @@ Status GradLp(GradContext& g) {
   return {};
 }
 
+void TieNeighbours(ChannelContext& c) {
+  for (int i = 0; i < c.rank(0); ++i) c.Tie(In(0, i), Out(i));
+  c.Mix(In(0, 1), "normalises over neighbouring channels");
+}
+
 }  // namespace
 
 extern constinit const OpDef kLrn{
@@ -155,6 +161,7 @@ extern constinit const OpDef kLrn{
     .prepare = PrepareLrn,
     .grad = {.emit = GradLrn},
     .quant = {.keep_float = "its sum of squares needs more than 8 bits"},
+    .channels = {.tie = TieNeighbours},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kApproximate};
 
@@ -166,6 +173,7 @@ extern constinit const OpDef kLpNormalization{
     .prepare = PrepareLp,
     .grad = {.emit = GradLp},
     .quant = {.keep_float = "its norm needs more than 8 bits"},
+    .channels = {.tie = TieAlongAxis<-1>},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kRounding};
 

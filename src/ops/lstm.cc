@@ -1,4 +1,5 @@
 // LSTM, GRU and RNN: the cells; recurrent.h has the rest.
+#include "ops/channels.h"
 #include "ops/grad.h"
 #include "ops/recurrent.h"
 
@@ -124,6 +125,26 @@ Status GradLstm(GradContext& g) { return GradRecurrent(g, "pare.LstmGrad", 4); }
 Status GradGru(GradContext& g) { return GradRecurrent(g, "pare.GruGrad", 3); }
 Status GradRnn(GradContext& g) { return GradRecurrent(g, "pare.RnnGrad", 1); }
 
+// A hidden unit is a row of each gate, a column of the recurrent weights, and a place in all states
+// and outputs. In every operand the units are the last axis, or the gates times the units.
+void TieRecurrent(ChannelContext& c) {
+  const Place unit = In(2, 2);
+  c.Tie(In(0, 2), In(1, 2));
+  for (int operand : {1, 2}) c.TieFactor(In(operand, 1), unit, 1);
+  c.TieFactor(In(3, 1), unit, 1);
+  c.TieFactor(In(7, 1), unit, 1);
+  for (int state : {5, 6}) c.Tie(In(state, 2), unit);
+  for (int output = 0; output < c.outputs(); ++output) {
+    c.Tie(Out(c.rank(-1 - output) - 1, output), unit);
+  }
+  c.Sums(unit);
+}
+
+Status EditRecurrent(ChannelEdit& e) {
+  if (e.attrs().has("hidden_size")) e.SetAttr("hidden_size", e.new_size(In(2, 2)));
+  return {};
+}
+
 }  // namespace
 
 extern constinit const OpDef kLstm{.name = "LSTM",
@@ -142,6 +163,7 @@ extern constinit const OpDef kLstm{.name = "LSTM",
                                    .prepare = PrepareLstm,
                                    .grad = {.emit = GradLstm, .parameters = Inputs({1, 2, 3})},
                                    .quant = kQuant,
+                                   .channels = {.tie = TieRecurrent, .edit = EditRecurrent},
                                    .cost = CostOfRecurrent,
                                    .accuracy = Accuracy::kApproximate};
 
@@ -153,6 +175,7 @@ extern constinit const OpDef kGru{
     .prepare = PrepareGru,
     .grad = {.emit = GradGru, .parameters = Inputs({1, 2, 3})},
     .quant = kQuant,
+    .channels = {.tie = TieRecurrent, .edit = EditRecurrent},
     .cost = CostOfRecurrent,
     .accuracy = Accuracy::kApproximate};
 
@@ -164,6 +187,7 @@ extern constinit const OpDef kRnn{
     .prepare = PrepareRnn,
     .grad = {.emit = GradRnn, .parameters = Inputs({1, 2, 3})},
     .quant = kQuant,
+    .channels = {.tie = TieRecurrent, .edit = EditRecurrent},
     .cost = CostOfRecurrent,
     .accuracy = Accuracy::kApproximate};
 

@@ -2,6 +2,7 @@
 #include "ops/matmul.h"
 
 #include "kernels/plain/matmul.h"
+#include "ops/channels.h"
 #include "ops/grad.h"
 
 namespace pare::ops {
@@ -52,6 +53,19 @@ std::vector<int64_t> BroadcastIndex(const Dims& batch, const Dims& from) {
     }
   }
   return index;
+}
+
+// […, m, k] · […, k, n]; the axes in front broadcast. A vector lacks m, or n.
+void TieMatMul(ChannelContext& c) {
+  const int a = c.rank(0), b = c.rank(1), y = c.rank(-1);
+  if (a < 1 || b < 1) return;
+  c.Tie(In(0, a - 1), In(1, std::max(0, b - 2)));
+  const int rows = a > 1, columns = b > 1;
+  if (rows) c.Tie(In(0, a - 2), Out(y - 1 - columns));
+  if (columns) c.Tie(In(1, b - 1), Out(y - 1));
+  const int batch = y - rows - columns;
+  for (int i = 0; i + 2 < a; ++i) c.Tie(In(0, i), Out(i + batch - (a - 2)));
+  for (int i = 0; i + 2 < b; ++i) c.Tie(In(1, i), Out(i + batch - (b - 2)));
 }
 
 }  // namespace
@@ -187,6 +201,7 @@ extern constinit const OpDef kMatMul{.name = "MatMul",
                                      .prepare = PrepareMatMul,
                                      .grad = {.emit = GradMatMul, .parameters = Inputs({0, 1})},
                                      .quant = kQuant,
+                                     .channels = {.tie = TieMatMul},
                                      .cost = CostOf,
                                      .accuracy = Accuracy::kRounding};
 
@@ -198,6 +213,7 @@ extern constinit const OpDef kPareMatMul{
     .prepare = PrepareMatMul,
     .grad = {.none = "it is made for inference, behind differentiation"},
     .quant = kQuant,
+    .channels = kOwnForm,
     .cost = CostOf,
     .accuracy = Accuracy::kRounding};
 

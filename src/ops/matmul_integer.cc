@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/plain/matmul.h"
+#include "ops/channels.h"
 #include "ops/matmul.h"
 #include "ops/optional_input.h"
 
@@ -144,6 +145,7 @@ extern constinit const OpDef kMatMulInteger{.name = "MatMulInteger",
                                             .prepare = PrepareMatMulInteger,
                                             .grad = kIntegers,
                                             .quant = kQuant,
+                                            .channels = kOfQuantization,
                                             .cost = CostOfMatMulInteger};
 
 extern constinit const OpDef kQLinearMatMul{.name = "QLinearMatMul",
@@ -160,6 +162,7 @@ extern constinit const OpDef kQLinearMatMul{.name = "QLinearMatMul",
                                             .prepare = PrepareQLinearMatMul,
                                             .grad = kIntegers,
                                             .quant = kQuant,
+                                            .channels = kOfQuantization,
                                             .cost = CostOfQLinearMatMul};
 
 }  // namespace pare::ops

@@ -6,6 +6,7 @@
 //            it may fail and allocate. The steps that it declares can do neither.
 //   grad     its gradient as nodes, or why there is none
 //   quant    how the operator takes part in integer computation, as data
+//   channels what a channel that is removed takes with it, or why none can be
 //   cost     the work, for reports and for the choice between plans
 #pragma once
 
@@ -22,6 +23,8 @@ namespace pare::ops {
 class InferContext;
 class PrepareContext;
 class GradContext;
+class ChannelContext;
+class ChannelEdit;
 class NodeView;
 
 enum class Presence : uint8_t { kRequired, kOptional, kVariadic };
@@ -78,6 +81,20 @@ constexpr uint32_t Inputs(std::initializer_list<int> inputs) {
   return bits;
 }
 
+// Which channels go together when some are removed (ops/channels.h). One of `axes`, `tie` and
+// `none`.
+struct ChannelRule {
+  // A label for each axis of the operands, as in Einsum: "nc*,oc*,o->no*". Equal labels are tied,
+  // place by place; a star stands for any number of axes that must stay as they are.
+  std::string_view axes = {};
+  // Where it takes more than labels.
+  void (*tie)(ChannelContext&) = nullptr;
+  // Mends attributes and shape constants after channels have gone; null: there is nothing to mend.
+  Status (*edit)(ChannelEdit&) = nullptr;
+  // Why none of its channels can go; reports show it.
+  std::string_view none = {};
+};
+
 // The work of one node.
 struct Cost {
   int64_t macs = 0;   // multiply-accumulates
@@ -99,6 +116,7 @@ struct OpDef {
   Status (*prepare)(PrepareContext&) = nullptr;
   GradRule grad{};
   QuantRule quant{};
+  ChannelRule channels{};
   Cost (*cost)(const NodeView&) = nullptr;  // null: moves only
   Accuracy accuracy = Accuracy::kExact;
   bool mixed_types = false;  // operands may have different types (scales, ratios beside the data)

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "kernels/move/move.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/dim_arithmetic.h"
 #include "ops/grad.h"
@@ -239,6 +240,49 @@ Status GradPad(GradContext& g) {
   return {};
 }
 
+// The constant pads of each axis; nothing where they are not known.
+std::optional<Pads> KnownPads(int rank, const std::optional<std::vector<int64_t>>& values,
+                              bool has_axes, const std::optional<std::vector<int64_t>>& axes) {
+  if (!values || (has_axes && !axes)) return std::nullopt;
+  auto pads = PadsOf(rank, *values, axes);
+  return pads ? std::optional(std::move(*pads)) : std::nullopt;
+}
+
+// Channels of a constant around those of the input, as in the zero-padded shortcuts of residual
+// networks: positions of their own, tied by what is added to them.
+void TiePad(ChannelContext& c) {
+  const auto pads = KnownPads(c.rank(0), c.ints(1), c.has_input(3), c.ints(3));
+  if (!pads) return;
+  const bool constant = c.attrs().s("mode", "constant") == "constant";
+  for (int i = 0; i < c.rank(0); ++i) {
+    const int64_t begin = pads->begin[i], end = pads->end[i];
+    if (begin == 0 && end == 0) {
+      c.Tie(In(0, i), Out(i));
+    } else if (constant && begin >= 0 && end >= 0 && c.size(In(0, i)) >= 0) {
+      c.TieRange(In(0, i), 0, Out(i), begin, c.size(In(0, i)));
+      c.Free(Out(i));
+    }
+  }
+}
+
+Status EditPad(ChannelEdit& e) {
+  PARE_ASSIGN(std::vector<int64_t> values, e.Ints(1, "pads"));
+  const std::vector<int64_t> before = values;
+  std::optional<std::vector<int64_t>> axes;
+  if (e.has_input(3)) {
+    PARE_ASSIGN(axes, e.Ints(3, "axes"));
+  }
+  const int64_t count = std::ssize(values) / 2;
+  for (int64_t i = 0; i < count; ++i) {
+    PARE_ASSIGN(const int axis, NormalizeAxis(axes ? (*axes)[i] : i, e.input(0).rank()));
+    if (!e.kept(Out(axis))) continue;
+    const int64_t size = e.old_size(Out(axis)), begin = values[i], end = values[count + i];
+    values[i] = e.KeptWithin(Out(axis), 0, begin);
+    values[count + i] = e.KeptWithin(Out(axis), size - end, size);
+  }
+  return values == before ? Status() : e.SetInts(1, "pads", values);
+}
+
 }  // namespace
 
 extern constinit const OpDef kPad{
@@ -248,6 +292,7 @@ extern constinit const OpDef kPad{
     .infer = InferPad,
     .prepare = PreparePad,
     .grad = {.emit = GradPad},
-    .quant = kSameScaleRule};
+    .quant = kSameScaleRule,
+    .channels = {.tie = TiePad, .edit = EditPad}};
 
 }  // namespace pare::ops

@@ -6,6 +6,7 @@
 
 #include "kernels/plain/poolnd.h"
 #include "kernels/pool/pool.h"
+#include "ops/channels.h"
 #include "ops/conv.h"
 #include "ops/grad.h"
 
@@ -259,6 +260,7 @@ extern constinit const OpDef kMaxPool{.name = "MaxPool",
                                       .prepare = PrepareMaxPool,
                                       .grad = {.emit = GradMaxPool<false>},
                                       .quant = kSameScale,
+                                      .channels = {.axes = "nc*->nc*"},
                                       .cost = CostOfPool};
 
 extern constinit const OpDef kAveragePool{.name = "AveragePool",
@@ -268,6 +270,7 @@ extern constinit const OpDef kAveragePool{.name = "AveragePool",
                                           .prepare = PrepareAveragePool,
                                           .grad = {.emit = GradAveragePool},
                                           .quant = kInteger,
+                                          .channels = {.axes = "nc*->nc*"},
                                           .cost = CostOfPool,
                                           .accuracy = Accuracy::kRounding};
 
@@ -278,6 +281,7 @@ extern constinit const OpDef kLpPool{.name = "LpPool",
                                      .prepare = PrepareLpPool,
                                      .grad = {.emit = GradLpPool<false>},
                                      .quant = kFloat,
+                                     .channels = {.axes = "nc*->nc*"},
                                      .cost = CostOfPool,
                                      .accuracy = Accuracy::kApproximate};
 
@@ -288,6 +292,7 @@ extern constinit const OpDef kGlobalMaxPool{.name = "GlobalMaxPool",
                                             .prepare = PrepareGlobalMaxPool,
                                             .grad = {.emit = GradMaxPool<true>},
                                             .quant = kSameScale,
+                                            .channels = {.axes = "nc*->nc*"},
                                             .cost = CostOfGlobalPool};
 
 extern constinit const OpDef kGlobalAveragePool{.name = "GlobalAveragePool",
@@ -297,6 +302,7 @@ extern constinit const OpDef kGlobalAveragePool{.name = "GlobalAveragePool",
                                                 .prepare = PrepareGlobalAveragePool,
                                                 .grad = {.emit = GradGlobalAveragePool},
                                                 .quant = kInteger,
+                                                .channels = {.axes = "nc*->nc*"},
                                                 .cost = CostOfGlobalPool,
                                                 .accuracy = Accuracy::kRounding};
 
@@ -307,6 +313,7 @@ extern constinit const OpDef kGlobalLpPool{.name = "GlobalLpPool",
                                            .prepare = PrepareGlobalLpPool,
                                            .grad = {.emit = GradLpPool<true>},
                                            .quant = kFloat,
+                                           .channels = {.axes = "nc*->nc*"},
                                            .cost = CostOfGlobalPool,
                                            .accuracy = Accuracy::kApproximate};
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "kernels/plain/poolnd.h"
+#include "ops/channels.h"
 #include "ops/conv.h"
 #include "ops/pool.h"
 
@@ -106,6 +107,7 @@ extern constinit const OpDef kMaxPoolGrad{.name = "pare.MaxPoolGrad",
                                           .prepare = PrepareMaxPoolGrad,
                                           .grad = kSecondOrder,
                                           .quant = {.keep_float = "gradients are float"},
+                                          .channels = kOfTraining,
                                           .cost = PerElement<1>};
 
 extern constinit const OpDef kAveragePoolGrad{.name = "pare.AveragePoolGrad",
@@ -115,6 +117,7 @@ extern constinit const OpDef kAveragePoolGrad{.name = "pare.AveragePoolGrad",
                                               .prepare = PrepareAveragePoolGrad,
                                               .grad = kSecondOrder,
                                               .quant = {.keep_float = "gradients are float"},
+                                              .channels = kOfTraining,
                                               .cost = PerElement<1>,
                                               .accuracy = Accuracy::kRounding};
 

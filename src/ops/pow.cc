@@ -1,5 +1,6 @@
 // Pow: y = a^b, of a's type. The exponents that models really have (½, 2 …) need no power function.
 #include "ops/binary.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/nest.h"
@@ -80,6 +81,7 @@ extern constinit const OpDef kPow{
     .prepare = PreparePow,
     .grad = {.emit = GradPow},
     .quant = {.inputs = {{{Role::kActivation}}}, .keep_float = "powers need more than 8 bits"},
+    .channels = kElementwise,
     .cost = PerElement<8>,
     .accuracy = Accuracy::kApproximate,
     .mixed_types = true};

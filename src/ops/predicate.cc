@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "kernels/number.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/nest.h"
 
@@ -77,14 +78,15 @@ Status PrepareIsInf(PrepareContext& context) {
 
 }  // namespace
 
-#define PARE_PREDICATE(op)                                    \
-  extern constinit const OpDef k##op{.name = #op,             \
-                                     .inputs = {{{"x"}}},     \
-                                     .outputs = {{{"y"}}},    \
-                                     .infer = InferPredicate, \
-                                     .prepare = Prepare##op,  \
-                                     .grad = kNoSlope,        \
-                                     .quant = kNoNumbers,     \
+#define PARE_PREDICATE(op)                                     \
+  extern constinit const OpDef k##op{.name = #op,              \
+                                     .inputs = {{{"x"}}},      \
+                                     .outputs = {{{"y"}}},     \
+                                     .infer = InferPredicate,  \
+                                     .prepare = Prepare##op,   \
+                                     .grad = kNoSlope,         \
+                                     .quant = kNoNumbers,      \
+                                     .channels = kElementwise, \
                                      .cost = PerElement<1>};
 PARE_PREDICATE(Not)
 PARE_PREDICATE(IsNaN)

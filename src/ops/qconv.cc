@@ -14,6 +14,7 @@
 #include "kernels/activation.h"
 #include "kernels/qsaturating/qsaturating.h"
 #include "ops/activation_attr.h"
+#include "ops/channels.h"
 #include "ops/conv.h"
 #include "ops/optional_input.h"
 
@@ -202,6 +203,7 @@ extern constinit const OpDef kQConv{.name = "pare.QConv",
                                     .prepare = PrepareQConv,
                                     .grad = kIntegers,
                                     .quant = {.keep_float = "it is an integer operator"},
+                                    .channels = kOwnForm,
                                     .cost = CostOfQConv};
 
 extern constinit const OpDef kQGemm{.name = "pare.QGemm",
@@ -211,6 +213,7 @@ extern constinit const OpDef kQGemm{.name = "pare.QGemm",
                                     .prepare = PrepareQGemm,
                                     .grad = kIntegers,
                                     .quant = {.keep_float = "it is an integer operator"},
+                                    .channels = kOwnForm,
                                     .cost = CostOfQGemm};
 
 }  // namespace pare::ops

@@ -5,6 +5,7 @@
 //   Lut   inputs x and table u8 [256]
 #include "kernels/qeltwise/qeltwise.h"
 
+#include "ops/channels.h"
 #include "ops/common.h"
 
 namespace pare::ops {
@@ -199,6 +200,7 @@ extern constinit const OpDef kQAdd{.name = "pare.QAdd",
                                    .prepare = PrepareQAdd,
                                    .grad = kIntegers,
                                    .quant = kQuant,
+                                   .channels = kOwnForm,
                                    .cost = PerElement<4>};
 
 extern constinit const OpDef kQMul{.name = "pare.QMul",
@@ -208,6 +210,7 @@ extern constinit const OpDef kQMul{.name = "pare.QMul",
                                    .prepare = PrepareQMul,
                                    .grad = kIntegers,
                                    .quant = kQuant,
+                                   .channels = kOwnForm,
                                    .cost = PerElement<4>};
 
 extern constinit const OpDef kLut{.name = "pare.Lut",
@@ -217,6 +220,7 @@ extern constinit const OpDef kLut{.name = "pare.Lut",
                                   .prepare = PrepareLut,
                                   .grad = kIntegers,
                                   .quant = kQuant,
+                                  .channels = kOwnForm,
                                   .cost = PerElement<4>};
 
 }  // namespace pare::ops

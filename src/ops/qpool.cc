@@ -3,6 +3,7 @@
 // 255 and those of AveragePool.
 #include "kernels/qpool/qpool.h"
 
+#include "ops/channels.h"
 #include "ops/pool.h"
 
 namespace pare::ops {
@@ -78,6 +79,7 @@ extern constinit const OpDef kQAveragePool{.name = "pare.QAveragePool",
                                            .prepare = PrepareQAveragePool,
                                            .grad = kIntegers,
                                            .quant = {.keep_float = "it is an integer operator"},
+                                           .channels = kOwnForm,
                                            .cost = CostOfPool};
 
 extern constinit const OpDef kQGlobalAveragePool{
@@ -88,6 +90,7 @@ extern constinit const OpDef kQGlobalAveragePool{
     .prepare = PrepareQGlobalAveragePool,
     .grad = kIntegers,
     .quant = {.keep_float = "it is an integer operator"},
+    .channels = kOwnForm,
     .cost = CostOfGlobalPool};
 
 }  // namespace pare::ops

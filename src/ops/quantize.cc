@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "kernels/qeltwise/qeltwise.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/optional_input.h"
 
@@ -252,6 +253,7 @@ extern constinit const OpDef kQuantizeLinear{
     .prepare = PrepareQuantize,
     .grad = kNoSlope,
     .quant = kQuant,
+    .channels = kOfQuantization,
     .cost = PerElement<4>};
 
 extern constinit const OpDef kDequantizeLinear{
@@ -262,6 +264,7 @@ extern constinit const OpDef kDequantizeLinear{
     .prepare = PrepareDequantize,
     .grad = kIntegers,
     .quant = kQuant,
+    .channels = kOfQuantization,
     .cost = PerElement<4>};
 
 extern constinit const OpDef kDynamicQuantizeLinear{.name = "DynamicQuantizeLinear",
@@ -271,6 +274,7 @@ extern constinit const OpDef kDynamicQuantizeLinear{.name = "DynamicQuantizeLine
                                                     .prepare = PrepareDynamic,
                                                     .grad = kNoSlope,
                                                     .quant = kQuant,
+                                                    .channels = kOfQuantization,
                                                     .cost = PerElement<4>};
 
 }  // namespace pare::ops

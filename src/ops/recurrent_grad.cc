@@ -14,6 +14,7 @@
 //            what it is a product of [D, T·B, H]
 #include <algorithm>
 
+#include "ops/channels.h"
 #include "ops/grad.h"
 #include "ops/recurrent.h"
 #include "ops/recurrent_cells.h"
@@ -265,6 +266,7 @@ Status GradRecurrent(GradContext& g, std::string_view grad_op, int64_t gates) {
       .prepare = Prepare##op##Grad,                                       \
       .grad = kSecondOrder,                                               \
       .quant = {.keep_float = "gradients are float"},                     \
+      .channels = kOfTraining,                                            \
       .cost = CostOfGrad,                                                 \
       .accuracy = Accuracy::kApproximate};
 PARE_RECURRENT_GRAD(Lstm, , {"d_initial_c"})

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/nest.h"
@@ -247,6 +248,26 @@ Cost CostOfReduce(const NodeView& view) { return {.flops = CountIfKnown(view.inp
 constexpr QuantRule kNoIntegerForm{.inputs = {{{Role::kActivation}}},
                                    .keep_float = "pare has no integer form of it"};
 
+// The axes that stay are the output's; what is reduced over depends on every channel.
+void TieReduce(ChannelContext& c) {
+  const auto axes = c.has_input(1) ? c.ints(1) : std::vector<int64_t>();
+  if (!axes || c.rank(0) < 0) return;
+  auto reduced = ReducedAxes(*axes, c.rank(0));
+  if (!reduced) return;
+  if (KeepsAll(c, *axes)) reduced->assign(reduced->size(), false);
+  const bool keep = c.attrs().i("keepdims", 1) != 0;
+  int out = 0;
+  for (int i = 0; i < c.rank(0); ++i) {
+    if ((*reduced)[i]) {
+      c.Free(In(0, i));
+      c.Mix(In(0, i), "reduces over the channels");
+      out += keep;
+    } else {
+      c.Tie(In(0, i), Out(out++));
+    }
+  }
+}
+
 }  // namespace
 
 #define PARE_REDUCE(op, function, rule, gradient)                                           \
@@ -263,6 +284,7 @@ constexpr QuantRule kNoIntegerForm{.inputs = {{{Role::kActivation}}},
                                      .prepare = PrepareReduce<ReduceFunction::k##function>, \
                                      .grad = {.emit = GradReduce<Gradient##op>},            \
                                      .quant = rule,                                         \
+                                     .channels = {.tie = TieReduce},                        \
                                      .cost = CostOfReduce,                                  \
                                      .accuracy = Accuracy::kRounding};
 #include "ops/reduce.inc"

@@ -1,6 +1,7 @@
 // Walks all records: none may have a gap.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "ops/op_def.h"
@@ -73,6 +74,20 @@ TEST(Registry, EveryGradientIsThereOrSaysWhyNot) {
     const uint32_t named = rule.parameters | rule.late_parameters;
     EXPECT_TRUE(rule.emit || named == 0) << "its parameters would have no gradient";
     EXPECT_EQ(named >> SlotCount(op->inputs), 0u) << "it names an input that is not there";
+  }
+}
+
+TEST(Registry, EveryChannelRuleIsThereOrSaysWhyNot) {
+  for (const OpDef* op : AllOps()) {
+    SCOPED_TRACE(op->name);
+    const ChannelRule& rule = op->channels;
+    EXPECT_EQ((rule.tie != nullptr) + !rule.axes.empty() + !rule.none.empty(), 1)
+        << "labels, a function, or a reason";
+    EXPECT_TRUE(!rule.edit || rule.none.empty()) << "it mends what never changes";
+    EXPECT_TRUE(rule.axes.empty() || rule.axes.find("->") != rule.axes.npos);
+    EXPECT_LE(std::ranges::count(rule.axes.substr(0, rule.axes.find("->")), ','),
+              SlotCount(op->inputs) - 1)
+        << "it labels an input that is not there";
   }
 }
 

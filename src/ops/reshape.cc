@@ -2,6 +2,7 @@
 // nothing.
 #include <algorithm>
 
+#include "ops/channels.h"
 #include "ops/grad.h"
 #include "ops/op_def.h"
 #include "ops/prepare.h"
@@ -166,6 +167,40 @@ Status PrepareShape(PrepareContext& context) {
 constexpr QuantRule kSameScale{
     .inputs = {{{Role::kActivation}}}, .same_scale = true, .keep_float = {}};
 
+// A computed target can be written as a constant: sizes, and −1 for one that is not known.
+bool HasConstantForm(const ChannelContext& c) {
+  if (c.constant(1)) return true;
+  int open = 0;
+  for (int i = 0; i < c.rank(-1); ++i) open += c.size(Out(i)) < 0;
+  return c.rank(-1) >= 0 && open <= 1;
+}
+
+void TieReshape(ChannelContext& c) {
+  if (HasConstantForm(c)) TieView(c);
+}
+
+Status EditReshape(ChannelEdit& e) {
+  const Shape& to = *e.output(0).shape;
+  std::vector<int64_t> target(to.size(), -1);
+  const bool constant = e.constant(1) != nullptr;
+  if (constant) {
+    PARE_ASSIGN(target, e.Ints(1, "shape"));
+  }
+  bool changes = false;
+  for (int i = 0; i < std::ssize(to); ++i) {
+    if (!to[i].known() || (constant && target[i] <= 0)) continue;
+    const int64_t size = e.new_size(Out(i));
+    changes = changes || size != to[i].size();
+    target[i] = size;
+  }
+  return changes ? e.SetInts(1, "shape", target) : Status();
+}
+
+// Its channels may go: it gives the new shape then.
+void TieShapeOf(ChannelContext& c) {
+  for (int i = 0; i < c.rank(0); ++i) c.Free(In(0, i));
+}
+
 }  // namespace
 
 extern constinit const OpDef kIdentity{.name = "Identity",
@@ -174,7 +209,8 @@ extern constinit const OpDef kIdentity{.name = "Identity",
                                        .infer = InferIdentity,
                                        .prepare = AliasInput,
                                        .grad = {.emit = GradOfView},
-                                       .quant = kSameScale};
+                                       .quant = kSameScale,
+                                       .channels = kElementwise};
 
 extern constinit const OpDef kFlatten{.name = "Flatten",
                                       .inputs = {{{"x"}}},
@@ -182,7 +218,8 @@ extern constinit const OpDef kFlatten{.name = "Flatten",
                                       .infer = InferFlatten,
                                       .prepare = AliasInput,
                                       .grad = {.emit = GradOfView},
-                                      .quant = kSameScale};
+                                      .quant = kSameScale,
+                                      .channels = {.tie = TieView}};
 
 extern constinit const OpDef kReshape{.name = "Reshape",
                                       .inputs = {{{"x"}, {"shape"}}},
@@ -190,7 +227,8 @@ extern constinit const OpDef kReshape{.name = "Reshape",
                                       .infer = InferReshape,
                                       .prepare = AliasInput,
                                       .grad = {.emit = GradOfView},
-                                      .quant = kSameScale};
+                                      .quant = kSameScale,
+                                      .channels = {.tie = TieReshape, .edit = EditReshape}};
 
 extern constinit const OpDef kShape{.name = "Shape",
                                     .inputs = {{{"x"}}},
@@ -198,6 +236,7 @@ extern constinit const OpDef kShape{.name = "Shape",
                                     .infer = InferShapeOf,
                                     .prepare = PrepareShape,
                                     .grad = {.none = "it gives a shape, not numbers of the tensor"},
-                                    .quant = {.keep_float = "it computes a shape"}};
+                                    .quant = {.keep_float = "it computes a shape"},
+                                    .channels = {.tie = TieShapeOf}};
 
 }  // namespace pare::ops

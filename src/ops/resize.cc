@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/resize_table.h"
@@ -366,6 +367,25 @@ Status PrepareResizeGrad(PrepareContext& context) {
 
 Cost CostOfResize(const NodeView& view) { return {.flops = 4 * OutputCount(view)}; }
 
+// Axes that keep their size keep their places, unless a region is cut out.
+void TieResize(ChannelContext& c) {
+  if (c.attrs().s("coordinate_transformation_mode") == "tf_crop_and_resize") return;
+  for (int i = 0; i < c.rank(kX); ++i) c.Tie(In(kX, i), Out(i));
+}
+
+Status EditResize(ChannelEdit& e) {
+  if (!e.constant(kSizes)) return {};
+  PARE_ASSIGN(std::vector<int64_t> sizes, e.Ints(kSizes, "sizes"));
+  const std::vector<int64_t> before = sizes;
+  const graph::Ints axes = e.attrs().ints("axes");
+  for (int i = 0; i < std::ssize(sizes); ++i) {
+    PARE_ASSIGN(const int axis,
+                NormalizeAxis(i < std::ssize(axes) ? axes[i] : i, e.output(0).rank()));
+    if (e.kept(Out(axis))) sizes[i] = e.new_size(Out(axis));
+  }
+  return sizes == before ? Status() : e.SetInts(kSizes, "sizes", sizes);
+}
+
 }  // namespace
 
 // The rule is that of nearest; with the other modes it stays float.
@@ -379,6 +399,7 @@ extern constinit const OpDef kResize{.name = "Resize",
                                      .prepare = PrepareResize,
                                      .grad = {.emit = GradResize},
                                      .quant = kSameScaleRule,
+                                     .channels = {.tie = TieResize, .edit = EditResize},
                                      .cost = CostOfResize,
                                      .accuracy = Accuracy::kRounding};
 
@@ -393,6 +414,7 @@ extern constinit const OpDef kResizeGrad{.name = "pare.ResizeGrad",
                                          .prepare = PrepareResizeGrad,
                                          .grad = kSecondOrder,
                                          .quant = {.keep_float = "gradients are float"},
+                                         .channels = kOfTraining,
                                          .cost = CostOfResize,
                                          .accuracy = Accuracy::kRounding};
 

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "kernels/number.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/nest.h"
@@ -177,6 +178,7 @@ extern constinit const OpDef kCumSum{
     .prepare = PrepareCumSum,
     .grad = {.emit = GradCumSum},
     .quant = {.inputs = {{{Role::kActivation}}}, .keep_float = "its sums need more than 8 bits"},
+    .channels = {.none = "its sums depend on the places before"},
     .cost = PerElement<1>,
     .accuracy = Accuracy::kRounding};
 
@@ -187,14 +189,17 @@ extern constinit const OpDef kTrilu{
     .infer = InferSameType,
     .prepare = PrepareTrilu,
     .grad = {.emit = GradOfItself},
-    .quant = {.inputs = {{{Role::kActivation}}}, .keep_float = "it is met in masks only"}};
+    .quant = {.inputs = {{{Role::kActivation}}}, .keep_float = "it is met in masks only"},
+    .channels = {.none = "it masks by place"}};
 
-extern constinit const OpDef kReverseSequence{.name = "ReverseSequence",
-                                              .inputs = {{{"x"}, {"lengths"}}},
-                                              .outputs = {{{"y"}}},
-                                              .infer = InferSameType,
-                                              .prepare = PrepareReverseSequence,
-                                              .grad = {.emit = GradOfItself},
-                                              .quant = kSameScaleRule};
+extern constinit const OpDef kReverseSequence{
+    .name = "ReverseSequence",
+    .inputs = {{{"x"}, {"lengths"}}},
+    .outputs = {{{"y"}}},
+    .infer = InferSameType,
+    .prepare = PrepareReverseSequence,
+    .grad = {.emit = GradOfItself},
+    .quant = kSameScaleRule,
+    .channels = {.none = "it moves by lengths that the data tell"}};
 
 }  // namespace pare::ops

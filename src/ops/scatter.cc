@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/number.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/index.h"
@@ -222,7 +223,8 @@ extern constinit const OpDef kScatterElements{.name = "ScatterElements",
                                               .infer = InferSameType,
                                               .prepare = PrepareScatterElements,
                                               .grad = {.emit = GradScatterElements},
-                                              .quant = kScatter};
+                                              .quant = kScatter,
+                                              .channels = kByIndex};
 
 extern constinit const OpDef kScatterND{.name = "ScatterND",
                                         .inputs = {{{"x"}, {"indices"}, {"updates"}}},
@@ -230,6 +232,7 @@ extern constinit const OpDef kScatterND{.name = "ScatterND",
                                         .infer = InferSameType,
                                         .prepare = PrepareScatterND,
                                         .grad = {.emit = GradScatterND},
-                                        .quant = kScatter};
+                                        .quant = kScatter,
+                                        .channels = kByIndex};
 
 }  // namespace pare::ops

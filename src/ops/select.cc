@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "kernels/number.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/move.h"
@@ -221,7 +222,8 @@ extern constinit const OpDef kTopK{.name = "TopK",
                                    .infer = InferTopK,
                                    .prepare = PrepareTopK,
                                    .grad = {.emit = GradTopK},
-                                   .quant = kSelected};
+                                   .quant = kSelected,
+                                   .channels = {.none = "it sorts, and tells positions"}};
 
 extern constinit const OpDef kCompress{.name = "Compress",
                                        .inputs = {{{"x"}, {"condition"}}},
@@ -229,7 +231,8 @@ extern constinit const OpDef kCompress{.name = "Compress",
                                        .infer = InferCompress,
                                        .prepare = PrepareCompress,
                                        .grad = {.emit = GradCompress},
-                                       .quant = kSameScaleRule};
+                                       .quant = kSameScaleRule,
+                                       .channels = {.none = "the data choose what it gives"}};
 
 extern constinit const OpDef kNonZero{.name = "NonZero",
                                       .inputs = {{{"x"}}},
@@ -237,6 +240,7 @@ extern constinit const OpDef kNonZero{.name = "NonZero",
                                       .infer = InferNonZero,
                                       .prepare = PrepareNonZero,
                                       .grad = kNoSlope,
-                                      .quant = kSelected};
+                                      .quant = kSelected,
+                                      .channels = {.none = "the data choose what it gives"}};
 
 }  // namespace pare::ops

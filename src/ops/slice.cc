@@ -1,6 +1,7 @@
 // Slice: y[i] = x[start + i · step] along some axes.
 #include <limits>
 
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/move.h"
@@ -195,6 +196,63 @@ Status GradSlice(GradContext& g) {
   return {};
 }
 
+struct KnownRanges {
+  std::vector<Range> of_axis;
+  std::vector<int64_t> starts, ends;
+  std::optional<std::vector<int64_t>> axes;
+};
+
+// The ranges of a slice whose bounds are all constant.
+std::optional<KnownRanges> RangesOf(const NodeView& view) {
+  const auto ints = [&](int i) -> std::optional<std::vector<int64_t>> {
+    const Tensor* tensor = view.constant(i);
+    auto values = tensor ? ToInt64s(*tensor) : Result<std::vector<int64_t>>(Invalid("none"));
+    return values ? std::optional(std::move(*values)) : std::nullopt;
+  };
+  const auto starts = ints(1), ends = ints(2), axes = ints(3), steps = ints(4);
+  if (!starts || !ends || (view.has_input(3) && !axes) || (view.has_input(4) && !steps) ||
+      !view.input(0).has_rank()) {
+    return std::nullopt;
+  }
+  auto ranges = Ranges(view.input(0).rank(), *starts, *ends, axes, steps);
+  if (!ranges) return std::nullopt;
+  return KnownRanges{std::move(*ranges), *starts, *ends, axes};
+}
+
+// A run of positions stays a run; every second one would not.
+void TieSlice(ChannelContext& c) {
+  const auto known = RangesOf(c);
+  if (!known) return;
+  for (int i = 0; i < c.rank(0); ++i) {
+    const Range& range = known->of_axis[i];
+    const int64_t size = c.size(In(0, i));
+    if (range.step != 1 || size < 0) continue;
+    const Extent extent = Cut(range, size);
+    c.TieRange(In(0, i), extent.start, Out(i), 0, extent.count);
+    c.Free(In(0, i));
+  }
+}
+
+Status EditSlice(ChannelEdit& e) {
+  const auto known = RangesOf(e);
+  if (!known) return {};
+  std::vector<int64_t> starts = known->starts, ends = known->ends;
+  bool changed = false;
+  for (size_t i = 0; i < starts.size(); ++i) {
+    PARE_ASSIGN(const int axis,
+                NormalizeAxis(known->axes ? (*known->axes)[i] : static_cast<int64_t>(i),
+                              e.input(0).rank()));
+    if (!e.kept(In(0, axis))) continue;
+    const Extent extent = Cut(known->of_axis[axis], e.old_size(In(0, axis)));
+    starts[i] = e.KeptWithin(In(0, axis), 0, extent.start);
+    ends[i] = starts[i] + e.KeptWithin(In(0, axis), extent.start, extent.start + extent.count);
+    changed = true;
+  }
+  if (!changed) return {};
+  PARE_TRY(e.SetInts(1, "starts", starts));
+  return e.SetInts(2, "ends", ends);
+}
+
 }  // namespace
 
 extern constinit const OpDef kSlice{.name = "Slice",
@@ -207,6 +265,7 @@ extern constinit const OpDef kSlice{.name = "Slice",
                                     .infer = InferSlice,
                                     .prepare = PrepareSlice,
                                     .grad = {.emit = GradSlice},
-                                    .quant = kSameScaleRule};
+                                    .quant = kSameScaleRule,
+                                    .channels = {.tie = TieSlice, .edit = EditSlice}};
 
 }  // namespace pare::ops

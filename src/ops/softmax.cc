@@ -1,6 +1,7 @@
 // Softmax, LogSoftmax and Hardmax along one axis.
 #include "kernels/softmax/softmax.h"
 
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 
@@ -116,6 +117,7 @@ extern constinit const OpDef kSoftmax{
     .quant = {.fixed_lo = 0,
               .fixed_hi = 1,
               .keep_float = "its output needs more than 8 bits near 0"},
+    .channels = {.tie = TieAlongAxis<-1>},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kApproximate};
 
@@ -127,6 +129,7 @@ extern constinit const OpDef kLogSoftmax{
     .prepare = PrepareLogSoftmax,
     .grad = {.emit = GradLogSoftmax},
     .quant = {.keep_float = "logarithms of small probabilities need more than 8 bits"},
+    .channels = {.tie = TieAlongAxis<-1>},
     .cost = PerElement<8>,
     .accuracy = Accuracy::kApproximate};
 
@@ -137,6 +140,7 @@ extern constinit const OpDef kHardmax{.name = "Hardmax",
                                       .prepare = PrepareHardmax,
                                       .grad = kNoSlope,
                                       .quant = {.keep_float = "it is compared, not computed with"},
+                                      .channels = {.tie = TieAlongAxis<-1>},
                                       .cost = PerElement<8>};
 
 }  // namespace pare::ops

@@ -1,6 +1,7 @@
 // Squeeze and Unsqueeze: axes of size 1 go and come; the elements stay.
 #include <algorithm>
 
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 
@@ -89,7 +90,8 @@ extern constinit const OpDef kSqueeze{.name = "Squeeze",
                                       .infer = InferSqueeze,
                                       .prepare = PrepareAlias,
                                       .grad = {.emit = GradOfView},
-                                      .quant = kSameScaleRule};
+                                      .quant = kSameScaleRule,
+                                      .channels = {.tie = TieView}};
 
 extern constinit const OpDef kUnsqueeze{.name = "Unsqueeze",
                                         .inputs = {{{"x"}, {"axes"}}},
@@ -97,6 +99,7 @@ extern constinit const OpDef kUnsqueeze{.name = "Unsqueeze",
                                         .infer = InferUnsqueeze,
                                         .prepare = PrepareAlias,
                                         .grad = {.emit = GradOfView},
-                                        .quant = kSameScaleRule};
+                                        .quant = kSameScaleRule,
+                                        .channels = {.tie = TieView}};
 
 }  // namespace pare::ops

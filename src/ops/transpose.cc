@@ -3,6 +3,7 @@
 // output's.
 #include "kernels/transpose/transpose.h"
 
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/move.h"
@@ -110,6 +111,12 @@ Status PrepareTranspose(PrepareContext& context) {
   return PreparePermutation(context, context.shape(0), order);
 }
 
+void TieTranspose(ChannelContext& c) {
+  const auto order = Order(c.attrs(), std::max(0, c.rank(0)));
+  if (!order) return;
+  for (int i = 0; i < std::ssize(*order); ++i) c.Tie(In(0, (*order)[i]), Out(i));
+}
+
 }  // namespace
 
 Status PreparePermutation(PrepareContext& context, const Dims& from,
@@ -151,6 +158,7 @@ extern constinit const OpDef kTranspose{.name = "Transpose",
                                         .infer = InferTranspose,
                                         .prepare = PrepareTranspose,
                                         .grad = {.emit = GradTranspose},
-                                        .quant = kSameScaleRule};
+                                        .quant = kSameScaleRule,
+                                        .channels = {.tie = TieTranspose}};
 
 }  // namespace pare::ops

@@ -2,6 +2,7 @@
 // chooses the function.
 #include "ops/unary.h"
 
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/nest.h"
@@ -133,6 +134,7 @@ Status GradGelu(GradContext& context) {
                                      .prepare = PrepareUnary<k##op##Spec>,                   \
                                      .grad = {.emit = GradUnary<k##op##Spec, Gradient##op>}, \
                                      .quant = kIntegerUnary,                                 \
+                                     .channels = kElementwise,                               \
                                      .cost = PerElement<flops>,                              \
                                      .accuracy = Accuracy::exactness};
 #include "ops/unary.inc"
@@ -146,6 +148,7 @@ extern constinit const OpDef kGelu{.name = "Gelu",
                                    .prepare = PrepareGelu,
                                    .grad = {.emit = GradGelu},
                                    .quant = kIntegerUnary,
+                                   .channels = kElementwise,
                                    .cost = PerElement<32>,
                                    .accuracy = Accuracy::kApproximate};
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/channels.h"
 #include "ops/norm.h"
 #include "ops/optional_input.h"
 
@@ -178,6 +179,7 @@ extern constinit const OpDef kSgd{
     .prepare = PrepareSgd,
     .grad = kNoGradient,
     .quant = kFloat,
+    .channels = kOfTraining,
     .cost = PerElement<6>,
     .accuracy = Accuracy::kRounding};
 
@@ -191,6 +193,7 @@ extern constinit const OpDef kAdamW{
     .prepare = PrepareAdamW,
     .grad = kNoGradient,
     .quant = kFloat,
+    .channels = kOfTraining,
     .cost = PerElement<12>,
     .accuracy = Accuracy::kRounding};
 

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "ops/binary.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/dim_arithmetic.h"
 #include "ops/grad.h"
@@ -94,6 +95,7 @@ Status GradExtreme(GradContext& g) {
                                      .prepare = PrepareOf<BinaryFunction::function __VA_ARGS__>, \
                                      .grad = {.emit = gradient},                                 \
                                      .quant = kNoIntegerForm,                                    \
+                                     .channels = kElementwise,                                   \
                                      .cost = PerElement<1>,                                      \
                                      .accuracy = Accuracy::kRounding};
 PARE_VARIADIC(Max, GradExtreme, kMax)

@@ -1,6 +1,7 @@
 // Where: y = condition ? a : b, all three broadcasting.
 #include "kernels/move/select.h"
 #include "ops/binary.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/dim_arithmetic.h"
 #include "ops/grad.h"
@@ -97,6 +98,7 @@ extern constinit const OpDef kWhere{
     .grad = {.emit = GradWhere},
     .quant = {.inputs = {{{}, {Role::kActivation}, {Role::kActivation}}},
               .keep_float = "its two choices would need the same scale"},
+    .channels = kElementwise,
     .cost = PerElement<1>};
 
 }  // namespace pare::ops

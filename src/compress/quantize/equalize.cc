@@ -5,7 +5,7 @@
 #include <map>
 #include <optional>
 
-#include "compress/quantize/disjoint_sets.h"
+#include "compress/disjoint_sets.h"
 #include "compress/quantize/write_qdq.h"
 
 namespace pare::compress {

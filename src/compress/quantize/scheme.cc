@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/glob.h"
-#include "compress/quantize/disjoint_sets.h"
+#include "compress/disjoint_sets.h"
 #include "compress/quantize/write_qdq.h"
 #include "ops/op_def.h"
 
