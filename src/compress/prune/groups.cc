@@ -1,5 +1,6 @@
-// The walk: every node's record says what goes together (ops/channels.h), disjoint sets join it, and
-// what a record does not speak of is fixed. Then sets that touch the same axes become one group.
+// The walk: every node's record says what goes together (ops/channels.h), disjoint sets join it,
+// and what a record does not speak of is fixed. Then sets that touch the same axes become one
+// group.
 #include "compress/prune/groups.h"
 
 #include <algorithm>
@@ -46,7 +47,7 @@ class ChannelWalk {
   size_t Position(int axis, int64_t i) const { return first_[axis] + static_cast<size_t>(i); }
   bool AllFixed(int axis);
   void Join(size_t a, size_t b);
-  void MarkAxis(int axis, int Marks::*mark, std::string reason);
+  void MarkAxis(int axis, int Marks::* mark, std::string reason);
   void Cover(int axis, NodeId id);
   std::string Prefix(NodeId id) const { return ops::NodePath(graph_, graph_.node(id)) + ": "; }
 
@@ -145,11 +146,12 @@ void ChannelWalk::Join(size_t a, size_t b) {
   b = sets_.Root(b);
   if (a == b) return;
   const auto earlier = [](int x, int y) { return x < 0 ? y : y < 0 ? x : std::min(x, y); };
-  marks_[b] = {earlier(marks_[a].fixed, marks_[b].fixed), earlier(marks_[a].mixed, marks_[b].mixed)};
+  marks_[b] = {earlier(marks_[a].fixed, marks_[b].fixed),
+               earlier(marks_[a].mixed, marks_[b].mixed)};
   sets_.Join(a, b);
 }
 
-void ChannelWalk::MarkAxis(int axis, int Marks::*mark, std::string reason) {
+void ChannelWalk::MarkAxis(int axis, int Marks::* mark, std::string reason) {
   reasons_.push_back(std::move(reason));
   for (int64_t i = 0; i < channels_.axes_[axis].size; ++i) {
     int& place = marks_[sets_.Root(Position(axis, i))].*mark;
@@ -200,9 +202,9 @@ void ChannelWalk::Apply(NodeId id, const ops::ChannelContext& context) {
 void ChannelWalk::FixUncovered(NodeId id) {
   const graph::Node& node = graph_.node(id);
   const ops::OpDef* op = ops::FindOp(node.op);
-  const std::string_view why = !op                           ? "pare does not know the operator"
+  const std::string_view why = !op                          ? "pare does not know the operator"
                                : !op->channels.none.empty() ? op->channels.none
-                                                             : "it needs the axis as it is";
+                                                            : "it needs the axis as it is";
   int reason = -1;
   const auto check = [&](int operand, ValueId value) {
     const graph::TensorType& type = graph_.value(value).type;
@@ -279,7 +281,8 @@ std::vector<std::vector<int>> ChannelWalk::AxesOfSets() {
 }
 
 ChannelGroup ChannelWalk::NewGroup(const std::vector<int>& axes, size_t root) const {
-  ChannelGroup group{.axes = axes};
+  ChannelGroup group;
+  group.axes = axes;
   for (int axis : axes) {
     if (parts_[axis] == Part::kProducer) group.producers.push_back(axis);
     if (parts_[axis] == Part::kConsumer) group.consumers.push_back(axis);
@@ -293,10 +296,10 @@ ChannelGroup ChannelWalk::NewGroup(const std::vector<int>& axes, size_t root) co
   group.prunable = group.why_not.empty();
   if (marks.mixed >= 0) group.why_inexact = reasons_[marks.mixed];
   group.exact = marks.mixed < 0;
-  const ChannelAxis& named = channels_.axes_[group.producers.empty() ? axes[0] : group.producers[0]];
-  const ValueId value = named.reader.node == NodeId::kNone
-                            ? named.value
-                            : graph_.node(named.reader.node).outputs[0];
+  const ChannelAxis& named =
+      channels_.axes_[group.producers.empty() ? axes[0] : group.producers[0]];
+  const ValueId value =
+      named.reader.node == NodeId::kNone ? named.value : graph_.node(named.reader.node).outputs[0];
   group.name = value == ValueId::kNone ? "" : graph_.value(value).name;
   return group;
 }
@@ -334,8 +337,8 @@ Channels ChannelWalk::Take() {
 Channels Channels::Of(const graph::Graph& graph) { return ChannelWalk(graph).Take(); }
 
 int64_t Channels::PositionsPerUnit(int axis, int group) const {
-  const auto held = std::ranges::count_if(
-      units_[axis], [&](const Unit& unit) { return unit.group == group; });
+  const auto held =
+      std::ranges::count_if(units_[axis], [&](const Unit& unit) { return unit.group == group; });
   return held / std::max<int64_t>(1, groups_[group].size);
 }
 

@@ -2,9 +2,9 @@
 // records' channel rules (ops/channels.h).
 //
 // Every position along every axis of known size is an element of a disjoint set; the rules join
-// them. A set is a *unit*: what goes when one channel goes, wherever that is (a residual stream, the
-// halves of a gate, a whole head of an attention). Units that touch the same axes form a *group*:
-// they can stand for each other, so a width is a number of units of a group.
+// them. A set is a *unit*: what goes when one channel goes, wherever that is (a residual stream,
+// the halves of a gate, a whole head of an attention). Units that touch the same axes form a
+// *group*: they can stand for each other, so a width is a number of units of a group.
 #pragma once
 
 #include <span>

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "compress/prune/importance.h"
 #include "compress/prune/remove.h"
 #include "graph/text.h"
@@ -19,6 +21,16 @@ Graph Read(const char* text) {
   const Status status = ops::InferTypes(*graph);
   EXPECT_TRUE(status) << status.error().message();
   return *graph;
+}
+
+// The group that a layer's weights make.
+int GroupNamed(const Channels& channels, std::string_view name) {
+  const auto& groups = channels.groups();
+  const auto at = std::ranges::find_if(groups, [&](const ChannelGroup& group) {
+    return group.name == name && !group.producers.empty();
+  });
+  EXPECT_NE(at, groups.end()) << name;
+  return static_cast<int>(at - groups.begin());
 }
 
 std::string GroupsOf(const char* text) { return ChannelsText(Channels::Of(Read(text))); }
@@ -117,8 +129,7 @@ output y
   EXPECT_EQ(ChannelsText(channels),
             "a: 8 units, 1 producers, 1 consumers\n"
             "y: 5 units, 1 producers, 0 consumers; fixed: it is the model's output y\n");
-  int group = 0;
-  while (channels.groups()[group].name != "a") ++group;
+  const int group = GroupNamed(channels, "a");
   const KeptUnits kept{group, {1, 6, 7}};
   const auto smaller = RemoveChannels(graph, channels, std::span(&kept, 1));
   ASSERT_TRUE(smaller) << smaller.error().message();
@@ -155,11 +166,8 @@ output y
             "a: 4 units, 2 producers, 2 consumers\n"
             "b: 4 units, 1 producers, 1 consumers\n"
             "y: 2 units, 1 producers, 0 consumers; fixed: it is the model's output y\n");
-  std::vector<KeptUnits> kept;
-  for (int i = 0; i < std::ssize(channels.groups()); ++i) {
-    if (channels.groups()[i].name == "a") kept.push_back({i, {0, 3}});
-    if (channels.groups()[i].name == "b") kept.push_back({i, {1, 2, 3}});
-  }
+  const std::vector<KeptUnits> kept{{GroupNamed(channels, "a"), {0, 3}},
+                                    {GroupNamed(channels, "b"), {1, 2, 3}}};
   const auto smaller = RemoveChannels(graph, channels, kept);
   ASSERT_TRUE(smaller) << smaller.error().message();
   const graph::Node& pad = *smaller->producer_of(smaller->FindValue("wide"));
@@ -169,7 +177,8 @@ output y
 
 // Heads go as a whole: the first factor of the width.
 TEST(ChannelGroups, AttentionHeads) {
-  EXPECT_EQ(GroupsOf(R"(
+  EXPECT_EQ(
+      GroupsOf(R"(
 input x: f32[N,6,8]
 const we: f32[8,12] = random(1, -1, 1)
 const wq: f32[12,12] = random(2, -1, 1)
@@ -201,10 +210,10 @@ n = LayerNormalization(sum, scale)
 y = MatMul(n, wy)
 output y
 )"),
-            "e: 12 units, 2 producers, 4 consumers; inexact: node n (LayerNormalization): normalises "
-            "over the channels\n"
-            "q: 3 units, 3 producers, 1 consumers\n"
-            "y: 2 units, 1 producers, 0 consumers; fixed: it is the model's output y\n");
+      "e: 12 units, 2 producers, 4 consumers; inexact: node n (LayerNormalization): normalises "
+      "over the channels\n"
+      "q: 3 units, 3 producers, 1 consumers\n"
+      "y: 2 units, 1 producers, 0 consumers; fixed: it is the model's output y\n");
 }
 
 TEST(ChannelGroups, HalvesOfAGateGoTogether) {
@@ -259,8 +268,7 @@ output y
             "a: 4 units, 1 producers, 1 consumers\n"
             "c: 4 units, 1 producers, 1 consumers\n"
             "y: 2 units, 1 producers, 0 consumers; fixed: it is the model's output y\n");
-  int group = 0;
-  while (channels.groups()[group].name != "c") ++group;
+  const int group = GroupNamed(channels, "c");
   const KeptUnits kept{group, {2}};
   const auto smaller = RemoveChannels(graph, channels, std::span(&kept, 1));
   ASSERT_TRUE(smaller) << smaller.error().message();
@@ -286,8 +294,7 @@ y = MatMul(s, w1)
 output y
 )");
   const Channels channels = Channels::Of(graph);
-  int group = 0;
-  while (channels.groups()[group].name != "a") ++group;
+  const int group = GroupNamed(channels, "a");
   EXPECT_FALSE(channels.groups()[group].prunable);
   EXPECT_EQ(channels.groups()[group].why_not,
             "node s (CumSum): its sums depend on the places before");
@@ -312,8 +319,7 @@ y = Conv(n, w1)
 output y
 )");
   const Channels channels = Channels::Of(graph);
-  int group = 0;
-  while (channels.groups()[group].name != "a") ++group;
+  const int group = GroupNamed(channels, "a");
   const auto importance = ImportanceByNorm(graph, channels, group);
   ASSERT_EQ(importance.size(), 3u);
   EXPECT_NEAR(importance[0], 5, 1e-6);

@@ -155,13 +155,14 @@ Status Removal::CheckSizes() const {
     if (at.reader.node != NodeId::kNone) continue;
     const int64_t expected = kept_[axis] ? std::ssize(*kept_[axis]) : at.size;
     const graph::TensorType& type = after_.value(at.value).type;
-    if (type.has_rank() && at.axis < type.rank() && (*type.shape)[at.axis] == graph::Dim(expected)) {
+    if (type.has_rank() && at.axis < type.rank() &&
+        (*type.shape)[at.axis] == graph::Dim(expected)) {
       continue;
     }
-    return Fail(ErrorKind::kInternal,
-                Text(after_.value(at.value).name, " is ", TypeText(type, after_.symbols()),
-                     " after the removal of channels, and its axis ", at.axis, " should be ",
-                     expected));
+    return Fail(
+        ErrorKind::kInternal,
+        Text(after_.value(at.value).name, " is ", TypeText(type, after_.symbols()),
+             " after the removal of channels, and its axis ", at.axis, " should be ", expected));
   }
   return {};
 }

@@ -15,8 +15,8 @@ struct KeptUnits {
 };
 
 // `graph` without the units that `kept` does not name; groups that it does not name stay whole.
-// `channels` is of this very graph. Names stay. Fails (kUsage) for a group that is not prunable, and
-// (kInternal) where what the records said and the types inferred anew disagree.
+// `channels` is of this very graph. Names stay. Fails (kUsage) for a group that is not prunable,
+// and (kInternal) where what the records said and the types inferred anew disagree.
 Result<graph::Graph> RemoveChannels(const graph::Graph& graph, const Channels& channels,
                                     std::span<const KeptUnits> kept);
 
