@@ -49,15 +49,20 @@ void ScaleByNorm(const Graph& graph, const graph::Node& norm, std::vector<double
 
 }  // namespace
 
+std::vector<double> SquaresOfProducer(const Graph& graph, graph::NodeId node, const Tensor& weights,
+                                      int axis) {
+  std::vector<double> squares = SquaresAlong(weights, axis);
+  if (const graph::Node* norm = NormBehind(graph, node)) ScaleByNorm(graph, *norm, squares);
+  return squares;
+}
+
 std::vector<double> ImportanceByNorm(const Graph& graph, const Channels& channels, int group) {
   const ChannelGroup& of = channels.groups()[group];
   std::vector<double> importance(static_cast<size_t>(of.size));
   for (int producer : of.producers) {
     const ChannelAxis& axis = channels.axes()[producer];
-    std::vector<double> squares = SquaresAlong(graph.value(axis.value).data, axis.axis);
-    if (const graph::Node* norm = NormBehind(graph, axis.reader.node)) {
-      ScaleByNorm(graph, *norm, squares);
-    }
+    const auto squares =
+        SquaresOfProducer(graph, axis.reader.node, graph.value(axis.value).data, axis.axis);
     const auto units = channels.units(producer);
     for (size_t i = 0; i < squares.size(); ++i) {
       if (units[i].group == group) importance[static_cast<size_t>(units[i].index)] += squares[i];

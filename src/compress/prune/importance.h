@@ -12,6 +12,11 @@ namespace pare::compress {
 std::vector<double> ImportanceByNorm(const graph::Graph& graph, const Channels& channels,
                                      int group);
 
+// By position along `axis`, which weights that `node` reads make channels of: the sum of their
+// squares, as a normalisation that alone reads the node's output scales it.
+std::vector<double> SquaresOfProducer(const graph::Graph& graph, graph::NodeId node,
+                                      const Tensor& weights, int axis);
+
 // The `count` most important units, ascending by index; of equals the first.
 std::vector<int64_t> MostImportant(const std::vector<double>& importance, int64_t count);
 

@@ -1,0 +1,300 @@
+#include "compress/distill/design.h"
+
+#include <cmath>
+
+#include "cli/command.h"
+#include "cli/inputs.h"
+#include "cli/options.h"
+#include "cli/text.h"
+#include "cli/version.h"
+#include "compress/cost.h"
+#include "compress/timing.h"
+#include "onnx/export.h"
+#include "train/parameters.h"
+
+namespace pare::cli {
+namespace {
+
+// "0.3x" of the model's, or a quantity of its own.
+struct Target {
+  double value = 0;
+  bool relative = false;
+};
+
+Status ParseTarget(std::string_view text,
+                   std::span<const std::pair<std::string_view, double>> units,
+                   std::optional<Target>& target) {
+  Target parsed{1, false};
+  for (const auto& [suffix, factor] : units) {
+    if (!text.ends_with(suffix)) continue;
+    parsed.value = factor;
+    parsed.relative = suffix == "x";
+    text.remove_suffix(suffix.size());
+    break;
+  }
+  std::optional<double> number;
+  PARE_TRY(ParseNumber(text, number));
+  if (*number <= 0) return Fail(ErrorKind::kUsage, "a target is more than 0");
+  parsed.value *= *number;
+  target = parsed;
+  return {};
+}
+
+Status ParsePart(std::string_view text, std::optional<double>& part) {
+  PARE_TRY(ParseNumber(text, part));
+  if (*part > 0 && *part <= 1) return {};
+  return Fail(ErrorKind::kUsage, Text(text, " is not more than 0 and at most 1"));
+}
+
+struct DesignCommandOptions {
+  std::string model, output;
+  std::optional<double> width, depth;
+  std::optional<Target> macs, latency;
+  std::vector<std::string> keep;
+  CommonOptions common;
+
+  void Declare(Parser& parser) {
+    parser.Positional("MODEL", model, "a float .onnx file: the teacher");
+    parser.Group("result");
+    parser.Option("-o, --output", "FILE", output, "where the student goes");
+    parser.Required();
+    parser.Group("how small");
+    DeclareSize(parser);
+    parser.Option("--keep", "PATTERN", keep,
+                  "layers that keep their width, by name (repeatable; * and ?)");
+  }
+
+  Status Check() const {
+    const int targets = macs.has_value() + latency.has_value();
+    if (targets == 0 && !width && !depth) {
+      return Fail(ErrorKind::kUsage, "nothing says how small the student shall be",
+                  "give --width, --depth, --target-macs or --target-latency");
+    }
+    if (targets == 0 || (targets == 1 && !width)) return {};
+    return Fail(ErrorKind::kUsage,
+                "--width, --target-macs and --target-latency each choose the width",
+                "give one of them");
+  }
+
+ private:
+  void DeclareSize(Parser& parser) {
+    const auto part = [&](std::string name, std::optional<double>& to, std::string help) {
+      parser.Option(
+          std::move(name), "PART", [&to](std::string_view text) { return ParsePart(text, to); },
+          std::move(help));
+    };
+    part("--width", width, "of each layer's channels that stays, e.g. 0.5");
+    part("--depth", depth, "of each stage's residual blocks that stays, e.g. 0.5");
+    parser.Option(
+        "--target-macs", "N",
+        [this](std::string_view text) {
+          static constexpr std::pair<std::string_view, double> kUnits[] = {
+              {"x", 1}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}};
+          return ParseTarget(text, kUnits, macs);
+        },
+        "search the width for so many multiply-accumulates (30M), or a part of the model's (0.3x)");
+    parser.Option(
+        "--target-latency", "MS",
+        [this](std::string_view text) {
+          static constexpr std::pair<std::string_view, double> kUnits[] = {{"x", 1}, {"ms", 1}};
+          return ParseTarget(text, kUnits, latency);
+        },
+        "search it for a time (2ms), or a part of the model's (0.5x): candidates are measured on "
+        "this CPU, batch 1, 1 thread");
+  }
+};
+
+struct Side {
+  compress::ModelCost cost;
+  int64_t bytes = 0;
+  compress::Interval ms;
+};
+
+struct DesignReport {
+  const DesignCommandOptions& options;
+  compress::Design design;
+  Side before, after;
+  std::vector<std::string> notes;
+};
+
+Json SideJson(const Side& side) {
+  return Json::Object({{"macs", side.cost.macs},
+                       {"parameters", side.cost.parameters},
+                       {"bytes", side.bytes},
+                       {"ms", side.ms.median}});
+}
+
+Json ToJson(const DesignReport& report) {
+  const compress::Design& design = report.design;
+  const auto group = [](const compress::DesignedGroup& g) {
+    return Json::Object({{"name", g.name},
+                         {"before", g.before},
+                         {"after", g.after},
+                         {"why_not", g.why_not},
+                         {"why_inexact", g.why_inexact}});
+  };
+  return Json::Object({{"output", report.options.output},
+                       {"width", design.width},
+                       {"depth", design.depth},
+                       {"before", SideJson(report.before)},
+                       {"after", SideJson(report.after)},
+                       {"blocks", design.blocks},
+                       {"removed_blocks", Json::ArrayOf(design.removed_blocks)},
+                       {"groups", Json::ArrayOf(design.groups, group)},
+                       {"notes", Json::ArrayOf(report.notes)}});
+}
+
+std::string GroupsText(const compress::Design& design) {
+  using Align = Table::Align;
+  Table table({{"channels of", Align::kLeft, 40},
+               {"before", Align::kRight},
+               {"after", Align::kRight},
+               {"", Align::kLeft, 60}});
+  for (const compress::DesignedGroup& group : design.groups) {
+    table.Add({group.name, std::to_string(group.before), std::to_string(group.after),
+               group.why_not.empty() ? "" : "stays: " + group.why_not});
+  }
+  return table.Text();
+}
+
+std::string ToText(const DesignReport& report) {
+  using Align = Table::Align;
+  const compress::Design& design = report.design;
+  const Side &a = report.before, &b = report.after;
+  Table table({{"", Align::kLeft},
+               {"teacher", Align::kRight},
+               {"student", Align::kRight},
+               {"", Align::kRight}});
+  const auto row = [&](std::string name, double before, double after, auto text) {
+    table.Add({std::move(name), text(before), text(after),
+               before > 0 ? Fixed(after / before, 3) + "×" : ""});
+  };
+  const auto count = [](double value) { return CountText(std::llround(value)); };
+  const auto bytes = [](double value) { return ByteText(std::llround(value)); };
+  const auto ms = [](double value) { return Milliseconds(value) + " ms"; };
+  row("MACs", static_cast<double>(a.cost.macs), static_cast<double>(b.cost.macs), count);
+  row("parameters", static_cast<double>(a.cost.parameters), static_cast<double>(b.cost.parameters),
+      count);
+  row("file", static_cast<double>(a.bytes), static_cast<double>(b.bytes), bytes);
+  row("time", a.ms.median, b.ms.median, ms);
+  return Text(GroupsText(design), '\n', table.Text(), "\nwidth ", Fixed(design.width, 3),
+              ", depth ", Fixed(design.depth, 2), ": ", design.removed_blocks.size(), " of ",
+              design.blocks, " residual blocks removed; times at batch 1, 1 thread\n\nwrote ",
+              Printable(report.options.output), "; `pare distill` teaches it\n");
+}
+
+// The machine that candidates are timed on, and what they are given.
+class Stopwatches {
+ public:
+  static Result<Stopwatches> Make(const graph::Graph& graph, Console& console) {
+    PARE_ASSIGN(const auto shapes, ResolveShapes(graph, {}, 1));
+    PARE_ASSIGN(auto inputs, MakeInputs(graph, shapes, 0));
+    return Stopwatches(std::move(inputs), console);
+  }
+
+  Result<std::vector<compress::Interval>> Time(std::span<const graph::Graph* const> graphs,
+                                               double seconds) const {
+    std::vector<std::unique_ptr<runtime::Session>> owners;
+    std::vector<runtime::Session*> sessions;
+    for (const graph::Graph* graph : graphs) {
+      PARE_ASSIGN(owners.emplace_back(), model::MakeSession(*graph, context_));
+      sessions.push_back(owners.back().get());
+    }
+    PARE_ASSIGN(
+        const compress::Timed timed,
+        compress::TimeInterleaved(sessions, inputs_, {.seconds = seconds, .progress = console_}));
+    std::vector<compress::Interval> times;
+    for (const compress::SideTimes& side : timed.sides) times.push_back(side.ms);
+    return times;
+  }
+  Result<double> Median(const graph::Graph& graph) const {
+    const graph::Graph* const one[] = {&graph};
+    PARE_ASSIGN(const auto times, Time(one, 0.3));
+    return times[0].median;
+  }
+
+ private:
+  Stopwatches(std::vector<Tensor> inputs, Console& console)
+      : context_(model::Context::Make(1)), inputs_(std::move(inputs)), console_(&console) {}
+
+  model::Context context_;
+  std::vector<Tensor> inputs_;
+  Console* console_;
+};
+
+Result<double> MacsOf(const graph::Graph& graph) {
+  PARE_ASSIGN(const compress::ModelCost cost, compress::CostOf(graph));
+  return static_cast<double>(cost.macs);
+}
+
+Result<compress::Design> Choose(const graph::Graph& teacher, const DesignCommandOptions& options,
+                                const Stopwatches& watches, Console& console) {
+  compress::DesignOptions how{options.width.value_or(1), options.depth.value_or(1), options.keep};
+  const std::optional<Target>& target = options.macs ? options.macs : options.latency;
+  if (!target) {
+    console.Stage("designing", 0);
+    return compress::MakeDesign(teacher, how);
+  }
+  const auto cost = [&](const graph::Graph& graph) {
+    return options.macs ? MacsOf(graph) : watches.Median(graph);
+  };
+  console.Stage("searching", 0);
+  double limit = target->value;
+  if (target->relative) {
+    PARE_ASSIGN(const double whole, cost(teacher));
+    limit *= whole;
+  }
+  return compress::SearchDesign(teacher, how, options.depth, limit, cost, console);
+}
+
+std::string RunRecord(const DesignCommandOptions& options, const compress::Design& design) {
+  return Json::Object({{"command", "design"},
+                       {"version", kVersion.number},
+                       {"model", options.model},
+                       {"width", design.width},
+                       {"depth", design.depth}})
+      .Text();
+}
+
+Status DesignStudent(const DesignCommandOptions& options, Console& console) {
+  PARE_TRY(options.Check());
+  PARE_TRY(CheckOutput(options.output, {options.model}));
+  PARE_ASSIGN(const model::Model teacher, model::Model::Load(options.model, train::kTrainable));
+  PARE_ASSIGN(const Stopwatches watches,
+              OfModel(Stopwatches::Make(teacher.graph(), console), teacher.path()));
+  DesignReport report{.options = options, .design = {}, .before = {}, .after = {}, .notes = {}};
+  PARE_ASSIGN(report.design,
+              OfModel(Choose(teacher.graph(), options, watches, console), teacher.path()));
+  graph::Graph& student = report.design.graph;
+  PARE_ASSIGN(report.before.cost, compress::CostOf(teacher.graph()));
+  PARE_ASSIGN(report.after.cost, compress::CostOf(student));
+  if (report.after.cost.parameters == report.before.cost.parameters) {
+    console.Note("the student is as large as its teacher: no group or block could become smaller");
+  }
+  console.Stage("timing", 0);
+  const graph::Graph* const both[] = {&teacher.graph(), &student};
+  PARE_ASSIGN(const auto times, OfModel(watches.Time(both, 1.0), teacher.path()));
+  report.before.ms = times[0];
+  report.after.ms = times[1];
+  student.metadata["pare.run"] = RunRecord(options, report.design);
+  PARE_TRY(onnx::Export(student, options.output));
+  PARE_ASSIGN(const model::Model written, model::Model::Load(options.output));
+  report.before.bytes = teacher.file_bytes();
+  report.after.bytes = written.file_bytes();
+  report.notes = console.notes();
+  return console.Show(report);
+}
+
+}  // namespace
+
+extern const Command kDesignCommand = {
+    .name = "design",
+    .summary = "a smaller architecture from a model: a student for distill",
+    .examples =
+        "pare design resnet56.onnx --width 0.5 --depth 0.5 -o student.onnx\n"
+        "pare design resnet56.onnx --target-macs 0.25x -o student.onnx\n"
+        "pare design mobilenetv2.onnx --target-latency 2ms --keep '/features/0/*' -o student.onnx",
+    .run = ParseAndRun<DesignCommandOptions, DesignStudent>,
+};
+
+}  // namespace pare::cli

@@ -1,0 +1,188 @@
+#include "compress/distill/design.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/glob.h"
+#include "compress/prune/blocks.h"
+#include "compress/prune/importance.h"
+#include "compress/prune/remove.h"
+
+namespace pare::compress {
+namespace {
+
+using graph::Graph;
+
+constexpr double kLeastWidth = 1.0 / 16;
+constexpr int kBisections = 7;  // widths apart by less round to the same channels
+
+Status CheckFloat(const Graph& graph) {
+  for (graph::NodeId id : graph.Order()) {
+    const graph::Node& node = graph.node(id);
+    if (node.op.find("Quantize") == node.op.npos && !node.op.starts_with("QLinear")) continue;
+    return Fail(ErrorKind::kUnsupported, Text("the model is quantized (", node.op, ")"),
+                "design from the float model that it was made from, and quantize the student");
+  }
+  return {};
+}
+
+// Of each stage the most important blocks stay, at least one.
+std::vector<ResidualBlock> BlocksToRemove(const std::vector<ResidualBlock>& blocks, double depth) {
+  std::map<int, std::vector<size_t>> stages;
+  for (size_t i = 0; i < blocks.size(); ++i) stages[blocks[i].stage].push_back(i);
+  std::vector<bool> stays(blocks.size());
+  for (const auto& [stage, members] : stages) {
+    std::vector<double> importance;
+    for (size_t i : members) importance.push_back(blocks[i].importance);
+    const auto count = std::max<int64_t>(
+        1, static_cast<int64_t>(std::lround(depth * static_cast<double>(members.size()))));
+    for (int64_t place : MostImportant(importance, count)) {
+      stays[members[static_cast<size_t>(place)]] = true;
+    }
+  }
+  std::vector<ResidualBlock> gone;
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (!stays[i]) gone.push_back(blocks[i]);
+  }
+  return gone;
+}
+
+// Marks the patterns that name a layer of the group.
+bool IsKept(const Graph& graph, const Channels& channels, const ChannelGroup& group,
+            const std::vector<std::string>& patterns, std::vector<bool>& used) {
+  bool kept = false;
+  for (int producer : group.producers) {
+    const ChannelAxis& axis = channels.axes()[producer];
+    const graph::Node& node = graph.node(axis.reader.node);
+    for (size_t i = 0; i < patterns.size(); ++i) {
+      const bool named = MatchesGlob(patterns[i], graph.value(axis.value).name) ||
+                         MatchesGlob(patterns[i], node.name) ||
+                         MatchesGlob(patterns[i], graph.value(node.outputs[0]).name);
+      used[i] = used[i] || named;
+      kept = kept || named;
+    }
+  }
+  return kept;
+}
+
+Status CheckPatterns(const std::vector<std::string>& patterns, const std::vector<bool>& used) {
+  for (size_t i = 0; i < patterns.size(); ++i) {
+    if (used[i]) continue;
+    return Fail(ErrorKind::kUsage, Text("--keep ", patterns[i], " names no layer with channels"),
+                "`pare inspect --nodes` lists the names");
+  }
+  return {};
+}
+
+// Groups of units that are several channels each (heads) keep multiples that are as wide.
+int64_t ChannelsOfUnit(const Channels& channels, int group) {
+  int64_t least = INT64_MAX;
+  for (int producer : channels.groups()[group].producers) {
+    least = std::min(least, channels.PositionsPerUnit(producer, group));
+  }
+  return std::max<int64_t>(1, least);
+}
+
+Result<Graph> Narrowed(const Graph& graph, const DesignOptions& options, Design& design) {
+  const Channels channels = Channels::Of(graph);
+  std::vector<KeptUnits> kept;
+  std::vector<bool> used(options.keep.size());
+  for (int i = 0; i < std::ssize(channels.groups()); ++i) {
+    const ChannelGroup& group = channels.groups()[i];
+    if (group.producers.empty()) continue;
+    DesignedGroup designed{group.name, group.size, group.size, group.why_not, group.why_inexact};
+    if (IsKept(graph, channels, group, options.keep, used) && group.prunable) {
+      designed.why_not = "asked for by --keep";
+    } else if (group.prunable) {
+      designed.after = DesignedUnits(group.size, ChannelsOfUnit(channels, i), options.width);
+      kept.push_back({i, MostImportant(ImportanceByNorm(graph, channels, i), designed.after)});
+    }
+    design.groups.push_back(std::move(designed));
+  }
+  PARE_TRY(CheckPatterns(options.keep, used));
+  return RemoveChannels(graph, channels, kept);
+}
+
+// The widest design of this depth that is within the target; nothing where the narrowest is not.
+Result<std::optional<Design>> SearchWidth(const Graph& model, DesignOptions options, double target,
+                                          DesignCost cost, Progress& progress, double& least) {
+  std::optional<Design> best;
+  double low = kLeastWidth, high = 1;
+  // Whether a width is within the target; the design is kept where it is.
+  const auto fits = [&](double width) -> Result<bool> {
+    PARE_TRY(progress.Check());
+    options.width = width;
+    PARE_ASSIGN(Design design, MakeDesign(model, options));
+    PARE_ASSIGN(const double costs, cost(design.graph));
+    progress.Advance(1);
+    least = std::min(least, costs);
+    if (costs > target) return false;
+    best = std::move(design);
+    return true;
+  };
+  PARE_ASSIGN(const bool whole, fits(high));
+  if (whole) return best;
+  PARE_ASSIGN(const bool possible, fits(low));
+  if (!possible) return best;
+  for (int i = 0; i < kBisections; ++i) {
+    const double middle = (low + high) / 2;
+    PARE_ASSIGN(const bool good, fits(middle));
+    (good ? low : high) = middle;
+  }
+  return best;
+}
+
+}  // namespace
+
+int64_t DesignedUnits(int64_t size, int64_t channels, double width) {
+  const double asked = width * static_cast<double>(size * channels);
+  if (width >= 1) return size;
+  int64_t result = std::max<int64_t>(4, std::lround(asked));
+  if (size * channels >= 16) {
+    for (int64_t multiple : {4, 8}) {
+      const int64_t rounded = std::max<int64_t>(1, std::lround(asked / multiple)) * multiple;
+      const bool near = std::abs(static_cast<double>(rounded) - asked) <= 0.15 * asked;
+      if (multiple == 4 || near) result = rounded;
+    }
+  }
+  const int64_t units = std::lround(static_cast<double>(result) / static_cast<double>(channels));
+  return std::clamp<int64_t>(units, 1, size);
+}
+
+Result<Design> MakeDesign(const Graph& model, const DesignOptions& options) {
+  PARE_TRY(CheckFloat(model));
+  Design design{.graph = {},
+                .width = options.width,
+                .depth = options.depth,
+                .groups = {},
+                .removed_blocks = {},
+                .blocks = 0};
+  const auto blocks = FindBlocks(model);
+  design.blocks = static_cast<int>(blocks.size());
+  const auto gone = BlocksToRemove(blocks, options.depth);
+  for (const ResidualBlock& block : gone) design.removed_blocks.push_back(block.name);
+  PARE_ASSIGN(const Graph shallow, RemoveBlocks(model, gone));
+  PARE_ASSIGN(design.graph, Narrowed(shallow, options, design));
+  return design;
+}
+
+Result<Design> SearchDesign(const Graph& model, const DesignOptions& options,
+                            std::optional<double> depth, double target, DesignCost cost,
+                            Progress& progress) {
+  std::vector<double> depths{1, 0.75, 0.5, 0.25};
+  if (depth) depths = {*depth};
+  double least = INFINITY;
+  DesignOptions tried = options;
+  for (double part : depths) {
+    tried.depth = part;
+    PARE_ASSIGN(std::optional<Design> best,
+                SearchWidth(model, tried, target, cost, progress, least));
+    if (best) return std::move(*best);
+  }
+  return Fail(ErrorKind::kUnmet,
+              Text("no design is within ", target, "; the least that was found is ", least),
+              "give a larger target, a smaller --depth, or fewer --keep");
+}
+
+}  // namespace pare::compress
