@@ -104,7 +104,7 @@ struct DesignCommandOptions {
   }
 };
 
-struct Side {
+struct DesignSide {
   compress::ModelCost cost;
   int64_t bytes = 0;
   compress::Interval ms;
@@ -113,11 +113,11 @@ struct Side {
 struct DesignReport {
   const DesignCommandOptions& options;
   compress::Design design;
-  Side before, after;
+  DesignSide before, after;
   std::vector<std::string> notes;
 };
 
-Json SideJson(const Side& side) {
+Json DesignSideJson(const DesignSide& side) {
   return Json::Object({{"macs", side.cost.macs},
                        {"parameters", side.cost.parameters},
                        {"bytes", side.bytes},
@@ -136,8 +136,8 @@ Json ToJson(const DesignReport& report) {
   return Json::Object({{"output", report.options.output},
                        {"width", design.width},
                        {"depth", design.depth},
-                       {"before", SideJson(report.before)},
-                       {"after", SideJson(report.after)},
+                       {"before", DesignSideJson(report.before)},
+                       {"after", DesignSideJson(report.after)},
                        {"blocks", design.blocks},
                        {"removed_blocks", Json::ArrayOf(design.removed_blocks)},
                        {"groups", Json::ArrayOf(design.groups, group)},
@@ -160,7 +160,7 @@ std::string GroupsText(const compress::Design& design) {
 std::string ToText(const DesignReport& report) {
   using Align = Table::Align;
   const compress::Design& design = report.design;
-  const Side &a = report.before, &b = report.after;
+  const DesignSide &a = report.before, &b = report.after;
   Table table({{"", Align::kLeft},
                {"teacher", Align::kRight},
                {"student", Align::kRight},
@@ -247,7 +247,7 @@ Result<compress::Design> Choose(const graph::Graph& teacher, const DesignCommand
   return compress::SearchDesign(teacher, how, options.depth, limit, cost, console);
 }
 
-std::string RunRecord(const DesignCommandOptions& options, const compress::Design& design) {
+std::string DesignRecord(const DesignCommandOptions& options, const compress::Design& design) {
   return Json::Object({{"command", "design"},
                        {"version", kVersion.number},
                        {"model", options.model},
@@ -276,7 +276,7 @@ Status DesignStudent(const DesignCommandOptions& options, Console& console) {
   PARE_ASSIGN(const auto times, OfModel(watches.Time(both, 1.0), teacher.path()));
   report.before.ms = times[0];
   report.after.ms = times[1];
-  student.metadata["pare.run"] = RunRecord(options, report.design);
+  student.metadata["pare.run"] = DesignRecord(options, report.design);
   PARE_TRY(onnx::Export(student, options.output));
   PARE_ASSIGN(const model::Model written, model::Model::Load(options.output));
   report.before.bytes = teacher.file_bytes();

@@ -17,7 +17,7 @@ using graph::Graph;
 constexpr double kLeastWidth = 1.0 / 16;
 constexpr int kBisections = 7;  // widths apart by less round to the same channels
 
-Status CheckFloat(const Graph& graph) {
+Status CheckNotQuantized(const Graph& graph) {
   for (graph::NodeId id : graph.Order()) {
     const graph::Node& node = graph.node(id);
     if (node.op.find("Quantize") == node.op.npos && !node.op.starts_with("QLinear")) continue;
@@ -49,7 +49,7 @@ std::vector<ResidualBlock> BlocksToRemove(const std::vector<ResidualBlock>& bloc
 }
 
 // Marks the patterns that name a layer of the group.
-bool IsKept(const Graph& graph, const Channels& channels, const ChannelGroup& group,
+bool IsKept(const Graph& graph, const Channels& channels, const UnitGroup& group,
             const std::vector<std::string>& patterns, std::vector<bool>& used) {
   bool kept = false;
   for (int producer : group.producers) {
@@ -89,7 +89,7 @@ Result<Graph> Narrowed(const Graph& graph, const DesignOptions& options, Design&
   std::vector<KeptUnits> kept;
   std::vector<bool> used(options.keep.size());
   for (int i = 0; i < std::ssize(channels.groups()); ++i) {
-    const ChannelGroup& group = channels.groups()[i];
+    const UnitGroup& group = channels.groups()[i];
     if (group.producers.empty()) continue;
     DesignedGroup designed{group.name, group.size, group.size, group.why_not, group.why_inexact};
     if (IsKept(graph, channels, group, options.keep, used) && group.prunable) {
@@ -151,7 +151,7 @@ int64_t DesignedUnits(int64_t size, int64_t channels, double width) {
 }
 
 Result<Design> MakeDesign(const Graph& model, const DesignOptions& options) {
-  PARE_TRY(CheckFloat(model));
+  PARE_TRY(CheckNotQuantized(model));
   Design design{.graph = {},
                 .width = options.width,
                 .depth = options.depth,

@@ -52,7 +52,7 @@ class ChannelWalk {
   std::string Prefix(NodeId id) const { return ops::NodePath(graph_, graph_.node(id)) + ": "; }
 
   std::vector<std::vector<int>> AxesOfSets();
-  ChannelGroup NewGroup(const std::vector<int>& axes, size_t root) const;
+  UnitGroup NewGroup(const std::vector<int>& axes, size_t root) const;
 
   const graph::Graph& graph_;
   Channels channels_;
@@ -280,8 +280,8 @@ std::vector<std::vector<int>> ChannelWalk::AxesOfSets() {
   return axes;
 }
 
-ChannelGroup ChannelWalk::NewGroup(const std::vector<int>& axes, size_t root) const {
-  ChannelGroup group;
+UnitGroup ChannelWalk::NewGroup(const std::vector<int>& axes, size_t root) const {
+  UnitGroup group;
   group.axes = axes;
   for (int axis : axes) {
     if (parts_[axis] == Part::kProducer) group.producers.push_back(axis);
@@ -325,7 +325,7 @@ Channels ChannelWalk::Take() {
     }
   }
   // One unit is the whole width: without it nothing would be left.
-  for (ChannelGroup& group : channels_.groups_) {
+  for (UnitGroup& group : channels_.groups_) {
     if (group.prunable && group.size < 2) {
       group.prunable = false;
       group.why_not = "all its channels go together";
@@ -344,7 +344,7 @@ int64_t Channels::PositionsPerUnit(int axis, int group) const {
 
 std::string ChannelsText(const Channels& channels) {
   std::string text;
-  for (const ChannelGroup& group : channels.groups()) {
+  for (const UnitGroup& group : channels.groups()) {
     if (group.producers.empty()) continue;
     text += Text(group.name, ": ", group.size, " units, ", group.producers.size(), " producers, ",
                  group.consumers.size(), " consumers");

@@ -24,7 +24,7 @@ struct ChannelAxis {
   int64_t size = 0;
 };
 
-struct ChannelGroup {
+struct UnitGroup {
   std::string name;       // the first layer that makes its channels
   int64_t size = 0;       // units
   std::vector<int> axes;  // all that it touches, by their index in Channels::axes
@@ -52,7 +52,7 @@ class Channels {
   const std::vector<ChannelAxis>& axes() const { return axes_; }
   // In the order of the network. Those without producers (extents of images, batches) are there,
   // too.
-  const std::vector<ChannelGroup>& groups() const { return groups_; }
+  const std::vector<UnitGroup>& groups() const { return groups_; }
   std::span<const Unit> units(int axis) const { return units_[axis]; }
   // How many positions of an axis each unit of the group holds (a head is several columns of its
   // weights).
@@ -61,7 +61,7 @@ class Channels {
  private:
   friend class ChannelWalk;
   std::vector<ChannelAxis> axes_;
-  std::vector<ChannelGroup> groups_;
+  std::vector<UnitGroup> groups_;
   std::vector<std::vector<Unit>> units_;
 };
 

@@ -26,7 +26,7 @@ Graph Read(const char* text) {
 // The group that a layer's weights make.
 int GroupNamed(const Channels& channels, std::string_view name) {
   const auto& groups = channels.groups();
-  const auto at = std::ranges::find_if(groups, [&](const ChannelGroup& group) {
+  const auto at = std::ranges::find_if(groups, [&](const UnitGroup& group) {
     return group.name == name && !group.producers.empty();
   });
   EXPECT_NE(at, groups.end()) << name;

@@ -57,7 +57,7 @@ std::vector<double> SquaresOfProducer(const Graph& graph, graph::NodeId node, co
 }
 
 std::vector<double> ImportanceByNorm(const Graph& graph, const Channels& channels, int group) {
-  const ChannelGroup& of = channels.groups()[group];
+  const UnitGroup& of = channels.groups()[group];
   std::vector<double> importance(static_cast<size_t>(of.size));
   for (int producer : of.producers) {
     const ChannelAxis& axis = channels.axes()[producer];

@@ -285,7 +285,7 @@ TEST(RandomRemoval, ComputesWhatTheWholeDoesWithoutTheRemovedChannels) {
     const Channels channels = Channels::Of(graph);
     std::vector<KeptUnits> kept;
     for (int i = 0; i < std::ssize(channels.groups()); ++i) {
-      const ChannelGroup& group = channels.groups()[i];
+      const UnitGroup& group = channels.groups()[i];
       if (!group.prunable || !group.exact || random.Below(3) == 0) continue;
       KeptUnits units{i, {}};
       for (int64_t unit = 0; unit < group.size; ++unit) {

@@ -44,7 +44,7 @@ class Removal {
 Status Removal::FindPositions(std::span<const KeptUnits> kept) {
   std::map<int, std::vector<bool>> stays;
   for (const KeptUnits& units : kept) {
-    const ChannelGroup& group = channels_.groups()[units.group];
+    const UnitGroup& group = channels_.groups()[units.group];
     if (!group.prunable) {
       return Fail(ErrorKind::kUsage, Text("the channels of ", group.name, " can't be removed"),
                   group.why_not);
