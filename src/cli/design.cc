@@ -107,7 +107,7 @@ struct DesignCommandOptions {
 struct DesignSide {
   compress::ModelCost cost;
   int64_t bytes = 0;
-  compress::Interval ms;
+  double ms = 0;  // the fastest run, which other processes disturb least
 };
 
 struct DesignReport {
@@ -121,7 +121,7 @@ Json DesignSideJson(const DesignSide& side) {
   return Json::Object({{"macs", side.cost.macs},
                        {"parameters", side.cost.parameters},
                        {"bytes", side.bytes},
-                       {"ms", side.ms.median}});
+                       {"ms", side.ms}});
 }
 
 Json ToJson(const DesignReport& report) {
@@ -176,7 +176,7 @@ std::string ToText(const DesignReport& report) {
   row("parameters", static_cast<double>(a.cost.parameters), static_cast<double>(b.cost.parameters),
       count);
   row("file", static_cast<double>(a.bytes), static_cast<double>(b.bytes), bytes);
-  row("time", a.ms.median, b.ms.median, ms);
+  row("fastest run", a.ms, b.ms, ms);
   return Text(GroupsText(design), '\n', table.Text(), "\nwidth ", Fixed(design.width, 3),
               ", depth ", Fixed(design.depth, 2), ": ", design.removed_blocks.size(), " of ",
               design.blocks, " residual blocks removed; times at batch 1, 1 thread\n\nwrote ",
@@ -186,14 +186,15 @@ std::string ToText(const DesignReport& report) {
 // The machine that candidates are timed on, and what they are given.
 class Stopwatches {
  public:
-  static Result<Stopwatches> Make(const graph::Graph& graph, Console& console) {
+  static Result<Stopwatches> Make(const graph::Graph& graph) {
     PARE_ASSIGN(const auto shapes, ResolveShapes(graph, {}, 1));
     PARE_ASSIGN(auto inputs, MakeInputs(graph, shapes, 0));
-    return Stopwatches(std::move(inputs), console);
+    return Stopwatches(std::move(inputs));
   }
 
-  Result<std::vector<compress::Interval>> Time(std::span<const graph::Graph* const> graphs,
-                                               double seconds) const {
+  // The fastest run of each.
+  Result<std::vector<double>> Time(std::span<const graph::Graph* const> graphs, double seconds,
+                                   Console& console) const {
     std::vector<std::unique_ptr<runtime::Session>> owners;
     std::vector<runtime::Session*> sessions;
     for (const graph::Graph* graph : graphs) {
@@ -202,24 +203,23 @@ class Stopwatches {
     }
     PARE_ASSIGN(
         const compress::Timed timed,
-        compress::TimeInterleaved(sessions, inputs_, {.seconds = seconds, .progress = console_}));
-    std::vector<compress::Interval> times;
-    for (const compress::SideTimes& side : timed.sides) times.push_back(side.ms);
+        compress::TimeInterleaved(sessions, inputs_, {.seconds = seconds, .progress = &console}));
+    std::vector<double> times;
+    for (const compress::SideTimes& side : timed.sides) times.push_back(side.ms.min);
     return times;
   }
-  Result<double> Median(const graph::Graph& graph) const {
+  Result<double> Time(const graph::Graph& graph, Console& console) const {
     const graph::Graph* const one[] = {&graph};
-    PARE_ASSIGN(const auto times, Time(one, 0.3));
-    return times[0].median;
+    PARE_ASSIGN(const auto times, Time(one, 0.3, console));
+    return times[0];
   }
 
  private:
-  Stopwatches(std::vector<Tensor> inputs, Console& console)
-      : context_(model::Context::Make(1)), inputs_(std::move(inputs)), console_(&console) {}
+  explicit Stopwatches(std::vector<Tensor> inputs)
+      : context_(model::Context::Make(1)), inputs_(std::move(inputs)) {}
 
   model::Context context_;
   std::vector<Tensor> inputs_;
-  Console* console_;
 };
 
 Result<double> MacsOf(const graph::Graph& graph) {
@@ -236,7 +236,7 @@ Result<compress::Design> Choose(const graph::Graph& teacher, const DesignCommand
     return compress::MakeDesign(teacher, how);
   }
   const auto cost = [&](const graph::Graph& graph) {
-    return options.macs ? MacsOf(graph) : watches.Median(graph);
+    return options.macs ? MacsOf(graph) : watches.Time(graph, console);
   };
   console.Stage("searching", 0);
   double limit = target->value;
@@ -261,7 +261,7 @@ Status DesignStudent(const DesignCommandOptions& options, Console& console) {
   PARE_TRY(CheckOutput(options.output, {options.model}));
   PARE_ASSIGN(const model::Model teacher, model::Model::Load(options.model, train::kTrainable));
   PARE_ASSIGN(const Stopwatches watches,
-              OfModel(Stopwatches::Make(teacher.graph(), console), teacher.path()));
+              OfModel(Stopwatches::Make(teacher.graph()), teacher.path()));
   DesignReport report{.options = options, .design = {}, .before = {}, .after = {}, .notes = {}};
   PARE_ASSIGN(report.design,
               OfModel(Choose(teacher.graph(), options, watches, console), teacher.path()));
@@ -273,7 +273,7 @@ Status DesignStudent(const DesignCommandOptions& options, Console& console) {
   }
   console.Stage("timing", 0);
   const graph::Graph* const both[] = {&teacher.graph(), &student};
-  PARE_ASSIGN(const auto times, OfModel(watches.Time(both, 1.0), teacher.path()));
+  PARE_ASSIGN(const auto times, OfModel(watches.Time(both, 1.0, console), teacher.path()));
   report.before.ms = times[0];
   report.after.ms = times[1];
   student.metadata["pare.run"] = DesignRecord(options, report.design);
