@@ -50,7 +50,7 @@ struct DesignCommandOptions {
   std::string model, output;
   std::optional<double> width, depth;
   std::optional<Target> macs, latency;
-  std::vector<std::string> keep;
+  std::vector<std::string> keep, shapes;
   CommonOptions common;
 
   void Declare(Parser& parser) {
@@ -62,6 +62,8 @@ struct DesignCommandOptions {
     DeclareSize(parser);
     parser.Option("--keep", "PATTERN", keep,
                   "layers that keep their width, by name (repeatable; * and ?)");
+    parser.Group("what MACs and times are of");
+    DeclareShapes(parser, shapes);
   }
 
   Status Check() const {
@@ -183,15 +185,18 @@ std::string ToText(const DesignReport& report) {
               Printable(report.options.output), "; `pare distill` teaches it\n");
 }
 
-// The machine that candidates are timed on, and what they are given.
-class Stopwatches {
+// One sample on one thread: what MACs and times are of.
+class SampleRun {
  public:
-  static Result<Stopwatches> Make(const graph::Graph& graph) {
-    PARE_ASSIGN(const auto shapes, ResolveShapes(graph, {}, 1));
+  static Result<SampleRun> Make(const graph::Graph& graph, const std::vector<std::string>& given) {
+    PARE_ASSIGN(auto shapes, ResolveShapes(graph, given, 1));
     PARE_ASSIGN(auto inputs, MakeInputs(graph, shapes, 0));
-    return Stopwatches(std::move(inputs));
+    return SampleRun(std::move(shapes), std::move(inputs));
   }
 
+  Result<compress::ModelCost> Cost(const graph::Graph& graph) const {
+    return compress::CostOf(graph, shapes_);
+  }
   // The fastest run of each.
   Result<std::vector<double>> Time(std::span<const graph::Graph* const> graphs, double seconds,
                                    Console& console) const {
@@ -208,35 +213,32 @@ class Stopwatches {
     for (const compress::SideTimes& side : timed.sides) times.push_back(side.ms.min);
     return times;
   }
-  Result<double> Time(const graph::Graph& graph, Console& console) const {
-    const graph::Graph* const one[] = {&graph};
-    PARE_ASSIGN(const auto times, Time(one, 0.3, console));
-    return times[0];
-  }
 
  private:
-  explicit Stopwatches(std::vector<Tensor> inputs)
-      : context_(model::Context::Make(1)), inputs_(std::move(inputs)) {}
+  SampleRun(std::vector<Dims> shapes, std::vector<Tensor> inputs)
+      : context_(model::Context::Make(1)), shapes_(std::move(shapes)), inputs_(std::move(inputs)) {}
 
   model::Context context_;
+  std::vector<Dims> shapes_;
   std::vector<Tensor> inputs_;
 };
 
-Result<double> MacsOf(const graph::Graph& graph) {
-  PARE_ASSIGN(const compress::ModelCost cost, compress::CostOf(graph));
-  return static_cast<double>(cost.macs);
-}
-
 Result<compress::Design> Choose(const graph::Graph& teacher, const DesignCommandOptions& options,
-                                const Stopwatches& watches, Console& console) {
+                                const SampleRun& run, Console& console) {
   compress::DesignOptions how{options.width.value_or(1), options.depth.value_or(1), options.keep};
   const std::optional<Target>& target = options.macs ? options.macs : options.latency;
   if (!target) {
     console.Stage("designing", 0);
     return compress::MakeDesign(teacher, how);
   }
-  const auto cost = [&](const graph::Graph& graph) {
-    return options.macs ? MacsOf(graph) : watches.Time(graph, console);
+  const auto cost = [&](const graph::Graph& graph) -> Result<double> {
+    if (options.macs) {
+      PARE_ASSIGN(const compress::ModelCost costs, run.Cost(graph));
+      return static_cast<double>(costs.macs);
+    }
+    const graph::Graph* const one[] = {&graph};
+    PARE_ASSIGN(const auto times, run.Time(one, 0.3, console));
+    return times[0];
   };
   console.Stage("searching", 0);
   double limit = target->value;
@@ -260,20 +262,20 @@ Status DesignStudent(const DesignCommandOptions& options, Console& console) {
   PARE_TRY(options.Check());
   PARE_TRY(CheckOutput(options.output, {options.model}));
   PARE_ASSIGN(const model::Model teacher, model::Model::Load(options.model, train::kTrainable));
-  PARE_ASSIGN(const Stopwatches watches,
-              OfModel(Stopwatches::Make(teacher.graph()), teacher.path()));
+  PARE_ASSIGN(const SampleRun run,
+              OfModel(SampleRun::Make(teacher.graph(), options.shapes), teacher.path()));
   DesignReport report{.options = options, .design = {}, .before = {}, .after = {}, .notes = {}};
   PARE_ASSIGN(report.design,
-              OfModel(Choose(teacher.graph(), options, watches, console), teacher.path()));
+              OfModel(Choose(teacher.graph(), options, run, console), teacher.path()));
   graph::Graph& student = report.design.graph;
-  PARE_ASSIGN(report.before.cost, compress::CostOf(teacher.graph()));
-  PARE_ASSIGN(report.after.cost, compress::CostOf(student));
+  PARE_ASSIGN(report.before.cost, run.Cost(teacher.graph()));
+  PARE_ASSIGN(report.after.cost, run.Cost(student));
   if (report.after.cost.parameters == report.before.cost.parameters) {
     console.Note("the student is as large as its teacher: no group or block could become smaller");
   }
   console.Stage("timing", 0);
   const graph::Graph* const both[] = {&teacher.graph(), &student};
-  PARE_ASSIGN(const auto times, OfModel(watches.Time(both, 1.0, console), teacher.path()));
+  PARE_ASSIGN(const auto times, OfModel(run.Time(both, 1.0, console), teacher.path()));
   report.before.ms = times[0];
   report.after.ms = times[1];
   student.metadata["pare.run"] = DesignRecord(options, report.design);

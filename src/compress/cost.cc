@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "model/model.h"
 #include "ops/node_view.h"
 #include "ops/op_def.h"
 #include "passes/bind.h"
@@ -18,8 +17,7 @@ bool AllStatic(const graph::Graph& graph, const std::vector<graph::ValueId>& val
 
 }  // namespace
 
-Result<ModelCost> CostOf(const graph::Graph& graph) {
-  PARE_ASSIGN(const auto shapes, model::ShapesForBatch(graph, 1));
+Result<ModelCost> CostOf(const graph::Graph& graph, std::span<const Dims> shapes) {
   PARE_ASSIGN(const graph::Graph bound, passes::BindShapes(graph, shapes));
   ModelCost cost;
   for (graph::NodeId id : bound.Order()) {

@@ -2,16 +2,17 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "graph/graph.h"
 
 namespace pare::compress {
 
 struct ModelCost {
-  int64_t macs = 0;        // multiply-accumulates of one sample
+  int64_t macs = 0;        // multiply-accumulates
   int64_t parameters = 0;  // numbers in constants of float types
 };
-// Free leading dimensions are 1; another free dimension is an error that names it.
-Result<ModelCost> CostOf(const graph::Graph& graph);
+// For inputs of these shapes, in the order of the graph's.
+Result<ModelCost> CostOf(const graph::Graph& graph, std::span<const Dims> shapes);
 
 }  // namespace pare::compress

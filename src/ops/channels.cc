@@ -89,6 +89,14 @@ void ChannelContext::TiePeriods(Place place, int64_t period) {
   for (int64_t p = 0; p < size(place); ++p) TiePosition(place, p, place, p % period);
 }
 
+void ChannelContext::Fix(Place place, std::string why) {
+  fixed_.push_back({place, std::move(why)});
+}
+
+void ChannelContext::Mix(Place place, std::string why) {
+  mixed_.push_back({place, std::move(why)});
+}
+
 void TieChannels(const OpDef* op, ChannelContext& context) {
   if (!op) return;
   if (op->channels.tie) {

@@ -56,9 +56,9 @@ class ChannelContext : public NodeView {
   void TiePeriods(Place place, int64_t period);
   // Its positions may go, as far as this node is concerned.
   void Free(Place place) { free_.push_back(place); }
-  void Fix(Place place, std::string why) { fixed_.push_back({place, std::move(why)}); }
+  void Fix(Place place, std::string why);
   // What remains changes where a position goes, even one whose values nobody reads.
-  void Mix(Place place, std::string why) { mixed_.push_back({place, std::move(why)}); }
+  void Mix(Place place, std::string why);
   // The axis of a constant is summed over, though it is tied to outputs (a recurrence).
   void Sums(Place place) { sums_.push_back(place); }
 

@@ -1,0 +1,179 @@
+#include "compress/distill/design.h"
+
+#include <gtest/gtest.h>
+
+#include "compress/cost.h"
+#include "compress/prune/blocks.h"
+#include "graph/text.h"
+#include "ops/node_view.h"
+
+namespace pare::compress {
+namespace {
+
+using graph::Graph;
+
+Graph Read(std::string_view text) {
+  auto graph = graph::Parse(text);
+  EXPECT_TRUE(graph) << graph.error().message();
+  const Status status = ops::InferTypes(*graph);
+  EXPECT_TRUE(status) << status.error().message();
+  return *graph;
+}
+
+// Three blocks with activations behind their sums; the second has the weakest weights.
+constexpr std::string_view kResidual = R"(
+input x: f32[N,3,4,4]
+const w0: f32[32,3,1,1] = random(1, -1, 1)
+const w1: f32[32,32,1,1] = random(2, -1, 1)
+const w2: f32[32,32,1,1] = random(3, -0.1, 0.1)
+const w3: f32[32,32,1,1] = random(4, -1, 1)
+const wy: f32[2,32,1,1] = random(5, -1, 1)
+stem = Conv(x, w0)
+r0 = Relu(stem)
+f1 = Conv(r0, w1)
+s1 = Add(r0, f1)
+r1 = Relu(s1)
+f2 = Conv(r1, w2)
+s2 = Add(f2, r1)
+r2 = Relu(s2)
+f3 = Conv(r2, w3)
+s3 = Add(f3, r2)
+r3 = Relu(s3)
+y = Conv(r3, wy)
+output y
+)";
+
+TEST(ResidualBlocks, AreFoundWithTheActivationThatFollows) {
+  const Graph graph = Read(kResidual);
+  const auto blocks = FindBlocks(graph);
+  ASSERT_EQ(blocks.size(), 3u);
+  EXPECT_EQ(blocks[1].name, "s2");
+  EXPECT_EQ(graph.value(blocks[1].in).name, "r1");
+  EXPECT_EQ(graph.value(blocks[1].out).name, "r2");
+  EXPECT_EQ(blocks[0].stage, blocks[2].stage);
+  EXPECT_LT(blocks[1].importance, blocks[0].importance);
+  const auto smaller = RemoveBlocks(graph, {blocks[0], blocks[1]});
+  ASSERT_TRUE(smaller) << smaller.error().message();
+  EXPECT_EQ(smaller->Order().size(), 6u);
+  EXPECT_EQ(smaller->value(smaller->producer_of(smaller->FindValue("f3"))->inputs[0]).name, "r0");
+}
+
+TEST(ResidualBlocks, OfAnEncoderTakeTheirNormalisationAlong) {
+  const Graph graph = Read(R"(
+input x: f32[N,4,8]
+const scale: f32[8] = fill(1)
+const w1: f32[8,8] = random(1, -1, 1)
+const w2: f32[8,8] = random(2, -1, 1)
+n0 = LayerNormalization(x, scale)
+f1 = MatMul(n0, w1)
+s1 = Add(f1, n0)
+n1 = LayerNormalization(s1, scale)
+f2 = MatMul(n1, w2)
+s2 = Add(f2, n1)
+n2 = LayerNormalization(s2, scale)
+output n2 as "y"
+)");
+  const auto blocks = FindBlocks(graph);
+  ASSERT_EQ(blocks.size(), 2u);
+  const auto smaller = RemoveBlocks(graph, blocks);
+  ASSERT_TRUE(smaller) << smaller.error().message();
+  EXPECT_EQ(smaller->Order().size(), 1u);
+  EXPECT_EQ(smaller->outputs()[0].name, "y");
+}
+
+// What is read elsewhere, what reads from elsewhere, and a shortcut that changes the shape.
+TEST(ResidualBlocks, AreClosed) {
+  EXPECT_TRUE(FindBlocks(Read(R"(
+input x: f32[N,8]
+const w: f32[8,8] = random(1, -1, 1)
+h = MatMul(x, w)
+f = MatMul(h, w)
+s = Add(h, f)
+output s
+output f
+)"))
+                  .empty());
+  EXPECT_TRUE(FindBlocks(Read(R"(
+input x: f32[N,8]
+const w: f32[8,8] = random(1, -1, 1)
+a = MatMul(x, w)
+b = Tanh(x)
+m = Mul(a, b)
+g = MatMul(m, w)
+s = Add(a, g)
+output s
+)"))
+                  .empty());
+}
+
+TEST(Design, RoundsWidths) {
+  EXPECT_EQ(DesignedUnits(64, 1, 0.5), 32);
+  EXPECT_EQ(DesignedUnits(64, 1, 0.7), 48);
+  EXPECT_EQ(DesignedUnits(16, 1, 0.7), 12);  // 8 would be half
+  EXPECT_EQ(DesignedUnits(16, 1, 0.5), 8);
+  EXPECT_EQ(DesignedUnits(16, 1, 0.1), 4);
+  EXPECT_EQ(DesignedUnits(10, 1, 0.7), 7);
+  EXPECT_EQ(DesignedUnits(6, 1, 0.1), 4);
+  EXPECT_EQ(DesignedUnits(3, 1, 0.5), 3);
+  EXPECT_EQ(DesignedUnits(12, 64, 0.5), 6);  // heads
+  EXPECT_EQ(DesignedUnits(2, 32, 0.1), 1);
+  EXPECT_EQ(DesignedUnits(100, 1, 1), 100);
+}
+
+TEST(Design, NarrowsGroupsAndDropsTheWeakestBlocks) {
+  const Graph graph = Read(kResidual);
+  const auto design = MakeDesign(graph, {.width = 0.5, .depth = 0.67, .keep = {}});
+  ASSERT_TRUE(design) << design.error().message();
+  EXPECT_EQ(design->removed_blocks, std::vector<std::string>{"s2"});
+  EXPECT_EQ(design->graph.value(design->graph.FindValue("w3")).data.shape(), (Dims{16, 16, 1, 1}));
+  ASSERT_EQ(design->groups.size(), 2u);
+  EXPECT_EQ(design->groups[0].after, 16);
+  EXPECT_EQ(design->groups[1].why_not, "it is the model's output y");
+}
+
+TEST(Design, KeepsWhatIsNamedAndRefusesNamesOfNothing) {
+  const Graph graph = Read(kResidual);
+  const auto kept = MakeDesign(graph, {.width = 0.5, .depth = 1, .keep = {"w1"}});
+  ASSERT_TRUE(kept) << kept.error().message();
+  EXPECT_EQ(kept->groups[0].after, 32);
+  const auto refused = MakeDesign(graph, {.width = 0.5, .depth = 1, .keep = {"conv*"}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind(), ErrorKind::kUsage);
+}
+
+TEST(Design, RefusesQuantizedModels) {
+  const auto refused = MakeDesign(Read(R"(
+input x: f32[N,8]
+const w: i8[8,8] = fill(1)
+const scale: f32[] = fill(0.1)
+d = DequantizeLinear(w, scale)
+y = MatMul(x, d)
+output y
+)"),
+                                  {.width = 0.5, .depth = 1, .keep = {}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind(), ErrorKind::kUnsupported);
+}
+
+TEST(Design, SearchFindsTheWidestWithinTheTarget) {
+  const Graph graph = Read(kResidual);
+  const Dims shape{1, 3, 4, 4};
+  const auto macs = [&](const Graph& g) -> Result<double> {
+    PARE_ASSIGN(const ModelCost cost, CostOf(g, std::span(&shape, 1)));
+    return static_cast<double>(cost.macs);
+  };
+  SilentProgress silent;
+  const double whole = macs(graph).value();
+  EXPECT_EQ(whole, 16.0 * (3 * 32 + 3 * 32 * 32 + 2 * 32));
+  const auto found = SearchDesign(graph, {}, std::nullopt, 0.3 * whole, macs, silent);
+  ASSERT_TRUE(found) << found.error().message();
+  EXPECT_LE(macs(found->graph).value(), 0.3 * whole);
+  EXPECT_EQ(found->groups[0].after, 16);  // 20 channels would be 0.4 of it
+  EXPECT_TRUE(found->removed_blocks.empty());
+  const auto impossible = SearchDesign(graph, {}, 1.0, 0.001 * whole, macs, silent);
+  ASSERT_FALSE(impossible);
+  EXPECT_EQ(impossible.error().kind(), ErrorKind::kUnmet);
+}
+
+}  // namespace
+}  // namespace pare::compress
