@@ -237,7 +237,7 @@ Result<compress::Design> Choose(const graph::Graph& teacher, const DesignCommand
       return static_cast<double>(costs.macs);
     }
     const graph::Graph* const one[] = {&graph};
-    PARE_ASSIGN(const auto times, run.Time(one, 0.3, console));
+    PARE_ASSIGN(const auto times, run.Time(one, 0.2, console));
     return times[0];
   };
   console.Stage("searching", 0);
@@ -275,7 +275,7 @@ Status DesignStudent(const DesignCommandOptions& options, Console& console) {
   }
   console.Stage("timing", 0);
   const graph::Graph* const both[] = {&teacher.graph(), &student};
-  PARE_ASSIGN(const auto times, OfModel(run.Time(both, 1.0, console), teacher.path()));
+  PARE_ASSIGN(const auto times, OfModel(run.Time(both, 0.5, console), teacher.path()));
   report.before.ms = times[0];
   report.after.ms = times[1];
   student.metadata["pare.run"] = DesignRecord(options, report.design);
