@@ -209,6 +209,11 @@ class SampleRun {
     PARE_ASSIGN(
         const compress::Timed timed,
         compress::TimeInterleaved(sessions, inputs_, {.seconds = seconds, .progress = &console}));
+    if (sessions.size() > 1) {
+      for (const auto& note : compress::TimingNotes(timed, 1, context_.cpu.threads())) {
+        console.Note(note);
+      }
+    }
     std::vector<double> times;
     for (const compress::SideTimes& side : timed.sides) times.push_back(side.ms.min);
     return times;
