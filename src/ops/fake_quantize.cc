@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/fakequantize/fakequantize.h"
+#include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/norm.h"
@@ -162,6 +163,7 @@ extern constinit const OpDef kFakeQuantize{
     .prepare = PrepareFakeQuantize,
     .grad = {.emit = GradFakeQuantize, .parameters = Inputs({0})},
     .quant = {.keep_float = "it stands for a quantization already"},
+    .channels = kOfQuantization,
     .cost = PerElement<5>,
     .accuracy = Accuracy::kRounding};
 
@@ -172,6 +174,7 @@ extern constinit const OpDef kFakeQuantizeGrad{.name = "pare.FakeQuantizeGrad",
                                                .prepare = PrepareFakeQuantizeGrad,
                                                .grad = kSecondOrder,
                                                .quant = {.keep_float = "gradients are float"},
+                                               .channels = kOfTraining,
                                                .cost = PerElement<10>,
                                                .accuracy = Accuracy::kRounding};
 
