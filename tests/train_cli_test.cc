@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "cli/command.h"
+#include "data/npy.h"
 #include "platform/file.h"
 #include "platform/test_folder.h"
 #include "running.h"
@@ -51,6 +52,26 @@ Arguments Short(Arguments arguments) {
 }
 
 std::string Content(const std::string& path) { return ReadFile(path).value_or(""); }
+
+TEST(TrainCommand, TracesWhatItComputesWith) {
+  const TestFolder folder;
+  const Ran ran = Pare(Short({"train", kModel, "-o", folder / "tuned.onnx", "--trace",
+                              folder / "trace", "--mixup", "0.2", "--parts", "2"}));
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto start = data::LoadNpz(folder / "trace/start.npz");
+  ASSERT_TRUE(start) << start.error().message();
+  const auto named = [](const data::NamedTensors& arrays, std::string_view name) {
+    return std::any_of(arrays.begin(), arrays.end(),
+                       [&](const auto& a) { return a.first == name; });
+  };
+  EXPECT_TRUE(named(*start, "now/conv1.weight"));
+  for (const char* part : {"1_0", "1_1", "2_0", "2_1"}) {
+    const auto step = data::LoadNpz(folder / Text("trace/step_00000", part, ".npz"));
+    ASSERT_TRUE(step) << step.error().message();
+    for (const char* name : {"input/input", "labels", "loss", "rate", "partner", "weight"})
+      EXPECT_TRUE(named(*step, name)) << name;
+  }
+}
 
 TEST(TrainCommand, WritesAModelItsCurveAndAReport) {
   const TestFolder folder;

@@ -101,6 +101,8 @@ void TrainingOptions::DeclareRun(Parser& parser) {
                 "keep the run there at each validation and on Ctrl-C (.npz)");
   parser.Option("--checkpoint-every", "N", train.checkpoint_every, 1, "and every N steps");
   parser.Flag("--resume", train.resume, "go on from --checkpoint, to the same bits");
+  parser.Option("--trace", "DIR", train.trace,
+                "write the weights of the start and the batch and loss of each step there (.npz)");
   parser.Option("--freeze", "PATTERN", train.program.parameters.freeze,
                 "weights that stay as they are (repeatable; * and ?)");
   parser.Option("--train-only", "PATTERN", train.program.parameters.only,

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "platform/clock.h"
+#include "train/trace.h"
 
 namespace pare::train {
 namespace {
@@ -33,6 +34,8 @@ class Run {
   Result<Trained> Go() {
     PARE_TRY(Plan());
     PARE_TRY(Resume());
+    PARE_ASSIGN(trace_, Trace::Begin(options_.trace));
+    PARE_TRY(trace_.WriteStart(program_, Identity()));
     if (program_.recomputation() > 0) {
       progress_.Note(
           Text("to fit into the memory, activations are computed anew in the backward "
@@ -151,6 +154,7 @@ class Run {
               "a smaller --rate, a longer --warmup or --clip; the last checkpoint is as it was")
               .at(Text("layer ", first.empty() ? "loss" : first)));
     }
+    PARE_TRY(trace_.WriteStep(model_, next, place, parts(), result.loss));
     state_.loss_sum += result.loss;
     ++state_.loss_count;
     return {};
@@ -244,6 +248,7 @@ class Run {
   double validating_ = 0;      // seconds of this run
   const Stopwatch watch_;
   RunState state_;
+  Trace trace_;
 };
 
 }  // namespace

@@ -27,6 +27,7 @@ struct TrainOptions {
   std::string checkpoint;        // file; "": none is written
   int64_t checkpoint_every = 0;  // steps; 0: at each validation
   bool resume = false;           // from `checkpoint`, where it is there
+  std::string trace;             // folder for what the run computes with (train/trace.h); "": none
 };
 
 // How good a model is on samples that training doesn't see; larger is better.
