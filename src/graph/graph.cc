@@ -188,6 +188,7 @@ void Graph::SetConstant(ValueId id, Tensor data) {
   Value& value = values_[Index(id)];
   value.type = TypeOf(data);
   value.data = std::move(data);
+  value.overridable = false;
 }
 
 void Graph::MakeConstant(ValueId id, Tensor data) {
@@ -228,12 +229,6 @@ void Graph::RemoveNode(NodeId id) {
     by_name_.erase(value(output).name);
   }
   node.live = false;
-}
-
-void Graph::RemoveInput(ValueId id) {
-  PARE_DCHECK(value(id).uses.empty());
-  std::erase(inputs_, id);
-  by_name_.erase(value(id).name);
 }
 
 int Graph::RemoveDead() {

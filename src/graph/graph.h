@@ -39,7 +39,8 @@ struct Use {
 // kept.
 struct Notes {
   std::string doc;
-  std::map<std::string, std::string> metadata;  // metadata_props
+  std::map<std::string, std::string> metadata;    // metadata_props
+  std::map<std::string, std::string> attributes;  // of a node: what is said of its attributes
 };
 
 struct Value {
@@ -60,6 +61,10 @@ struct Value {
   // its bytes.
   std::string foreign_type;
   Notes notes;  // of an output of the graph: Output::notes
+  // A constant that the source lists among the inputs, too: whoever runs the file may give another
+  // value. pare computes with this one; a constant made from it is none any more.
+  bool overridable = false;
+  std::string tensor_doc;  // of a constant: what the file tells people about its bytes
 };
 
 struct Node {
@@ -74,6 +79,8 @@ struct Node {
   std::string origin;  // which nodes of the source, and which rules, this one comes from
   Notes notes;
   bool live = true;
+
+  bool has_input(size_t i) const { return i < inputs.size() && inputs[i] != ValueId::kNone; }
 };
 
 inline constexpr std::string_view kCaptures = "pare.captures";
@@ -82,6 +89,18 @@ struct Output {
   ValueId value;
   std::string name;  // the name outside; the value's own may differ after rewrites
   Notes notes = {};
+};
+
+// What a file says of the quantization of a value (quantization_annotation): names of parameters
+// and the tensors that hold them. pare does not read it.
+struct QuantAnnotation {
+  struct Parameter {
+    std::string key;     // "SCALE_TENSOR"
+    std::string tensor;  // its name
+    Tensor data;         // empty where it is no constant
+  };
+  std::string value;  // the name
+  std::vector<Parameter> parameters;
 };
 
 // What a run leaves behind: after its last node, `state` (a parameter or a state) holds `value`.
@@ -102,6 +121,7 @@ class Graph {
   std::map<std::string, std::string> metadata;  // metadata_props; ours begin with "pare."
   std::map<std::string, int64_t> opsets;  // domain ("" = ai.onnx) → version of the source file
   int64_t ir_version = 0;
+  std::vector<QuantAnnotation> annotations;
 
   // --- building
   int AddSymbol(std::string symbol);  // the index of that symbol, new or old
@@ -152,6 +172,8 @@ class Graph {
     values_[Index(id)].foreign_type = std::move(type);
   }
   void SetNotes(ValueId id, Notes notes) { values_[Index(id)].notes = std::move(notes); }
+  void SetTensorDoc(ValueId id, std::string doc) { values_[Index(id)].tensor_doc = std::move(doc); }
+  void SetOverridable(ValueId id) { values_[Index(id)].overridable = true; }
   // Every use of `from`, by nodes, outputs and assignments, becomes a use of `to`.
   void ReplaceUses(ValueId from, ValueId to);
   void SetOutputValue(int output, ValueId value) { outputs_[output].value = value; }
@@ -166,7 +188,6 @@ class Graph {
   void MakeConstant(ValueId id, Tensor data);
   void Rename(ValueId id, std::string name);
   void RemoveNode(NodeId id);  // its outputs must have no uses
-  void RemoveInput(ValueId id);
   // Drops nodes and constants from which nothing flows to an output. Returns how many nodes.
   int RemoveDead();
 

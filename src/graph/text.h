@@ -8,6 +8,7 @@
 //   const w: f32[16,3,3,3] = random(7, -0.5, 0.5)  seed, low, high; or fill(0.25), or iota()
 //   y: f32[N,16,16,16] = Conv(x, w, _) {group=1, strides=[2,2]}  # the node's name
 //   a, b = Split(y) {axis=1}                       types of results may be left out
+//   _, c = TopK(y, k)                              _ an operand or a result that is not there
 //   output y
 //   output a as "another name"
 //   assign w = w_next                              after a run the param or state w holds w_next

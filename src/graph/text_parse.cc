@@ -210,11 +210,13 @@ class Parser {
     return type;
   }
 
+  static auto GivenTwice(std::string_view name) {
+    return Invalid(Text("the name \"", name, "\" is given twice"));
+  }
+
   Result<std::string> NewName(Line& line) {
     PARE_ASSIGN(std::string name, line.Name());
-    if (graph_.FindValue(name) != ValueId::kNone) {
-      return Invalid(Text("the name \"", name, "\" is given twice"));
-    }
+    if (graph_.FindValue(name) != ValueId::kNone) return GivenTwice(name);
     return name;
   }
 
@@ -310,9 +312,15 @@ class Parser {
   Status ParseNode(Line& line) {
     std::vector<std::string> names;
     std::vector<TensorType> types;
+    std::vector<bool> absent;
     while (line.peek() != '=') {
       if (!names.empty()) PARE_TRY(line.Expect(','));
-      PARE_ASSIGN(std::string name, NewName(line));
+      const bool quoted = line.quoted();
+      PARE_ASSIGN(std::string name, line.Name());
+      absent.push_back(name == "_" && !quoted);
+      // An absent output has a name that is nobody's until it is removed below.
+      if (absent.back()) name = std::string("\0absent", 7);
+      if (!absent.back() && graph_.FindValue(name) != ValueId::kNone) return GivenTwice(name);
       TensorType type;
       if (line.Take(':')) {
         PARE_ASSIGN(type, ParseType(line));
@@ -331,7 +339,13 @@ class Parser {
     PARE_TRY(End(line));
     const NodeId id = graph_.AddNode(std::move(op), std::move(inputs), std::move(names),
                                      std::move(attrs), std::move(name));
-    for (size_t i = 0; i < types.size(); ++i) graph_.SetType(graph_.node(id).outputs[i], types[i]);
+    for (size_t i = 0; i < types.size(); ++i) {
+      if (absent[i]) {
+        graph_.RemoveOutput(id, static_cast<int>(i));
+      } else {
+        graph_.SetType(graph_.node(id).outputs[i], types[i]);
+      }
+    }
     return {};
   }
 

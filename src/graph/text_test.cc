@@ -18,6 +18,7 @@ input "odd\n\"\x01 name": f32
 const w: f32[2] = [0.1,-2.5e-08]
 const c: i64[] = -9223372036854775808
 a: f32[N,"4 x",8], b = Some.Op(x, _, w, c, "_") {floats=floats, i=-3, l=[1,2], m=[1.0,inf], one=1.0, s="a b", ss=["p","q"], t=f16[2] = [1,2]}  # /layer/conv.1
+_, _b = Other.Op(x)
 const f: f32[5,5] = fill(0.25)
 "onnx::Add_1" = Add(a, f)
 output "onnx::Add_1" as result

@@ -14,6 +14,12 @@ Dims TensorType::dims() const {
   return dims;
 }
 
+bool SameKnownType(const TensorType& a, const TensorType& b) {
+  if (a.dtype == DType::kNone || a.dtype != b.dtype || !a.shape || !b.shape) return false;
+  return std::equal(a.shape->begin(), a.shape->end(), b.shape->begin(), b.shape->end(),
+                    [](Dim left, Dim right) { return left.Same(right); });
+}
+
 Shape ToShape(std::span<const int64_t> dims) { return Shape(dims.begin(), dims.end()); }
 
 TensorType TypeOf(const Tensor& tensor) { return {tensor.dtype(), ToShape(tensor.shape())}; }

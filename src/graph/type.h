@@ -55,6 +55,8 @@ struct TensorType {
   friend bool operator==(const TensorType&, const TensorType&) = default;
 };
 
+// Both shapes are known and the same, symbols included, and so are the element types.
+bool SameKnownType(const TensorType& a, const TensorType& b);
 Shape ToShape(std::span<const int64_t> dims);
 TensorType TypeOf(const Tensor& tensor);
 // "f32[N,3,?,224]"; "f32" where the rank is unknown.

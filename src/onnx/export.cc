@@ -22,7 +22,6 @@ using graph::NodeId;
 using graph::ValueId;
 using graph::ValueKind;
 
-constexpr int64_t kFirstFreeInitializers = 4;  // the first IR where initializers are no inputs
 constexpr int64_t kDefaultIr = 8;
 constexpr int64_t kDefaultOpset = 13;
 constexpr size_t kSmallTensor = 1024;  // stays inside even where the weights are beside
@@ -147,7 +146,9 @@ class Writer {
   void WriteInitializers(DataFile* data, WireWriter& out);
   void WriteValueInfo(uint32_t field, ValueId id, const std::string& name,
                       const graph::Notes& notes, WireWriter& out) const;
+  void WriteInitializer(ValueId id, const ExternalPlace* place, WireWriter& out) const;
   void WriteInputs(WireWriter& out) const;
+  void WriteAnnotations(WireWriter& out);
   void WriteHeader(WireWriter& out) const;
   std::string FreshName(std::string_view stem);
   std::vector<ValueId> Initializers() const;
@@ -287,7 +288,11 @@ Status Writer::WriteNode(NodeId id, WireWriter& out) {
   const std::string_view domain = DomainOf(source.op);
   node.Text(4, std::string_view(source.op).substr(domain.empty() ? 0 : domain.size() + 1));
   for (const auto& [name, value] : source.attrs) {
-    if (!name.starts_with("pare.")) node.Message(5, WriteAttribute(name, value));
+    if (name.starts_with("pare.")) continue;
+    WireWriter attribute = WriteAttribute(name, value);
+    const auto doc = source.notes.attributes.find(name);
+    if (doc != source.notes.attributes.end() && !IsOpaque(value)) attribute.Text(13, doc->second);
+    node.Message(5, std::move(attribute));
   }
   if (!source.notes.doc.empty()) node.Text(6, source.notes.doc);
   if (!domain.empty()) node.Text(7, domain);
@@ -305,17 +310,23 @@ Status Writer::WriteNodes(WireWriter& out) {
   return {};
 }
 
+void Writer::WriteInitializer(ValueId id, const ExternalPlace* place, WireWriter& out) const {
+  WireWriter tensor = WriteTensor(NameOf(id), g_.value(id).data, place);
+  if (!g_.value(id).tensor_doc.empty()) tensor.Text(12, g_.value(id).tensor_doc);
+  out.Message(5, std::move(tensor));
+}
+
 void Writer::WriteInitializers(DataFile* data, WireWriter& out) {
   for (ValueId id : Initializers()) {
     const Tensor& tensor = g_.value(id).data;
     if (!data || tensor.bytes() < kSmallTensor) {
-      out.Message(5, WriteTensor(NameOf(id), tensor));
+      WriteInitializer(id, nullptr, out);
       continue;
     }
     const Tensor stored = AsStored(tensor);
     const int64_t offset = (data->size + kDataAlignment - 1) / kDataAlignment * kDataAlignment;
     const ExternalPlace place{data->location, offset};
-    out.Message(5, WriteTensor(NameOf(id), tensor, &place));
+    WriteInitializer(id, &place, out);
     data->tensors.emplace_back(stored, offset);
     data->size = offset + static_cast<int64_t>(stored.bytes());
   }
@@ -323,8 +334,37 @@ void Writer::WriteInitializers(DataFile* data, WireWriter& out) {
 
 void Writer::WriteInputs(WireWriter& out) const {
   for (ValueId id : g_.inputs()) WriteValueInfo(11, id, NameOf(id), g_.value(id).notes, out);
-  if (ir_version() >= kFirstFreeInitializers) return;
-  for (ValueId id : Initializers()) WriteValueInfo(11, id, NameOf(id), g_.value(id).notes, out);
+  const bool all = ir_version() < kFirstFreeInitializers;
+  for (ValueId id : Initializers()) {
+    if (all || g_.value(id).overridable)
+      WriteValueInfo(11, id, NameOf(id), g_.value(id).notes, out);
+  }
+}
+
+// Of values that are still there under their names. Parameters that nothing else reads are written
+// here.
+void Writer::WriteAnnotations(WireWriter& out) {
+  std::unordered_set<std::string_view> there;
+  for (const auto& [id, name] : names_) there.insert(name);
+  std::map<std::string, const Tensor*> unread;
+  for (const graph::QuantAnnotation& annotation : g_.annotations) {
+    const auto fits = [&](const graph::QuantAnnotation::Parameter& p) {
+      return there.contains(p.tensor) || (p.data && !taken_.contains(p.tensor));
+    };
+    if (!there.contains(annotation.value) || !std::ranges::all_of(annotation.parameters, fits))
+      continue;
+    WireWriter message;
+    message.Text(1, annotation.value);
+    for (const auto& [key, tensor, data] : annotation.parameters) {
+      WireWriter entry;
+      entry.Text(1, key);
+      entry.Text(2, tensor);
+      message.Message(2, std::move(entry));
+      if (!there.contains(tensor)) unread[tensor] = &data;
+    }
+    out.Message(14, std::move(message));
+  }
+  for (const auto& [name, data] : unread) out.Message(5, WriteTensor(name, *data));
 }
 
 void Writer::WriteHeader(WireWriter& out) const {
@@ -367,6 +407,7 @@ Result<WireWriter> Writer::Write(DataFile* data) {
       if (known) WriteValueInfo(13, output, NameOf(output), value.notes, graph);
     }
   }
+  WriteAnnotations(graph);
   WriteEntries(16, g_.notes.metadata, graph);
   WireWriter model;
   WriteHeader(model);

@@ -7,6 +7,7 @@
 
 #include "onnx/import.h"
 #include "onnx/messages.h"
+#include "onnx/tensor_proto.h"
 #include "onnx/test_model.h"
 #include "platform/file.h"
 
@@ -165,15 +166,58 @@ TEST(Export, KeepsDocsAndMetadataOfGraphNodesAndValues) {
   EXPECT_EQ(Write(Load(out.bytes)), out.bytes);
 }
 
-TEST(Export, ListsInitializersAsInputsForOldFiles) {
-  for (int64_t ir : {3, 4}) {
+TEST(Export, ListsInitializersAsInputsForOldFilesAndWhereTheyWere) {
+  for (const auto& [ir, listed] : {std::pair(3, true), std::pair(4, true), std::pair(4, false)}) {
     Model model = OneNode(8, Node("Add", {"x", "w"}, {"y"}), {Floats("w", {1}, {1})});
     model.ir = ir;
-    model.inputs.push_back(Value("w", 1, {"1"}));
-    const Written out(Write(Load(model.Bytes())));
+    std::string input = Value("w", 1, {"1"});
+    protozero::pbf_writer(input).add_string(3, "may be overridden");
+    if (listed) model.inputs.push_back(input);
+    Graph graph = Load(model.Bytes());
+    const Written out(Write(graph));
     EXPECT_EQ(out.model.ir_version, ir);
-    EXPECT_EQ(out.graph.inputs.size(), ir == 3 ? 2u : 1u);
+    ASSERT_EQ(out.graph.inputs.size(), listed ? 2u : 1u);
+    if (listed) EXPECT_EQ(out.graph.inputs[1].doc, "may be overridden");
+    // Another value under its name is not what the caller knows.
+    const ValueId w = graph.FindValue("w");
+    graph.SetConstant(w, pare::Tensor::Of<float>({1}, {2}));
+    EXPECT_EQ(Written(Write(graph)).graph.inputs.size(), ir == 3 ? 2u : 1u);
   }
+}
+
+// quantization_annotation of x: a scale that nothing else reads, and a zero point that a node
+// reads.
+std::string Annotation(const std::string& value) {
+  std::string annotation, extra;
+  protozero::pbf_writer a(annotation);
+  a.add_string(1, value);
+  a.add_message(2, Entry("SCALE_TENSOR", "s"));
+  a.add_message(2, Entry("ZERO_POINT_TENSOR", "z"));
+  protozero::pbf_writer(extra).add_message(14, annotation);
+  return extra;
+}
+
+TEST(Export, KeepsWhatIsSaidOfAttributesTensorsAndQuantization) {
+  std::string axis = A("axis", 1);
+  protozero::pbf_writer(axis).add_string(13, "doc of the axis");
+  std::string zero = Floats("z", {1}, {0});
+  protozero::pbf_writer(zero).add_string(12, "doc of the tensor");
+  Model model;
+  model.nodes = {Node("Softmax", {"x"}, {"r"}, {axis}), Node("Add", {"r", "z"}, {"y"})};
+  model.initializers = {zero, Floats("s", {1}, {0.5f})};
+  model.inputs = {Value("x", 1, {"2", "3"})};
+  model.outputs = {Value("y", 1, {"2", "3"})};
+  model.graph_extra = Annotation("x") + Annotation("gone");
+  const Written out(Write(Load(model.Bytes())));
+  EXPECT_EQ(ReadAttribute(out.nodes[0].attributes[0]).value().doc, "doc of the axis");
+  ASSERT_EQ(out.graph.initializers.size(), 2u);
+  EXPECT_EQ(ReadNamedTensor(out.graph.initializers[0], {}).value().doc, "doc of the tensor");
+  EXPECT_EQ(TensorName(out.graph.initializers[1]).value(), "s");
+  ASSERT_EQ(out.graph.annotations.size(), 1u);
+  EXPECT_EQ(out.graph.annotations[0].tensor, "x");
+  EXPECT_EQ(out.graph.annotations[0].parameters,
+            (Entries{{"SCALE_TENSOR", "s"}, {"ZERO_POINT_TENSOR", "z"}}));
+  EXPECT_EQ(Write(Load(out.bytes)), out.bytes);
 }
 
 TEST(Export, RaisesTheOpsetOnlyAsFarAsNodesNeed) {

@@ -60,7 +60,7 @@ Result<std::string> OpName(const SourceNode& node) {
 }
 
 graph::Notes NotesOf(std::string_view doc, const Entries& metadata) {
-  graph::Notes notes{.doc = std::string(doc), .metadata = {}};
+  graph::Notes notes{.doc = std::string(doc), .metadata = {}, .attributes = {}};
   for (const auto& [key, value] : metadata) notes.metadata[std::string(key)] = value;
   return notes;
 }
@@ -77,6 +77,7 @@ class Importer {
   Status AddConstants(const GraphMessage& message);
   Status AddInputs(const GraphMessage& message);
   Status AddNodes();
+  void AddAnnotations(const GraphMessage& message);
   Status AddNode(const SourceNode& source);
   Result<bool> AddConstantNode(const SourceNode& source, const graph::Attrs& attrs);
   Status Connect(const SourceNode& source, NodeId node);
@@ -120,6 +121,7 @@ Result<Graph> Importer::Run() {
   PARE_TRY(AddOutputs(message));
   PARE_TRY(SetTypes(message.value_infos));
   PARE_TRY(SetTypes(message.outputs));
+  AddAnnotations(message);
   PARE_TRY(CheckOrder());
   PARE_TRY(Upgrade(graph_, versions_));
   return std::move(graph_);
@@ -185,14 +187,21 @@ Status Importer::AddInputs(const GraphMessage& message) {
 }
 
 Status Importer::AddConstants(const GraphMessage& message) {
+  std::unordered_map<std::string_view, const ValueInfoMessage*> inputs;
+  for (const ValueInfoMessage& info : message.inputs) inputs.emplace(info.name, &info);
   for (Bytes bytes : message.initializers) {
     PARE_ASSIGN(NamedTensor named, ReadNamedTensor(bytes, source_));
     if (named.name.empty()) continue;  // nothing can read it
     if (named.foreign) {
       PARE_TRY(AddForeignConstant(named.name, AttrType::kTensor, bytes));
-    } else {
-      PARE_TRY(
-          Define(named.name, graph_.AddConstant(std::string(named.name), std::move(named.tensor))));
+      continue;
+    }
+    const ValueId id = graph_.AddConstant(std::string(named.name), std::move(named.tensor));
+    PARE_TRY(Define(named.name, id));
+    graph_.SetTensorDoc(id, std::string(named.doc));
+    if (const auto info = inputs.find(named.name); info != inputs.end()) {
+      if (graph_.ir_version >= kFirstFreeInitializers) graph_.SetOverridable(id);
+      graph_.SetNotes(id, NotesOf(info->second->doc, info->second->metadata));
     }
   }
   for (Bytes bytes : message.sparse_initializers) {
@@ -261,6 +270,7 @@ Status Importer::AddNode(const SourceNode& source) {
                    "the file is damaged, or made by a faulty exporter");
   }
   graph::Attrs attrs;
+  graph::Notes notes = NotesOf(source.doc, source.metadata);
   for (const SourceNode::Attribute& item : source.attributes) {
     PARE_ASSIGN(const AttributeMessage attribute, ReadAttribute(item.bytes));
     Result<graph::AttrValue> value = ToAttrValue(attribute, source_);
@@ -274,6 +284,7 @@ Status Importer::AddNode(const SourceNode& source) {
                           attrs.has(item.name) ? " is given twice" : " has a reserved name"));
     }
     attrs.set(item.name, std::move(*value));
+    if (!attribute.doc.empty()) notes.attributes[std::string(item.name)] = attribute.doc;
   }
   PARE_ASSIGN(const bool constant, AddConstantNode(source, attrs));
   nodes_.push_back(NodeId::kNone);
@@ -287,7 +298,7 @@ Status Importer::AddNode(const SourceNode& source) {
   }
   const NodeId node = graph_.AddNode(std::move(op), {}, std::move(output_names), std::move(attrs),
                                      std::string(source.name));
-  graph_.mutable_node(node).notes = NotesOf(source.doc, source.metadata);
+  graph_.mutable_node(node).notes = std::move(notes);
   nodes_.back() = node;
   versions_.resize(graph_.node_count(), source.opset);
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -377,6 +388,19 @@ Status Importer::SetTypes(const std::vector<ValueInfoMessage>& infos) {
     graph_.SetNotes(at->second, NotesOf(info.doc, info.metadata));
   }
   return {};
+}
+
+void Importer::AddAnnotations(const GraphMessage& message) {
+  for (const QuantAnnotationMessage& read : message.annotations) {
+    graph::QuantAnnotation annotation{.value = std::string(read.tensor), .parameters = {}};
+    for (const auto& [key, name] : read.parameters) {
+      const auto at = scope_.find(name);
+      annotation.parameters.push_back(
+          {std::string(key), std::string(name),
+           at == scope_.end() ? Tensor() : graph_.value(at->second).data});
+    }
+    graph_.annotations.push_back(std::move(annotation));
+  }
 }
 
 Status Importer::CheckOrder() {

@@ -5,8 +5,6 @@
 namespace pare::onnx {
 namespace {
 
-constexpr int kLastOnnxType = 64;  // data types of later versions are still foreign, not damage
-
 bool AppendVarints(Bytes packed, std::vector<int64_t>& out) {
   WireReader in(packed);
   while (!in.empty()) {
@@ -59,6 +57,17 @@ Result<ValueInfoMessage> ReadValueInfo(Bytes bytes) {
   }
   if (!in.ok()) return Malformed("ValueInfoProto");
   return info;
+}
+
+Result<QuantAnnotationMessage> ReadQuantAnnotation(Bytes bytes) {
+  QuantAnnotationMessage annotation;
+  WireReader in(bytes);
+  while (in.Next()) {
+    if (in.tag() == BytesTag(1)) annotation.tensor = in.text();
+    if (in.tag() == BytesTag(2)) PARE_TRY(AddEntry(in.bytes(), annotation.parameters));
+  }
+  if (!in.ok()) return Malformed("TensorAnnotation");
+  return annotation;
 }
 
 // Files before IR 3 may not tell an attribute's type: it is the type of the field that is there.
@@ -156,6 +165,9 @@ Result<AttributeMessage> ReadAttribute(Bytes bytes) {
       case BytesTag(9):
         attr.strings.push_back(in.text());
         break;
+      case BytesTag(13):
+        attr.doc = in.text();
+        break;
       case VarintTag(20):
         attr.type = static_cast<AttrType>(std::min<uint64_t>(in.varint(), 255));
         break;
@@ -235,6 +247,10 @@ Result<GraphMessage> ReadGraph(Bytes bytes) {
       case BytesTag(13):
         infos = &graph.value_infos;
         break;
+      case BytesTag(14): {
+        PARE_ASSIGN(graph.annotations.emplace_back(), ReadQuantAnnotation(in.bytes()));
+        break;
+      }
       case BytesTag(15):
         graph.sparse_initializers.push_back(in.bytes());
         break;
@@ -354,7 +370,7 @@ Result<TypeMessage> ReadType(Bytes bytes) {
     }
   }
   if (!tensor_in.ok()) return Malformed("TypeProto");
-  if (element < 0 || element > kLastOnnxType) {
+  if (element < 0 || element > kNewestDataType) {
     return Invalid(Text("the element type ", element, " is none of ONNX"));
   }
   type.dtype = DTypeFromOnnx(static_cast<int>(element));

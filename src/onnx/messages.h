@@ -14,6 +14,12 @@
 
 namespace pare::onnx {
 
+// Data types up to here are known or foreign: of later versions of ONNX. What lies above is damage.
+inline constexpr int kNewestDataType = 64;
+// The first IR version where initializers need not be inputs, too: those that are may be
+// overridden.
+inline constexpr int64_t kFirstFreeInitializers = 4;
+
 using Names = std::vector<std::string_view>;
 // metadata_props
 using Entries = std::vector<std::pair<std::string_view, std::string_view>>;
@@ -40,6 +46,7 @@ enum class AttrType : int {
 struct AttributeMessage {
   std::string_view name;
   std::string_view reference;  // in a function: the attribute of the caller that gives the value
+  std::string_view doc;
   AttrType type = AttrType::kUndefined;  // where the file doesn't say: by the field that is there
   float f = 0;
   int64_t i = 0;
@@ -66,10 +73,16 @@ struct ValueInfoMessage {
   Entries metadata;
 };
 
+struct QuantAnnotationMessage {
+  std::string_view tensor;
+  Entries parameters;  // key, name of a tensor
+};
+
 struct GraphMessage {
   std::string_view name, doc;
   std::vector<Bytes> nodes, initializers, sparse_initializers;
   std::vector<ValueInfoMessage> inputs, outputs, value_infos;
+  std::vector<QuantAnnotationMessage> annotations;
   Entries metadata;
 };
 

@@ -11,15 +11,13 @@ namespace {
 struct TensorMessage {
   Dims dims;
   int64_t data_type = 0;
-  std::string_view name;
+  std::string_view name, doc;
   std::optional<Bytes> raw;
   bool external = false;
   std::string_view location;
   int64_t offset = 0;
   std::optional<int64_t> length;
 };
-
-constexpr int kNewestDataType = 64;  // what lies above is damage, not a later version of ONNX
 
 Result<int64_t> ReadNumber(std::string_view key, std::string_view text) {
   int64_t number = 0;
@@ -76,6 +74,9 @@ Result<TensorMessage> ReadHeader(Bytes bytes) {
         break;
       case BytesTag(13):
         PARE_TRY(ReadExternalEntry(in.bytes(), message));
+        break;
+      case BytesTag(12):
+        message.doc = in.text();
         break;
       case VarintTag(14):
         message.external = in.varint() == 1;
@@ -257,7 +258,7 @@ Result<Tensor> ReadData(Bytes bytes, const TensorMessage& message, DType dtype,
 
 Result<NamedTensor> ReadNamedTensor(Bytes bytes, const TensorSource& source) {
   PARE_ASSIGN(const TensorMessage message, ReadHeader(bytes));
-  NamedTensor result{.name = message.name, .tensor = {}};
+  NamedTensor result{.name = message.name, .doc = message.doc, .tensor = {}};
   const auto in_context = [&](const Error& error) {
     return Fail(error.at(Text("tensor ", Printable(message.name))));
   };

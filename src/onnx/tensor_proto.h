@@ -13,6 +13,7 @@ namespace pare::onnx {
 
 struct NamedTensor {
   std::string_view name;  // of the message's bytes
+  std::string_view doc;   // as well
   Tensor tensor;
   // A type of ONNX that pare has no tensors of (strings, complex numbers, 8-bit floats …): `tensor`
   // is empty.

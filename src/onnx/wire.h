@@ -30,7 +30,6 @@ inline std::string_view TextOf(Bytes bytes) {
 inline Bytes BytesOf(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 constexpr uint32_t VarintTag(uint32_t field) { return field << 3; }
-constexpr uint32_t Fixed64Tag(uint32_t field) { return field << 3 | 1; }
 constexpr uint32_t BytesTag(uint32_t field) { return field << 3 | 2; }
 constexpr uint32_t Fixed32Tag(uint32_t field) { return field << 3 | 5; }
 
@@ -41,11 +40,9 @@ class WireReader {
   // Moves to the next field; false at the end, and where the bytes are no field.
   bool Next() {
     if (rest_.empty() || !ok_) return false;
-    const Bytes before = rest_;
     uint64_t tag = 0;
     ok_ = TakeVarint(tag) && tag <= UINT32_MAX && tag >> 3 != 0 && TakePayload(tag & 7);
     tag_ = static_cast<uint32_t>(tag);
-    whole_ = before.first(before.size() - rest_.size());
     return ok_;
   }
   bool ok() const { return ok_; }
@@ -53,11 +50,9 @@ class WireReader {
   uint32_t tag() const { return tag_; }
   uint64_t varint() const { return number_; }
   int64_t int64() const { return static_cast<int64_t>(number_); }
-  uint64_t fixed64() const { return number_; }
   float float32() const { return std::bit_cast<float>(static_cast<uint32_t>(number_)); }
   Bytes bytes() const { return bytes_; }
   std::string_view text() const { return TextOf(bytes_); }
-  Bytes whole() const { return whole_; }  // tag and payload
 
   // For packed numbers: takes one from the front of what is left of these bytes.
   bool TakeVarint(uint64_t& value) {
@@ -102,7 +97,6 @@ class WireReader {
 
   Bytes rest_;
   Bytes bytes_;
-  Bytes whole_;
   uint64_t number_ = 0;
   uint32_t tag_ = 0;
   bool ok_ = true;

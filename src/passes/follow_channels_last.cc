@@ -32,15 +32,7 @@ bool IsElementwise(std::string_view op) {
   return std::find(std::begin(kOps), std::end(kOps), op) != std::end(kOps);
 }
 
-bool OneOf(std::string_view op, std::initializer_list<std::string_view> ops) {
-  return std::find(ops.begin(), ops.end(), op) != ops.end();
-}
-
 bool IsReduction(std::string_view op) { return op.starts_with("Reduce") || op == "Squeeze"; }
-
-bool Absent(const Node& node, size_t i) {
-  return i >= node.inputs.size() || node.inputs[i] == ValueId::kNone;
-}
 
 }  // namespace
 
@@ -195,7 +187,7 @@ Result<bool> LayoutWalk::FollowReduction(NodeId id) {
 Result<bool> LayoutWalk::FollowPad(NodeId id) {
   const Node node = graph_.node(id);  // a copy: the graph grows
   const auto pads = Integers(node, 1);
-  if (!pads || !Absent(node, 3) || !HasLast(node.inputs[0])) return false;
+  if (!pads || node.has_input(3) || !HasLast(node.inputs[0])) return false;
   const int rank = type(node.inputs[0]).rank();
   if (std::ssize(*pads) != 2 * rank || !MayFollow(node.inputs[0], id)) return false;
   PARE_TRY(TakeLast(id, 0));
@@ -213,7 +205,7 @@ Result<bool> LayoutWalk::FollowSlice(NodeId id) {
   if (!HasLast(node.inputs[0])) return false;
   const int rank = type(node.inputs[0]).rank();
   Ints axes;
-  if (Absent(node, 3)) {
+  if (!node.has_input(3)) {
     const auto starts = Integers(node, 1);
     if (!starts) return false;
     for (size_t i = 0; i < starts->size(); ++i) axes.push_back(static_cast<int64_t>(i));

@@ -14,15 +14,6 @@ using graph::Node;
 using graph::TensorType;
 using graph::ValueId;
 
-bool SameKnownType(const TensorType& a, const TensorType& b) {
-  if (a.dtype != b.dtype || !a.shape || !b.shape || a.shape->size() != b.shape->size())
-    return false;
-  for (size_t i = 0; i < a.shape->size(); ++i) {
-    if (!(*a.shape)[i].Same((*b.shape)[i])) return false;
-  }
-  return true;
-}
-
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -56,7 +47,8 @@ bool FuseResidualRule(const Match& m, Patch& p) {
   if (HasActivation(product) || HasActivation(m.node("y"))) return false;
   const bool taken = product.inputs.size() > 3 && product.inputs[3] != ValueId::kNone;
   const TensorType& type = m.type("product");
-  if (taken || type.dtype != DType::kF32 || !SameKnownType(type, m.type("residual"))) return false;
+  if (taken || type.dtype != DType::kF32 || !graph::SameKnownType(type, m.type("residual")))
+    return false;
   return p.Replace(m["y"], Extended(p.Copy(m["product"])).WithInput(3, m["residual"]));
 }
 

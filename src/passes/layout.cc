@@ -1,5 +1,7 @@
 #include "passes/layout.h"
 
+#include <algorithm>
+
 namespace pare::passes {
 
 using graph::Dim;
@@ -48,6 +50,10 @@ std::optional<Ints> ReshapeTarget(const Shape& from, const Shape& to) {
     }
   }
   return target;
+}
+
+bool OneOf(std::string_view op, std::initializer_list<std::string_view> ops) {
+  return std::find(ops.begin(), ops.end(), op) != ops.end();
 }
 
 bool IsReshape(const Shape& shape, std::span<const int64_t> perm) {

@@ -11,6 +11,8 @@ graph::TensorType Permuted(const graph::TensorType& type, std::span<const int64_
 // Where dimension `axis` of N,C,spatial… stands in N,spatial…,C. Negative axes count from the end.
 int64_t AxisInLast(int64_t axis, int rank);
 
+bool OneOf(std::string_view op, std::initializer_list<std::string_view> ops);
+
 // The target with which a Reshape of `from` gives `to`; nullopt where no constant says it.
 std::optional<graph::Ints> ReshapeTarget(const graph::Shape& from, const graph::Shape& to);
 // Whether the permutation moves only dimensions of size 1, so that a Reshape does the same.

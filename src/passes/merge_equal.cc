@@ -45,6 +45,13 @@ bool Equal(const Node& a, const Node& b) {
          graph::SameAttrs(a.attrs, b.attrs);
 }
 
+// Whether `a` has all the outputs that `b` has.
+bool Provides(const Node& a, const Node& b) {
+  return std::equal(
+      a.outputs.begin(), a.outputs.end(), b.outputs.begin(), b.outputs.end(),
+      [](ValueId of_a, ValueId of_b) { return of_a != ValueId::kNone || of_b == ValueId::kNone; });
+}
+
 class Merger {
  public:
   explicit Merger(PassContext& context) : context_(context), graph_(context.graph()) {}
@@ -61,6 +68,7 @@ class Merger {
 
  private:
   void MergeConstant(ValueId id) {
+    if (graph_.value(id).overridable) return;  // another value may be given for each
     auto [begin, end] = constants_.equal_range(HashOf(graph_.value(id).data));
     for (auto at = begin; at != end; ++at) {
       if (at->second == id) return;
@@ -81,12 +89,14 @@ class Merger {
     auto [begin, end] = nodes_.equal_range(hash);
     for (auto at = begin; at != end; ++at) {
       const Node& first = graph_.node(at->second);
-      if (!Equal(first, node)) continue;
-      const bool visible = std::any_of(node.outputs.begin(), node.outputs.end(),
-                                       [&](ValueId output) { return graph_.is_visible(output); });
+      if (!Equal(first, node) || !Provides(first, node)) continue;
+      const bool visible = std::any_of(
+          node.outputs.begin(), node.outputs.end(),
+          [&](ValueId output) { return output != ValueId::kNone && graph_.is_visible(output); });
       if (visible || !context_.Allow("merge-nodes")) return;
       for (size_t i = 0; i < node.outputs.size(); ++i) {
-        graph_.ReplaceUses(node.outputs[i], first.outputs[i]);
+        if (node.outputs[i] != ValueId::kNone)
+          graph_.ReplaceUses(node.outputs[i], first.outputs[i]);
       }
       graph_.RemoveNode(id);
       return;

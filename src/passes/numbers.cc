@@ -1,5 +1,7 @@
 #include "passes/numbers.h"
 
+#include "passes/layout.h"
+
 namespace pare::passes {
 
 std::vector<double> Doubles(const Tensor& tensor) {
@@ -26,17 +28,6 @@ std::optional<std::vector<double>> AlongAxis(const Tensor& tensor, int rank, int
 }
 
 namespace {
-
-// Whether only dimensions of size 1 move: then the bytes are the same.
-bool KeepsOrder(const Dims& shape, std::span<const int64_t> perm) {
-  int64_t last = -1;
-  for (int64_t axis : perm) {
-    if (shape[axis] == 1) continue;
-    if (axis < last) return false;
-    last = axis;
-  }
-  return true;
-}
 
 template <typename T>
 void Gather(const T* from, T* to, const Dims& shape, const Dims& stride) {
@@ -66,7 +57,7 @@ Tensor Transposed(const Tensor& tensor, std::span<const int64_t> perm) {
     shape[i] = tensor.shape()[perm[i]];
     stride[i] = stride_of[perm[i]];
   }
-  if (KeepsOrder(tensor.shape(), perm)) return tensor.Reshaped(std::move(shape));
+  if (IsReshape(graph::ToShape(tensor.shape()), perm)) return tensor.Reshaped(std::move(shape));
   Tensor result = Tensor::Make(tensor.dtype(), shape).value();
   VisitDType(tensor.dtype(), [&]<typename T>(T) {
     Gather(tensor.as<T>().data(), result.mutable_as<T>().data(), shape, stride);

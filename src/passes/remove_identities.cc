@@ -7,18 +7,9 @@
 namespace pare::passes {
 namespace {
 
-using graph::Dim;
 using graph::Graph;
 using graph::Node;
-using graph::TensorType;
 using graph::ValueId;
-
-// Surely the same type: unknown dimensions are not.
-bool SameType(const TensorType& a, const TensorType& b) {
-  if (a.dtype == DType::kNone || a.dtype != b.dtype || !a.shape || !b.shape) return false;
-  return std::equal(a.shape->begin(), a.shape->end(), b.shape->begin(), b.shape->end(),
-                    [](Dim left, Dim right) { return left.Same(right); });
-}
 
 bool IsIdentityPermutation(const Node& node) {
   const graph::Ints perm = node.attrs.ints("perm");
@@ -37,16 +28,12 @@ bool All(const Graph& graph, const Node& node, size_t i, double value) {
   return std::all_of(elements.begin(), elements.end(), [&](double e) { return e == value; });
 }
 
-bool Absent(const Node& node, size_t i) {
-  return i >= node.inputs.size() || node.inputs[i] == ValueId::kNone;
-}
-
 // The operators whose output is input 0 where their types are the same (and `extra` holds).
 bool GivesBackByType(const Graph& graph, const Node& node) {
   const std::string& op = node.op;
   const bool move = op == "Cast" || op == "CastLike" || op == "Reshape" || op == "Flatten" ||
                     op == "Squeeze" || op == "Unsqueeze" || op == "Expand" || op == "Tile";
-  if (op == "Slice") return Absent(node, 4) || All(graph, node, 4, 1);
+  if (op == "Slice") return !node.has_input(4) || All(graph, node, 4, 1);
   if (op == "Pad") return All(graph, node, 1, 0);
   const bool one_operand = node.inputs.size() == 1;
   if (op == "Concat" || op == "Sum" || op == "Max" || op == "Min" || op == "Mean") {
@@ -62,12 +49,12 @@ bool GivesBack(const Graph& graph, const Node& node) {
   if (op == "Identity") return true;
   if (!node.attrs.s("activation").empty()) return false;
   if (op == "Dropout") {  // training mode is an input, false where it is absent
-    return Absent(node, 2) || All(graph, node, 2, 0);
+    return !node.has_input(2) || All(graph, node, 2, 0);
   }
-  if (op == "Clip") return Absent(node, 1) && Absent(node, 2);
+  if (op == "Clip") return !node.has_input(1) && !node.has_input(2);
   if (op == "Transpose") return IsIdentityPermutation(node);
   return GivesBackByType(graph, node) &&
-         SameType(graph.value(node.inputs[0]).type, graph.value(node.outputs[0]).type);
+         graph::SameKnownType(graph.value(node.inputs[0]).type, graph.value(node.outputs[0]).type);
 }
 
 bool ReplaceByInput(const Match& m, Patch& p, size_t input) {
@@ -89,7 +76,7 @@ std::span<const Rule> Rules() {
          const bool left = (node.op == "Add" && All(m.graph(), node, 0, 0)) ||
                            (node.op == "Mul" && All(m.graph(), node, 0, 1));
          if (!left || !node.attrs.s("activation").empty()) return false;
-         return SameType(m.graph().value(node.inputs[1]).type, m.type("y")) &&
+         return graph::SameKnownType(m.graph().value(node.inputs[1]).type, m.type("y")) &&
                 ReplaceByInput(m, p, 1);
        }},
       // A type that holds every value of the first, and back: nothing is lost on the way.

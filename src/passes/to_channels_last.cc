@@ -23,10 +23,6 @@ using graph::ValueId;
 
 namespace {
 
-bool OneOf(std::string_view op, std::initializer_list<std::string_view> ops) {
-  return std::find(ops.begin(), ops.end(), op) != ops.end();
-}
-
 // Worth a Transpose of its input.
 bool IsHeavySpatial(std::string_view op) {
   return OneOf(op, {"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"});

@@ -23,7 +23,7 @@ bool FormBatchNorm(const Match& m, Patch& p) {
 bool FuseResidual(const Match& m, Patch& p) {
   const graph::Node& norm = m.node("norm");
   if (norm.inputs.size() > kResidual || !norm.attrs.s("activation").empty()) return false;
-  if (!SameKnownType(m.type("norm"), m.type("residual"))) return false;
+  if (!graph::SameKnownType(m.type("norm"), m.type("residual"))) return false;
   return p.Replace(m["y"], p.Copy(m["norm"]).WithInput(kResidual, m["residual"]));
 }
 
