@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "cli/command.h"
+#include "cli/exit_code.h"
 #include "graph/text.h"
 #include "onnx/export.h"
 #include "onnx/import.h"
@@ -371,6 +372,15 @@ TEST(Inspect, KnowsWhatIsInAModel) {
   EXPECT_GT(report.at("memory").at("packed_bytes").as_int64(), 0);
   EXPECT_FALSE(report.at("nodes").as_array().empty());
   EXPECT_TRUE(Has(Pare({"inspect", kModel}).out, "it runs"));
+}
+
+TEST(Inspect, TellsOfBrokenFilesWhatItCan) {
+  for (const auto& path : Sorted(SourcePath("tests/broken"))) {
+    if (path.extension() != ".onnx") continue;
+    const Ran ran = Pare({"inspect", path});
+    EXPECT_TRUE(ran.code == 0 || !ran.err.empty()) << path;
+    EXPECT_NE(ran.code, cli::ExitCodeOf(ErrorKind::kInternal).code) << path << ran.err;
+  }
 }
 
 TEST(Inspect, ListsAllThatWouldNotRun) {

@@ -103,7 +103,8 @@ void CountMacs(InspectReport& report) {
     const Node& node = report.sized.node(id);
     const ops::OpDef* op = ops::FindOp(node.op);
     if (!op || !op->cost) continue;
-    if (!IsStatic(report.sized, node.inputs) || !IsStatic(report.sized, node.outputs)) {
+    if (!IsStatic(report.sized, node.inputs) || !IsStatic(report.sized, node.outputs) ||
+        !ops::CheckOperands(*op, node)) {
       complete = false;
       continue;
     }

@@ -110,6 +110,7 @@ std::vector<LayerReport> ListLayers(const Graph& graph) {
     if (!IsFloat(dtype)) continue;
     const Node* producer = graph.producer_of(node.inputs.empty() ? ValueId::kNone : node.inputs[0]);
     if ((node.op == "Relu" || node.op == "Clip") && producer &&
+        producer->outputs[0] == node.inputs[0] &&
         ResultName(graph, *producer) == graph.value(node.outputs[0]).name) {
       continue;  // part of the producer
     }

@@ -117,18 +117,31 @@ Status CheckCount(const Slots& slots, size_t count, std::string_view what) {
 Status Infer(graph::Graph& graph, const graph::Node& node, KnownDims& dims) {
   const OpDef* op = FindOp(node.op);
   if (!op) return {};
+  PARE_TRY(CheckOperands(*op, node));
   InferContext context(graph, node, dims);
-  for (int i = 0; i < kMaxSlots && !op->inputs[i].name.empty(); ++i) {
-    if (op->inputs[i].presence == Presence::kRequired && !context.has_input(i)) {
-      return Invalid(Text("the input \"", op->inputs[i].name, "\" is missing"));
-    }
-  }
-  PARE_TRY(CheckCount(op->inputs, node.inputs.size(), "inputs"));
-  PARE_TRY(CheckCount(op->outputs, node.outputs.size(), "outputs"));
   return op->infer(context);
 }
 
 }  // namespace
+
+Status CheckOperands(const OpDef& op, const graph::Node& node) {
+  const auto missing = [&](size_t i) {
+    return i >= node.inputs.size() || node.inputs[i] == graph::ValueId::kNone;
+  };
+  for (size_t i = 0; i < kMaxSlots && !op.inputs[i].name.empty(); ++i) {
+    const auto [name, presence] = op.inputs[i];
+    if (presence == Presence::kRequired && missing(i)) {
+      return Invalid(Text("the input \"", name, "\" is missing"));
+    }
+    if (presence != Presence::kVariadic) continue;
+    if (i >= node.inputs.size()) return Invalid("it has no inputs");
+    for (size_t each = i; each < node.inputs.size(); ++each) {
+      if (missing(each)) return Invalid(Text("its input ", each, " is missing"));
+    }
+  }
+  PARE_TRY(CheckCount(op.inputs, node.inputs.size(), "inputs"));
+  return CheckCount(op.outputs, node.outputs.size(), "outputs");
+}
 
 Status InferNode(graph::Graph& graph, graph::NodeId id, KnownDims& dims) {
   const graph::Node& node = graph.node(id);

@@ -9,6 +9,8 @@
 
 namespace pare::ops {
 
+struct OpDef;
+
 // Integer tensors of rank ≤ 1 whose elements are known in part: what shape arithmetic computes
 // with. Elements are sizes, symbols or unknown; a negative number (the −1 of Reshape) is kept as
 // unknown.
@@ -88,6 +90,9 @@ Status InferTypes(graph::Graph& graph);
 Result<KnownDims> InferTypesAndDims(graph::Graph& graph);
 // The types of one node's outputs, from what is known of its inputs; `dims` gains what it learns.
 Status InferNode(graph::Graph& graph, graph::NodeId id, KnownDims& dims);
+
+// Whether the node has the operands that its record asks for, and none beyond.
+Status CheckOperands(const OpDef& op, const graph::Node& node);
 
 // "node /layer3/conv2 (Conv)", or the name of the first output where the node has no name.
 std::string NodePath(const graph::Graph& graph, const graph::Node& node);

@@ -15,35 +15,50 @@ bool Fault::raised() const noexcept { return reason_.load() != nullptr; }
 
 std::string Fault::message() const { return Text(reason_.load(), " (", value_.load(), ")"); }
 
-namespace {
-
 // What an entry of the cache owns.
-struct Packed {
+struct PackCache::Packed {
   Tensor memory;
   std::vector<std::shared_ptr<const void>> sources;
-  std::shared_ptr<std::atomic<size_t>> total;
-  ~Packed() { *total -= memory.bytes(); }
-};
+  std::shared_ptr<Index> index;
+  std::string key;
 
-}  // namespace
+  ~Packed() {
+    const std::lock_guard lock(index->mutex);
+    index->bytes -= memory.bytes();
+    // Another may have been made since nobody held this one.
+    const auto at = index->entries.find(key);
+    if (at != index->entries.end() && at->second.expired()) index->entries.erase(at);
+  }
+};
 
 Result<std::shared_ptr<const std::byte>> PackCache::Get(
     const std::string& key, size_t bytes, std::vector<std::shared_ptr<const void>> sources,
     Fill fill) {
-  const std::lock_guard lock(mutex_);
-  std::weak_ptr<const std::byte>& slot = entries_[key];
-  if (auto held = slot.lock()) return held;
+  const std::lock_guard lock(index_->mutex);
+  const auto known = index_->entries.find(key);
+  if (known != index_->entries.end()) {
+    if (auto held = known->second.lock()) return held;
+  }
   PARE_ASSIGN(Tensor memory, Tensor::Make(DType::kU8, {static_cast<int64_t>(bytes)}));
   if (filling_ == Filling::kNow) fill(memory.mutable_data());
-  *bytes_ += bytes;
-  // Made in place: a temporary's end would be counted, too.
-  const std::shared_ptr<const Packed> packed(new Packed{memory, std::move(sources), bytes_});
+  std::weak_ptr<const std::byte>& slot = index_->entries[key];
+  // Made in place, and last of what may fail: its end takes the lock, too.
+  const auto packed = std::make_shared<Packed>(memory, std::move(sources), index_, key);
+  index_->bytes += memory.bytes();
   std::shared_ptr<const std::byte> entry(packed, memory.data());
   slot = entry;
   return entry;
 }
 
-size_t PackCache::bytes() const { return *bytes_; }
+size_t PackCache::bytes() const {
+  const std::lock_guard lock(index_->mutex);
+  return index_->bytes;
+}
+
+size_t PackCache::entries() const {
+  const std::lock_guard lock(index_->mutex);
+  return index_->entries.size();
+}
 
 Result<const std::byte*> PrepareContext::Pack(std::initializer_list<int> operands,
                                               std::string_view format, size_t bytes,

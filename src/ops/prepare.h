@@ -76,13 +76,39 @@ class PackCache {
   Result<std::shared_ptr<const std::byte>> Get(const std::string& key, size_t bytes,
                                                std::vector<std::shared_ptr<const void>> sources,
                                                Fill fill);
-  size_t bytes() const;  // held now
+  size_t bytes() const;    // held now
+  size_t entries() const;  // held now
 
  private:
+  // Shared with the entries, each of which takes itself out when it ends.
+  struct Index {
+    std::mutex mutex;
+    std::unordered_map<std::string, std::weak_ptr<const std::byte>> entries;
+    size_t bytes = 0;
+  };
+  struct Packed;
+
   Filling filling_;
-  mutable std::mutex mutex_;
-  std::unordered_map<std::string, std::weak_ptr<const std::byte>> entries_;
-  std::shared_ptr<std::atomic<size_t>> bytes_ = std::make_shared<std::atomic<size_t>>(0);
+  std::shared_ptr<Index> index_ = std::make_shared<Index>();
+};
+
+// Some of a node's first 32 inputs; those behind are in no set.
+class InputSet {
+ public:
+  constexpr InputSet() = default;
+  constexpr InputSet(std::initializer_list<int> inputs) {
+    for (int input : inputs) Add(input);
+  }
+  constexpr void Add(int input) {
+    if (input < kPlaces) bits_ |= 1u << input;
+  }
+  constexpr bool Has(size_t input) const { return input < kPlaces && (bits_ >> input & 1) != 0; }
+  constexpr bool empty() const { return bits_ == 0; }
+  friend constexpr bool operator==(InputSet, InputSet) = default;
+
+ private:
+  static constexpr int kPlaces = 32;
+  uint32_t bits_ = 0;
 };
 
 // What prepare leaves behind: everything that a node needs to run.
@@ -90,8 +116,8 @@ struct Prepared {
   std::vector<Step> steps;         // empty: an alias, or nothing to do
   std::vector<size_t> temp_bytes;  // live from the node's first step to its last
   int alias_input = -1;            // output 0 is this input's bytes under another shape
-  // By output; bit i: it may take the memory of input i when that dies here.
-  std::array<uint32_t, kMaxSlots> in_place_inputs{};
+  // By output: the inputs of which it may take the memory when one dies here.
+  std::array<InputSet, kMaxSlots> in_place_inputs{};
   std::vector<std::shared_ptr<const void>> keep;  // states and packed weights
 };
 
@@ -123,7 +149,7 @@ class PrepareContext : public NodeView {
   int Temp(size_t bytes);  // the index in StepArgs::temps
   void AddStep(Step step) { prepared_.steps.push_back(step); }
   void Alias(int input) { prepared_.alias_input = input; }
-  void AllowInPlace(int input, int output = 0) { prepared_.in_place_inputs[output] |= 1u << input; }
+  void AllowInPlace(int input, int output = 0) { prepared_.in_place_inputs[output].Add(input); }
 
   Prepared Take() { return std::move(prepared_); }
 
@@ -138,7 +164,8 @@ Result<Prepared> Prepare(const graph::Graph& graph, const graph::Node& node, con
                          PackCache& packs);
 
 // Runs one node whose inputs are all constants, in the calling thread: constant folding and tests.
-// The outputs' types must have been inferred.
+// The outputs' types must have been inferred. Kernels are those for this machine's CPU, which is
+// looked at once: what is folded here runs here.
 Result<std::vector<Tensor>> Evaluate(const graph::Graph& graph, const graph::Node& node);
 
 }  // namespace pare::ops

@@ -83,8 +83,17 @@ TEST(AdamW, IsPyTorchs) {
   }
 }
 
+TEST(InputSet, HoldsTheFirst32) {
+  InputSet set = {0, 31};
+  set.Add(32);
+  set.Add(64);
+  EXPECT_EQ(set, (InputSet{0, 31}));
+  EXPECT_TRUE(set.Has(0) && set.Has(31));
+  EXPECT_FALSE(set.Has(1) || set.Has(32) || set.Has(63) || set.Has(64));
+}
+
 // What the record lets the plan write in place, by output.
-std::array<uint32_t, kMaxSlots> InPlace(const std::string& op, int inputs, int states, int outputs,
+std::array<InputSet, kMaxSlots> InPlace(const std::string& op, int inputs, int states, int outputs,
                                         Attrs attrs) {
   graph::Graph graph;
   std::vector<graph::ValueId> ids;
@@ -98,17 +107,17 @@ std::array<uint32_t, kMaxSlots> InPlace(const std::string& op, int inputs, int s
   PackCache packs;
   const auto prepared = Prepare(graph, graph.node(node), DetectCpu(), packs);
   EXPECT_TRUE(prepared) << prepared.error().message();
-  return prepared ? prepared->in_place_inputs : std::array<uint32_t, kMaxSlots>{};
+  return prepared ? prepared->in_place_inputs : std::array<InputSet, kMaxSlots>{};
 }
 
 TEST(Updates, AreInPlace) {
   const auto sgd = InPlace("pare.Sgd", 5, 3, 2, {{"momentum", 0.5f}});
-  EXPECT_EQ(sgd[0], Inputs({0}));
-  EXPECT_EQ(sgd[1], Inputs({2}));
+  EXPECT_EQ(sgd[0], (InputSet{0}));
+  EXPECT_EQ(sgd[1], (InputSet{2}));
   const auto adamw = InPlace("pare.AdamW", 7, 4, 3, {});
-  EXPECT_EQ(adamw[0], Inputs({0}));
-  EXPECT_EQ(adamw[1], Inputs({2}));
-  EXPECT_EQ(adamw[2], Inputs({3}));
+  EXPECT_EQ(adamw[0], (InputSet{0}));
+  EXPECT_EQ(adamw[1], (InputSet{2}));
+  EXPECT_EQ(adamw[2], (InputSet{3}));
 }
 
 TEST(Updates, RefuseWhatContradicts) {

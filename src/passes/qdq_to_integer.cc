@@ -252,7 +252,7 @@ Result<bool> IntegerLowering::VisitMove(NodeId id) {
   const auto x = node.inputs.empty() ? std::nullopt : QuantizedOf(node.inputs[0]);
   if (!x || !IsMove(graph_, node)) return false;
   for (ValueId output : node.outputs) {
-    if (graph_.value(output).pinned) return false;
+    if (output != ValueId::kNone && graph_.value(output).pinned) return false;
   }
   if (!context_.Allow("move-integers")) return false;
   std::vector<ValueId> inputs = node.inputs;
@@ -266,6 +266,7 @@ Result<bool> IntegerLowering::VisitMove(NodeId id) {
               Add(node.op, std::move(inputs), node.attrs, node, node.outputs.size()));
   const std::vector<ValueId> outputs = graph_.producer_of(first)->outputs;
   for (size_t i = 0; i < outputs.size(); ++i) {
+    if (node.outputs[i] == ValueId::kNone) continue;
     TakeName(outputs[i], node.outputs[i]);
     quantized_.emplace(node.outputs[i], Quantized{outputs[i], x->scale});
   }

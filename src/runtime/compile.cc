@@ -138,7 +138,8 @@ class Compiler {
   // overwritten there.
   bool ReadBefore(size_t group, size_t now, int output) {
     for (size_t i = now; i < order_.size(); ++i) {
-      const uint32_t allowed = i == now ? prepared_[i].in_place_inputs[output] : 0;
+      const ops::InputSet allowed =
+          i == now ? prepared_[i].in_place_inputs[output] : ops::InputSet();
       if (ReadElsewhere(graph_.node(order_[i]), allowed, group)) return false;
     }
     return std::none_of(graph_.outputs().begin(), graph_.outputs().end(),
@@ -169,9 +170,9 @@ class Compiler {
   }
 
   // Whether an operand that the record doesn't let be overwritten lies in the same memory.
-  bool ReadElsewhere(const graph::Node& node, uint32_t allowed, size_t group) {
+  bool ReadElsewhere(const graph::Node& node, ops::InputSet allowed, size_t group) {
     for (size_t input = 0; input < node.inputs.size(); ++input) {
-      if (allowed >> input & 1 || node.inputs[input] == ValueId::kNone) continue;
+      if (allowed.Has(input) || node.inputs[input] == ValueId::kNone) continue;
       if (GroupOf(node.inputs[input]) == group) return true;
     }
     return false;
@@ -182,11 +183,11 @@ class Compiler {
   void ReuseDyingInputs() {
     for (size_t i = 0; i < order_.size(); ++i) {
       const graph::Node& node = graph_.node(order_[i]);
-      const uint32_t allowed = prepared_[i].in_place_inputs[0];
-      if (!allowed || node.outputs[0] == ValueId::kNone) continue;
+      const ops::InputSet allowed = prepared_[i].in_place_inputs[0];
+      if (allowed.empty() || node.outputs[0] == ValueId::kNone) continue;
       const size_t out = GroupOf(node.outputs[0]);
       for (size_t input = 0; input < node.inputs.size(); ++input) {
-        if (!(allowed >> input & 1) || node.inputs[input] == ValueId::kNone) continue;
+        if (!allowed.Has(input) || node.inputs[input] == ValueId::kNone) continue;
         const size_t in = GroupOf(node.inputs[input]);
         if (in == out || groups_[in].placed || groups_[out].placed) continue;
         if (ReadElsewhere(node, allowed, in)) continue;

@@ -49,6 +49,30 @@ Result<graph::Graph> BindFirst(const graph::Graph& source, std::span<const Dims>
   return g;
 }
 
+// x² + 31 · x + x², where the last operand is a view of the first.
+TEST(Session, AnOperandBehindThe32ndIsNotOverwritten) {
+  graph::Graph g;
+  const auto x = g.AddInput("x", {DType::kF32, Shape{Dim(1), Dim(2), Dim(3)}});
+  const auto square = g.node(g.AddNode("Mul", {x, x}, {"square"})).outputs[0];
+  const auto view =
+      g.node(g.AddNode("Flatten", {square}, {"view"}, {{"axis", int64_t{2}}})).outputs[0];
+  std::vector<graph::ValueId> terms = {square};
+  for (int i = 0; i < 31; ++i) terms.push_back(x);
+  terms.push_back(view);
+  const auto sum = g.node(g.AddNode("Sum", terms, {"sum"})).outputs[0];
+  const auto y = g.node(g.AddNode("Neg", {sum}, {"y"})).outputs[0];
+  g.AddOutput(y, "y");
+  ASSERT_TRUE(ops::InferTypes(g));
+  Session session(std::move(g), DetectCpu(), std::make_shared<ThreadPool>(1), BindFirst);
+  const Tensor in = Tensor::Of<float>({1, 2, 3}, {1, 2, 3, 4, 5, 6});
+  std::vector<Tensor> out(1);
+  const Status status = session.Run({&in, 1}, out);
+  ASSERT_TRUE(status) << status.error().message();
+  for (int i = 1; i <= 6; ++i) {
+    EXPECT_EQ(out[0].as<float>()[i - 1], -static_cast<float>(2 * i * i + 31 * i));
+  }
+}
+
 TEST(Session, PlansBySignatureAndCopiesViews) {
   Session session(Views(), DetectCpu(), std::make_shared<ThreadPool>(2), BindFirst,
                   {.max_plans = 2});

@@ -150,6 +150,12 @@ BROKEN = {
     'attribute_unknown': ('an attribute that the operator does not have', one('Relu', 'x', slope=0.5)),
     'axis_out_of_range': ('axis 7 of two', one('Softmax', 'x', axis=7)),
     'too_few_inputs': ('Add with one input', one('Add', 'x')),
+    'absent_in_concat': ('Concat of x and nothing', one('Concat', 'x', '', axis=0)),
+    'absent_first': ('Max of nothing and x', nodes(('Max', ['', 'x'], ['b']), ('Relu', ['b'], ['y']))),
+    'reduction_of_nothing': ('a reduction without its operand', nodes(('ReduceL1', [''], ['z']), ('Relu', ['x'], ['y']), ('Add', ['y', 'z'], ['w']), outputs=('w',))),
+    'mixed_types': ('float64 added to a float32 product', nodes(
+        ('MatMul', ['x', 'w'], ['a']), ('Add', ['a', 'b'], ['y']),
+        initializers=[weights(3, 4), numpy_helper.from_array(np.ones(4, np.float64), 'b')])),
     'too_many_inputs': ('Relu with two inputs', one('Relu', 'x', 'x')),
     'matmul_shapes': ('[2,3] times [4,4]', one('MatMul', weights=[weights(4, 4)])),
     'add_shapes': ('[2,3] plus [4]', one('Add', weights=[weights(4)])),
