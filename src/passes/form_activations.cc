@@ -67,7 +67,7 @@ std::vector<Rule> HardRules() {
   const Pattern hard_sigmoid =
       Op({"HardSigmoid"})(X()).UsedOnce().Where([](const graph::Graph& g, graph::ValueId id) {
         const graph::Attrs& attrs = g.producer_of(id)->attrs;
-        return std::abs(attrs.f("alpha", 0.2f) - 1.0f / 6) < 1e-4f && attrs.f("beta", 0.5f) == 0.5f;
+        return std::abs(attrs.f("alpha", 0.2f) - 1.0f / 6) < 1e-6f && attrs.f("beta", 0.5f) == 0.5f;
       });
   const auto root_div = [](const Pattern& a, const Pattern& b) { return Op({"Div"}, "y")(a, b); };
   return {

@@ -28,8 +28,15 @@ struct Scores {
   bool has_mask() const { return mask != ValueId::kNone || condition != ValueId::kNone; }
 };
 
-// Added to any score it leaves nothing of it, so that adding it is the same as putting it there.
-constexpr float kAbsorbs = -1e8f;
+// Added to a score of less than 2⁷⁵ it leaves nothing of it in float32, so that adding it is the
+// same as putting it there, also where all keys of a query are masked.
+constexpr float kAbsorbs = -1e30f;
+
+// Whether `scalar` has no more dimensions than what it is combined with.
+bool NoWider(const Graph& graph, ValueId scalar, ValueId operand) {
+  const graph::TensorType& type = graph.value(operand).type;
+  return type.has_rank() && graph.value(scalar).type.rank() <= type.rank();
+}
 
 class ScoreReader {
  public:
@@ -58,12 +65,13 @@ class ScoreReader {
     return graph_.producer_of(value);
   }
 
-  // x · c or x / c with a scalar constant: what x is, and the factor.
+  // x · c or x / c with a scalar constant that leaves x its rank: what x is, and the factor.
   std::optional<std::pair<ValueId, double>> Factor(const Node& node) const {
     if (node.op != "Mul" && node.op != "Div") return std::nullopt;
     for (size_t side : {1u, 0u}) {
       const auto c = ScalarOf(graph_, node.inputs[side]);
-      if (c && (side == 1 || node.op == "Mul")) {
+      if (c && (side == 1 || node.op == "Mul") &&
+          NoWider(graph_, node.inputs[side], node.inputs[1 - side])) {
         return std::pair(node.inputs[1 - side], node.op == "Mul" ? double{*c} : 1 / double{*c});
       }
     }
@@ -96,7 +104,8 @@ class ScoreReader {
   std::optional<Scores> ReadWhere(const Node& node) const {
     for (size_t side : {1u, 2u}) {
       const auto fill = ScalarOf(graph_, node.inputs[side]);
-      if (!fill || *fill > kAbsorbs) continue;
+      if (!fill || *fill > kAbsorbs || !NoWider(graph_, node.inputs[side], node.inputs[3 - side]))
+        continue;
       auto scores = Read(node.inputs[3 - side]);
       if (!scores || scores->has_mask()) return std::nullopt;
       scores->condition = node.inputs[0];
@@ -136,10 +145,17 @@ const Shape* Rank4(const Graph& graph, ValueId value) {
   return type.dtype == DType::kF32 && type.has_rank() && type.rank() == 4 ? &*type.shape : nullptr;
 }
 
-// The mask as the record takes it: as long as the keys in its last dimension.
-bool MaskFits(const Graph& graph, ValueId mask, Dim keys) {
+// The mask as the record takes it: it broadcasts to the scores [B,H,Tq,Tk], none of which it makes
+// longer, and is as long as the keys in its last dimension.
+bool MaskFits(const Graph& graph, ValueId mask, const Shape& scores) {
   const graph::TensorType& type = graph.value(mask).type;
-  return type.has_rank() && type.rank() >= 1 && type.rank() <= 4 && type.shape->back().Same(keys);
+  if (!type.has_rank() || type.rank() < 1 || type.rank() > 4) return false;
+  const Shape& dims = *type.shape;
+  const size_t missing = scores.size() - dims.size();
+  for (size_t i = 0; i + 1 < dims.size(); ++i) {
+    if (dims[i] != Dim(1) && !dims[i].Same(scores[missing + i])) return false;
+  }
+  return dims.back().Same(scores.back());
 }
 
 bool FormAttentionRule(const Match& m, Patch& p) {
@@ -158,7 +174,8 @@ bool FormAttentionRule(const Match& m, Patch& p) {
   const Dim keys = (*k)[3];
   if (!keys.Same((*v)[2])) return false;
   const ValueId checked = scores->mask != ValueId::kNone ? scores->mask : scores->condition;
-  if (scores->has_mask() && !MaskFits(graph, checked, keys)) return false;
+  const Shape all = {(*q)[0], (*q)[1], (*q)[2], keys};
+  if (scores->has_mask() && !MaskFits(graph, checked, all)) return false;
   ValueId mask = scores->mask;
   if (mask != ValueId::kNone && graph.value(mask).type.dtype != DType::kF32) return false;
   if (scores->condition != ValueId::kNone) {

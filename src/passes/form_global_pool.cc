@@ -9,6 +9,8 @@ namespace {
 constexpr int kMinRank = 4;
 
 bool FormPool(const Match& m, Patch& p) {
+  const DType dtype = m.type("x").dtype;  // integers have no such pool, and f64 would be narrowed
+  if (dtype != DType::kF32 && dtype != DType::kF16) return false;
   if (!m.type("x").has_rank() || m.type("x").rank() < kMinRank) return false;
   const int rank = m.type("x").rank();
   auto axes = ToInt64s(m.constant("axes"));

@@ -3,6 +3,8 @@
 namespace pare::passes {
 namespace {
 
+constexpr int64_t kLayerNormOpset = 17;
+
 // Whether a ReduceMean goes over the last axis alone and keeps it.
 bool OverLastAxis(const graph::Graph& graph, graph::ValueId value) {
   const graph::Node& node = *graph.producer_of(value);
@@ -23,6 +25,7 @@ bool FormNorm(const Match& m, Patch& p) {
            (*type.shape)[0].Same(width);
   };
   if (!vector("scale") || !vector("bias")) return false;
+  if (m.type("y").has_rank() && m.type("y").rank() != x.rank()) return false;  // ε has more
   const float epsilon = *ScalarOf(m.graph(), m["epsilon"]);
   return p.Replace(m["y"], NodeSpec{"LayerNormalization",
                                     {m["x"], m["scale"], m["bias"]},
@@ -54,5 +57,12 @@ std::span<const Rule> Rules() {
 }  // namespace
 
 Status FormLayerNorm(PassContext& context) { return Rewrite(context, Rules()); }
+
+Status FormLayerNormOfOpset(PassContext& context) {
+  const auto& opsets = context.graph().opsets;
+  const auto standard = opsets.find("");
+  const bool has = standard == opsets.end() || standard->second >= kLayerNormOpset;
+  return has ? FormLayerNorm(context) : Status();
+}
 
 }  // namespace pare::passes

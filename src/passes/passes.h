@@ -29,6 +29,8 @@ Status FoldPad(PassContext& context);
 Status FormGlobalPool(PassContext& context);
 // x − mean, / √(mean of squares + ε), · scale, + bias → LayerNormalization (opset 17).
 Status FormLayerNorm(PassContext& context);
+// The same where the source's opset has the operator, so that an export need not raise it.
+Status FormLayerNormOfOpset(PassContext& context);
 // f16 and bf16 graphs compute in f32, with Casts at inputs and outputs.
 Status ComputeInF32(PassContext& context);
 

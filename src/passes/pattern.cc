@@ -145,10 +145,22 @@ std::optional<float> ScalarOf(const Graph& graph, ValueId value) {
   return wide ? std::optional(wide->as<float>()[0]) : std::nullopt;
 }
 
+namespace {
+
+float Rounded(float value, DType dtype) {
+  const Tensor narrow = Cast(Tensor::Scalar(value), dtype).value();
+  return Cast(narrow, DType::kF32)->as<float>()[0];
+}
+
+}  // namespace
+
 Pattern Scalar(float value) {
-  return Const("").Where([value](const Graph& graph, ValueId id) {
+  // Models of 16 bits hold the nearest that there is, and keep it when they are widened.
+  const float half = Rounded(value, DType::kF16), brain = Rounded(value, DType::kBF16);
+  return Const("").Where([=](const Graph& graph, ValueId id) {
     const std::optional<float> scalar = ScalarOf(graph, id);
-    return scalar && std::abs(*scalar - value) <= 1e-3f * std::abs(value);
+    return scalar && (std::abs(*scalar - value) <= 1e-6f * std::abs(value) || *scalar == half ||
+                      *scalar == brain);
   });
 }
 

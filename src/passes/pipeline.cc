@@ -15,7 +15,7 @@ constexpr Pass kSimplify[] = {
     {"RemoveIdentities", RemoveIdentities},
     {"MergeEqual", MergeEqual},
     {"MergeMoves", MergeMoves},
-    {"FormLayerNorm", FormLayerNorm},
+    {"FormLayerNormOfOpset", FormLayerNormOfOpset},
     {"FoldPad", FoldPad},
     {"FoldBatchNorm", FoldBatchNorm},
     {"FormGlobalPool", FormGlobalPool},
@@ -29,6 +29,7 @@ constexpr Pass kOptimize[] = {
     {"RemoveIdentities", RemoveIdentities},
     {"MergeMoves", MergeMoves},
     {"MergeEqual", MergeEqual},
+    {"FormLayerNorm", FormLayerNorm},
     {"FormActivations", FormActivations},
     {"FormAttention", FormAttention},
     {"ToChannelsLast", ToChannelsLast},
@@ -41,6 +42,8 @@ constexpr Pass kOptimize[] = {
     {"FoldQuantizedConstants", FoldQuantizedConstants},
     {"MergeEqual", MergeEqual},
 };
+
+constexpr Pass kQuantize[] = {{"FormLayerNorm", FormLayerNorm}};
 
 constexpr Pass kSaturate[] = {{"SaturatePairs", SaturatePairs}};
 
@@ -74,6 +77,7 @@ bool SwitchedOff(std::string_view switches, std::string_view name) {
 }  // namespace
 
 std::span<const Pass> SimplifyPasses() { return kSimplify; }
+std::span<const Pass> QuantizePasses() { return kQuantize; }
 std::span<const Pass> WidenPasses() { return kWiden; }
 std::span<const Pass> OptimizePasses() { return kOptimize; }
 std::span<const Pass> SaturatePasses() { return kSaturate; }
@@ -106,6 +110,7 @@ Status RunPasses(graph::Graph& graph, std::span<const Pass> passes, PassLog* log
                  const PassOptions& options) {
   PassContext context(graph, options.max_patches,
                       [&](std::string_view rule) { return !SwitchedOff(options.switches, rule); });
+  context.set_strict(options.verify);
   PARE_TRY(context.Infer());
   for (const Pass& pass : passes) {
     if (SwitchedOff(options.switches, pass.name)) continue;

@@ -20,6 +20,9 @@ struct Pass {
 std::span<const Pass> SimplifyPasses();
 // The same for what shall compute in float32 whatever its file's float type: ComputeInF32.
 std::span<const Pass> WidenPasses();
+// Behind Simplify, for what shall be quantized: operators that must stay float in one piece are
+// formed whatever the source's opset.
+std::span<const Pass> QuantizePasses();
 // From there to our own operators and layouts; never exported.
 std::span<const Pass> OptimizePasses();
 // From a graph whose parameters training moves, with its loss as output, to one that computes as
@@ -37,7 +40,7 @@ struct PassOptions {
   // Names of passes and rules to leave out, each after a minus: "-FuseResidual,-fuse-gelu".
   std::string switches;
   int64_t max_patches = -1;  // changes in all; < 0: no limit. For bisection.
-  bool verify = false;       // after every pass
+  bool verify = false;       // after every pass, and patches that break the law are errors
 };
 
 struct PassLog {

@@ -110,7 +110,9 @@ class Driver {
     Patch patch(context_.graph(), context_.dims());
     bool good = rule.rewrite(match, patch);
     if (good) {
-      PARE_ASSIGN(good, patch.Check());
+      const Result<bool> lawful = patch.Check();
+      if (!lawful && context_.strict()) return Fail(lawful.error());
+      good = lawful && *lawful;
     }
     if (!good || !context_.Allow(rule.name)) {
       patch.GiveUp();

@@ -30,6 +30,10 @@ class PassContext {
   // or the rule switched off: the change must not be made. (A wrong rewrite is found by halving the
   // limit.)
   bool Allow(std::string_view rule);
+  // A rule whose patch breaks the law is an error; else it is left out there, and a file that is
+  // odd in a way which the rule doesn't know runs all the same.
+  bool strict() const { return strict_; }
+  void set_strict(bool strict) { strict_ = strict; }
   bool exhausted() const { return patches_left_ == 0; }
   // Changes by rule since the last call.
   std::map<std::string, int, std::less<>> TakeCounts() { return std::exchange(counts_, {}); }
@@ -38,6 +42,7 @@ class PassContext {
   graph::Graph& graph_;
   ops::KnownDims dims_;
   int64_t patches_left_;
+  bool strict_ = true;
   Switch enabled_;
   std::map<std::string, int, std::less<>> counts_;
 };

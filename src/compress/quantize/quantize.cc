@@ -8,6 +8,7 @@
 #include "compress/reasons.h"
 #include "compress/widen.h"
 #include "ops/op_def.h"
+#include "passes/pipeline.h"
 #include "platform/clock.h"
 
 namespace pare::compress {
@@ -142,7 +143,8 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
                            const data::Preprocess& preprocess, const model::Context& context,
                            const QuantizeOptions& options, Progress& progress) {
   const Stopwatch watch;
-  PARE_ASSIGN(const Graph wide, Widened(graph, progress));
+  PARE_ASSIGN(Graph wide, Widened(graph, progress));
+  PARE_TRY(passes::RunPasses(wide, passes::QuantizePasses()));
   const Scheme scheme = MakeScheme(wide, {.keep_float = options.keep_float, .given_back = {}});
   PARE_TRY(CheckGraph(wide, scheme, options));
   Quantized result;

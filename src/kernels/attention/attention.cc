@@ -31,7 +31,11 @@ void RunQuery(const AttentionArgs& args, int64_t batch, int64_t head, int64_t qu
     double dot = 0;
     for (int64_t e = 0; e < s.d; ++e) dot += double{q[e]} * k[e];
     scores[i] = dot * args.scale;
-    if (args.mask) scores[i] += args.mask[Offset(args.mask_strides, batch, head, query) + i];
+    // In float, as all rows: a mask of −10³⁸ leaves nothing of the score.
+    if (args.mask) {
+      scores[i] = static_cast<float>(scores[i] +
+                                     args.mask[Offset(args.mask_strides, batch, head, query) + i]);
+    }
     greatest = std::max(greatest, scores[i]);
   }
   for (int64_t i = 0; i < s.k_len; ++i) sum += scores[i] = std::exp(scores[i] - greatest);
