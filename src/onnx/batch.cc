@@ -115,6 +115,14 @@ void Apply(BatchState& state, Graph& graph) {
         graph.FreshName(stem), Tensor::Of<int64_t>({static_cast<int64_t>(target.size())}, target));
     graph.SetInput(id, 1, constant);
   }
+  for (const auto& [id, scales] : state.scales) {
+    const std::string stem = graph.value(graph.node(id).inputs[3]).name;
+    const ValueId constant =
+        graph.AddConstant(graph.FreshName(Text(stem, "_scales")),
+                          Tensor::Of<float>({static_cast<int64_t>(scales.size())}, scales));
+    graph.SetInput(id, 2, constant);
+    graph.RemoveLastInput(id);
+  }
   for (NodeId id : graph.Order()) SetBatchDims(state, graph.node(id), graph);
 }
 
@@ -148,7 +156,7 @@ BatchReport FreeBatch(Graph& graph) {
   Graph freed = sample;
   const Dim symbol = NewSymbol(symbolic);
   NewSymbol(freed);
-  BatchState state{sample, symbolic, symbol, {}, {}, {}, {}};
+  BatchState state{sample, symbolic, symbol, {}, {}, {}, {}, {}};
   for (ValueId id : fixed) {
     SetDim(symbolic, id, 0, symbol);
     SetDim(freed, id, 0, symbol);

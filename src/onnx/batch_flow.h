@@ -35,6 +35,8 @@ struct BatchState {
   std::vector<Expansion> expansions;
   // New targets of Reshape nodes.
   std::map<graph::NodeId, graph::Ints> targets;
+  // Of Resize nodes, in place of their sizes.
+  std::map<graph::NodeId, std::vector<float>> scales;
 };
 
 class Flow {
@@ -69,6 +71,7 @@ class Flow {
     state_.expansions.push_back({id_, i, input(like), carry(like)->axis});
   }
   void SetTarget(graph::Ints target) { state_.targets[id_] = std::move(target); }
+  void SetScales(std::vector<float> scales) { state_.scales[id_] = std::move(scales); }
 
  private:
   graph::ValueId input(int i) const { return node().inputs[i]; }
@@ -79,5 +82,9 @@ class Flow {
 // Follows the batch through the node. False where its samples would be mixed, or where too little
 // is known; `reason` then says so in a few words.
 bool FollowBatch(Flow& flow, std::string& reason);
+
+// Every public operator has a rule, or a reason why there is none.
+bool HasBatchRule(std::string_view op);
+std::string_view WhyNoBatchRule(std::string_view op);  // empty where it has none
 
 }  // namespace pare::onnx

@@ -1,12 +1,14 @@
 // How operators treat a batch: THE table is at the end. A rule answers for one node along which
 // axis the samples of its outputs are stacked; it returns false where they would be mixed.
 #include <algorithm>
+#include <cmath>
 
 #include "onnx/batch_flow.h"
 
 namespace pare::onnx {
 namespace {
 
+using graph::Dim;
 using graph::Ints;
 using graph::Shape;
 
@@ -351,8 +353,123 @@ bool Tile(Flow& f) {
   return true;
 }
 
+// Input 0 carries the batch, and the others are the same for every sample, whatever their shapes.
+bool First(Flow& f) {
+  if (!f.only_first()) return false;
+  f.SetAll(*f.carry(0));
+  return true;
+}
+
+// All operands are indexed alike but along `axis`, and all carry the batch elsewhere.
+bool ElementsAlongAxis(Flow& f) {
+  const auto carry = f.carry(0);
+  const int axis = f.axis("axis", 0);
+  if (!carry || axis < 0 || axis == carry->axis) return false;
+  for (int i = 1; i < f.inputs(); ++i) {
+    if (f.carry(i) != carry) return false;
+  }
+  f.Set(0, *carry);
+  return true;
+}
+
+bool CumSum(Flow& f) {
+  const auto axis = f.ints(1);
+  if (!f.only_first() || !axis || axis->size() != 1 || f.rank(0) < 0) return false;
+  const int64_t along = (*axis)[0] < 0 ? (*axis)[0] + f.rank(0) : (*axis)[0];
+  return along != f.carry(0)->axis && First(f);
+}
+
+// The last two dimensions are a matrix.
+bool Trilu(Flow& f) { return f.only_first() && f.carry(0)->axis < f.rank(0) - 2 && First(f); }
+
+bool OneHot(Flow& f) {
+  if (!f.only_first() || f.rank(0) < 0) return false;
+  int64_t axis = f.attrs().i("axis", -1);
+  if (axis < 0) axis += f.rank(0) + 1;
+  Carry out = *f.carry(0);
+  out.axis += axis <= out.axis;
+  f.Set(0, out);
+  return true;
+}
+
+// Either the indices carry the batch or, where it is among batch_dims, both operands do.
+bool GatherNd(Flow& f) {
+  const int64_t shared = f.attrs().i("batch_dims", 0);
+  const auto data = f.carry(0), indices = f.carry(1);
+  if (!indices || indices->axis >= f.rank(1) - 1) return false;
+  const bool fits = data ? data == indices && data->axis < shared : shared <= indices->axis;
+  if (!fits) return false;
+  f.Set(0, *indices);
+  return true;
+}
+
+// Each sample has a length of its own.
+bool ReverseSequence(Flow& f) {
+  const auto carry = f.carry(0), lengths = f.carry(1);
+  if (!carry || !lengths || carry->axis != f.axis("batch_axis", 1) || lengths->axis != 0 ||
+      lengths->times != carry->times) {
+    return false;
+  }
+  f.Set(0, *carry);
+  return true;
+}
+
+// "bij,bjk->bik": the batch goes where the letter goes under which it comes.
+bool Einsum(Flow& f) {
+  std::string equation = f.attrs().s("equation");
+  std::erase(equation, ' ');
+  const size_t arrow = equation.find("->");
+  if (arrow == equation.npos || equation.find('.') != equation.npos) return false;
+  std::vector<std::string> terms = {""};
+  for (char c : equation.substr(0, arrow)) {
+    c == ',' ? terms.push_back("") : terms.back().push_back(c);
+  }
+  const std::string result = equation.substr(arrow + 2);
+  if (std::ssize(terms) != f.inputs()) return false;
+  std::optional<std::pair<char, int64_t>> batch;
+  for (int i = 0; i < f.inputs(); ++i) {
+    if (f.is_size(i) || f.rank(i) != std::ssize(terms[i])) return false;
+    const auto carry = f.carry(i);
+    if (!carry) continue;
+    const std::pair letter(terms[i][carry->axis], carry->times);
+    if (batch && *batch != letter) return false;
+    batch = letter;
+  }
+  for (int i = 0; i < f.inputs(); ++i) {
+    const auto count = std::ranges::count(terms[i], batch->first);
+    if (count != (f.carry(i) ? 1 : 0)) return false;
+  }
+  const size_t axis = result.find(batch->first);
+  if (axis == result.npos) return false;  // summed over
+  f.Set(0, {static_cast<int>(axis), batch->second});
+  return true;
+}
+
+// Sizes name the batch; scales that give the same sizes don't.
+bool ResizeToSizes(Flow& f) {
+  const auto sizes = f.ints(3);
+  const Shape* from = f.shape(0);
+  const bool stretches = f.attrs().s("keep_aspect_ratio_policy", "stretch") == "stretch";
+  if (!sizes || !from || sizes->size() != from->size() || !stretches) return false;
+  std::vector<float> scales;
+  for (size_t i = 0; i < sizes->size(); ++i) {
+    const Dim size = (*from)[i];
+    if (!size.known() || size.size() < 1) return false;
+    scales.push_back(static_cast<float>((*sizes)[i]) / static_cast<float>(size.size()));
+    const float scaled = std::floor(static_cast<float>(size.size()) * scales.back());
+    if (scaled != static_cast<float>((*sizes)[i])) return false;
+  }
+  const Carry carry = *f.carry(0);
+  if (scales[carry.axis] != 1 || carry.times != 1) return false;
+  f.SetScales(std::move(scales));
+  f.Set(0, carry);
+  return true;
+}
+
 bool Resize(Flow& f) {
-  if (!f.only_first() || !f.has_input(2) || f.has_input(3) || f.attrs().has("axes")) return false;
+  if (!f.only_first() || f.attrs().has("axes")) return false;
+  if (f.has_input(3)) return !f.has_input(2) && ResizeToSizes(f);
+  if (!f.has_input(2)) return false;
   const Shape* from = f.shape(0);
   const Shape* to = f.output_shape();
   const int axis = f.carry(0)->axis;
@@ -381,17 +498,20 @@ struct BatchRule {
   bool (*rule)(Flow&);
 };
 constexpr BatchRule kRules[] = {
-    {"Abs Add And BitwiseNot Cast Ceil Celu Clip Cos Div Dropout Elu Equal Erf Exp Floor Gelu "
+    {"Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr "
+     "BitwiseXor Cast Ceil Celu Clip Cos Cosh Div Dropout Elu Equal Erf Exp Floor Gelu "
      "Greater GreaterOrEqual HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Less LessOrEqual "
-     "Log Max Mean Min Mish Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round Selu Sigmoid Sign "
-     "Sin Softplus Softsign Sqrt Sub Sum Tan Tanh ThresholdedRelu Where Xor",
+     "Log Max Mean Min Mish Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round Selu Shrink Sigmoid "
+     "Sign Sin Sinh Softplus Softsign Sqrt Sub Sum Swish Tan Tanh ThresholdedRelu Where Xor",
      Broadcast},
-    {"AveragePool BatchNormalization Conv ConvTranspose DepthToSpace GlobalAveragePool "
+    {"AveragePool BatchNormalization Conv ConvInteger ConvTranspose DepthToSpace GlobalAveragePool "
      "GlobalLpPool GlobalMaxPool GroupNormalization InstanceNormalization LRN LpPool MaxPool "
-     "SpaceToDepth",
+     "QLinearConv SpaceToDepth",
      Leading},
     {"Hardmax LogSoftmax LpNormalization Softmax TopK", AlongAxis<-1>},
     {"Split", AlongAxis<0>},
+    {"GatherElements ScatterElements", ElementsAlongAxis},
+    {"CastLike", First},
     {"LayerNormalization RMSNormalization", BehindAxis},
     {"DequantizeLinear QuantizeLinear", Quantize},
     {"ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
@@ -402,19 +522,38 @@ constexpr BatchRule kRules[] = {
     {"Shape Size", ShapeOf},
     {"Concat", Concat},
     {"ConstantOfShape", ConstantOfShape},
+    {"CumSum", CumSum},
+    {"Einsum", Einsum},
     {"Expand", Expand},
     {"Flatten", Flatten},
     {"Gather", Gather},
+    {"GatherND", GatherNd},
     {"Gemm", Gemm},
     {"MatMul", MatMul},
+    {"OneHot", OneHot},
     {"Pad", Pad},
     {"Reshape", Reshape},
     {"Resize", Resize},
+    {"ReverseSequence", ReverseSequence},
     {"Slice", Slice},
     {"Squeeze", Squeeze},
     {"Tile", Tile},
     {"Transpose", Transpose},
+    {"Trilu", Trilu},
     {"Unsqueeze", Unsqueeze},
+};
+
+struct NoBatchRule {
+  std::string_view ops;
+  std::string_view reason;
+};
+constexpr NoBatchRule kNoRules[] = {
+    {"DynamicQuantizeLinear", "its scale is of all samples together"},
+    {"Compress NonZero", "it picks elements out of all samples"},
+    {"EyeLike", "its rows are no samples"},
+    {"Range", "a sequence of numbers has no samples"},
+    {"ScatterND", "its indices count through all samples"},
+    {"MatMulInteger QLinearMatMul", "pare doesn't follow a batch through it"},
 };
 
 // What computes with sizes and gives sizes.
@@ -430,7 +569,21 @@ bool Lists(std::string_view ops, std::string_view op) {
   return false;
 }
 
+const BatchRule* FindRule(std::string_view op) {
+  const auto rule = std::ranges::find_if(
+      kRules, [&](const BatchRule& candidate) { return Lists(candidate.ops, op); });
+  return rule == std::end(kRules) ? nullptr : rule;
+}
+
 }  // namespace
+
+bool HasBatchRule(std::string_view op) { return FindRule(op) != nullptr; }
+
+std::string_view WhyNoBatchRule(std::string_view op) {
+  const auto entry = std::ranges::find_if(
+      kNoRules, [&](const NoBatchRule& candidate) { return Lists(candidate.ops, op); });
+  return entry == std::end(kNoRules) ? std::string_view() : entry->reason;
+}
 
 bool FollowBatch(Flow& flow, std::string& reason) {
   const std::string& op = flow.node().op;
@@ -440,11 +593,11 @@ bool FollowBatch(Flow& flow, std::string& reason) {
     flow.SetSizes();
     return true;
   }
-  const auto rule = std::ranges::find_if(
-      kRules, [&](const BatchRule& candidate) { return Lists(candidate.ops, op); });
+  const BatchRule* rule = FindRule(op);
   const bool from_sizes = op == "ConstantOfShape" || op == "Expand";
-  if (rule == std::end(kRules) || (!carries && !from_sizes)) {
-    reason = "how it treats a batch is not known";
+  if (!rule || (!carries && !from_sizes)) {
+    const std::string_view why = WhyNoBatchRule(op);
+    reason = why.empty() ? "how it treats a batch is not known" : why;
     return false;
   }
   if (rule->rule(flow)) return true;

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "onnx/batch_flow.h"
 #include "onnx/import.h"
 #include "onnx/test_model.h"
+#include "ops/op_def.h"
 
 namespace pare::onnx {
 namespace {
@@ -39,6 +41,10 @@ std::string ResultOf(const Case& c) {
       Floats("rw", {1, 2, 4}, std::vector<float>(8, 1)),
       Floats("rr", {1, 2, 2}, std::vector<float>(4, 1)),
       Floats("h", {1, 1, 2}, {1, 2}),
+      Int64s("sizes", {1, 3, 8, 6}),
+      Int64s("depth", {5}),
+      Floats("off_on", {2}, {0, 1}),
+      Int64s("minus_one", {-1}),
   };
   NoExternalFiles none;
   Result<Graph> g = ImportBytes(BytesOf(model.Bytes()), nullptr, none);
@@ -140,6 +146,71 @@ TEST(FreeBatch, FollowsTheSamplesThroughTheGraph) {
   for (const Case& c : cases) {
     const std::string result = ResultOf(c);
     EXPECT_TRUE(result.starts_with(c.freed)) << c.what << ": " << result;
+  }
+}
+
+TEST(FreeBatch, FollowsOperatorsByTheirOwnRules) {
+  const Words image = {"1", "3", "4", "4"}, text = {"1", "3", "4"};
+  const Case cases[] = {
+      {"element by element",
+       {Node("Sinh", {"x"}, {"a"}), Node("Shrink", {"a"}, {"b"}), Node("Atan", {"b"}, {"y"})},
+       text,
+       text,
+       "f32[N,3,4]"},
+      {"a resize to sizes",
+       {Node("Resize", {"x", "", "", "sizes"}, {"y"})},
+       image,
+       {"1", "3", "8", "6"},
+       "f32[N,3,8,6]"},
+      {"sums within a sample",
+       {Node("CumSum", {"x", "minus_one"}, {"y"})},
+       text,
+       text,
+       "f32[N,3,4]"},
+      {"sums over the samples",
+       {Node("CumSum", {"x", "zero"}, {"y"})},
+       text,
+       text,
+       "node y (CumSum): it may mix"},
+      {"products of samples",
+       {Node("Einsum", {"x", "x"}, {"y"}, {A("equation", "bij,bkj->bik")})},
+       text,
+       {"1", "3", "3"},
+       "f32[N,3,3]"},
+      {"samples summed up",
+       {Node("Einsum", {"x", "x"}, {"y"}, {A("equation", "bij,bkj->ik")})},
+       text,
+       {"3", "3"},
+       "node y (Einsum): it may mix"},
+      {"one-hot rows",
+       {Node("ArgMax", {"x"}, {"i"}, {A("axis", 2), A("keepdims", 0)}),
+        Node("OneHot", {"i", "depth", "off_on"}, {"y"}, {A("axis", 1)})},
+       text,
+       {"1", "5", "3"},
+       "f32[N,5,3]"},
+      {"elements of each sample",
+       {Node("ArgMax", {"x"}, {"i"}, {A("axis", 2)}),
+        Node("GatherElements", {"x", "i"}, {"y"}, {A("axis", 2)})},
+       text,
+       {"1", "3", "1"},
+       "f32[N,3,1]"},
+      {"a reason of its own",
+       {Node("DynamicQuantizeLinear", {"x"}, {"q", "s", "z"}),
+        Node("DequantizeLinear", {"q", "s", "z"}, {"y"})},
+       text,
+       text,
+       "node q (DynamicQuantizeLinear): its scale is of all samples"},
+  };
+  for (const Case& c : cases) {
+    const std::string result = ResultOf(c);
+    EXPECT_TRUE(result.starts_with(c.freed)) << c.what << ": " << result;
+  }
+}
+
+TEST(FreeBatch, EveryOperatorHasARuleOrAReason) {
+  for (const ops::OpDef* op : ops::AllOps()) {
+    if (op->name.starts_with("pare.")) continue;
+    EXPECT_NE(HasBatchRule(op->name), !WhyNoBatchRule(op->name).empty()) << op->name;
   }
 }
 
