@@ -38,24 +38,21 @@ __attribute__((noinline)) void operator delete(void* memory, size_t, std::align_
 namespace pare {
 namespace {
 
-class NoAllocation : public ::testing::TestWithParam<const char*> {};
+class NoAllocation : public ::testing::TestWithParam<std::filesystem::path> {};
 
 TEST_P(NoAllocation, InTheSecondRun) {
 #ifdef PARE_SANITIZED
   GTEST_SKIP() << "allocations can't be counted under a sanitizer";
 #endif
-  const auto model = model::Model::Load(SourcePath(GetParam()));
+  const auto model = model::Model::Load(GetParam());
   ASSERT_TRUE(model) << model.error().message();
   const auto session = model::MakeSession(model->graph(), model::Context::Make(2));
   ASSERT_TRUE(session) << session.error().message();
-  const auto shapes = model::ShapesForBatch(model->graph(), 2);
-  ASSERT_TRUE(shapes) << shapes.error().message();
-  std::vector<Tensor> inputs, outputs(model->graph().outputs().size());
-  for (size_t i = 0; i < shapes->size(); ++i) {
-    const graph::ValueId id = model->graph().inputs()[i];
-    inputs.push_back(Tensor::Zeros(model->graph().value(id).type.dtype, (*shapes)[i]).value());
-  }
-  ASSERT_TRUE((*session)->Run(inputs, outputs));
+  const auto cases = Sorted(std::filesystem::path(GetParam()).replace_extension());
+  const std::vector<Tensor> inputs = LoadNumbered(cases.at(0), "input");
+  std::vector<Tensor> outputs(model->graph().outputs().size());
+  const Status first = (*session)->Run(inputs, outputs);
+  ASSERT_TRUE(first) << first.error().message();
   const int64_t before = allocations;
   const size_t held = mallinfo2().uordblks;
   Status status = (*session)->Run(inputs, outputs);
@@ -66,10 +63,8 @@ TEST_P(NoAllocation, InTheSecondRun) {
   EXPECT_EQ(held, held_after);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, NoAllocation,
-                         ::testing::Values("examples/demo/resnet20_cifar10_fp32.onnx",
-                                           "tests/models/qdq_cnn.onnx", "tests/models/mlp.onnx"),
-                         [](const auto& info) { return Text("model_", info.index); });
+INSTANTIATE_TEST_SUITE_P(Models, NoAllocation, ::testing::ValuesIn(SmallModels()),
+                         [](const auto& info) { return info.param.stem().string(); });
 
 }  // namespace
 }  // namespace pare

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <string>
@@ -45,6 +46,21 @@ inline ::testing::AssertionResult Near(const Tensor& got, const Tensor& want, To
     }
   }
   return ::testing::AssertionSuccess();
+}
+
+// The entries of a folder, in order.
+inline std::vector<std::filesystem::path> Sorted(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> entries(std::filesystem::directory_iterator{folder},
+                                             std::filesystem::directory_iterator{});
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+// The models of tests/models; the folder beside each holds its inputs and outputs, by case.
+inline std::vector<std::filesystem::path> SmallModels() {
+  std::vector<std::filesystem::path> models = Sorted(SourcePath("tests/models"));
+  std::erase_if(models, [](const auto& path) { return path.extension() != ".onnx"; });
+  return models;
 }
 
 // input_0.npy, input_1.npy … as far as they go.

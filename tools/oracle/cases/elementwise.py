@@ -156,3 +156,29 @@ case('Cast', 'int64_to_int32_wrap', i64([2**31, 2**32 + 5, -2**31 - 1]), to=6)
 case('Cast', 'int32_to_uint8_wrap', np.array([256, 300, -1], np.int32), to=2)
 case('Cast', 'opset_7', f32([0.5, 1.5, -2.5]), to=6, opset=7)
 case('Cast', 'same_type', F(5), to=1)
+
+# Trigonometry and its relatives, each where it is defined
+for op in ('Asinh', 'Atan', 'Sinh', 'Cosh'):
+    case(op, 'basic', WIDE)
+case('Tan', 'basic', F(3, 11, low=-1.4, high=1.4))
+for op in ('Acos', 'Asin', 'Atanh'):
+    case(op, 'basic', F(3, 11, low=-0.99, high=0.99))
+    case(op, 'edges', f32([-2, -1, 0, 1, 2]))
+case('Acosh', 'basic', F(3, 11, low=1.01, high=9))
+case('Acosh', 'edges', f32([0.5, 1, 1e4]))
+case('Celu', 'basic', WIDE)
+case('Celu', 'alpha', WIDE, alpha=0.5)
+case('Shrink', 'basic', WIDE)
+case('Shrink', 'lambd_bias', WIDE, lambd=1.5, bias=0.75)
+case('Swish', 'basic', WIDE, opset=24)
+case('Swish', 'alpha', WIDE, opset=24, alpha=0.5)
+
+# Bits
+for op in ('BitwiseAnd', 'BitwiseOr', 'BitwiseXor'):
+    case(op, 'int32', I(3, 5, low=-99, high=99, dtype=np.int32), I(5, low=-99, high=99, dtype=np.int32), opset=18)
+    case(op, 'uint8', I(3, 5, low=0, high=256, dtype=np.uint8), I(3, 1, low=0, high=256, dtype=np.uint8), opset=18)
+case('BitwiseNot', 'int32', I(7, low=-99, high=99, dtype=np.int32), opset=18)
+case('BitwiseNot', 'uint8', I(7, low=0, high=256, dtype=np.uint8), opset=18)
+
+case('CastLike', 'float_to_int64', F(3, 5, low=-9, high=9), I(1), opset=15)
+case('CastLike', 'int32_to_float', I(3, 5, dtype=np.int32), F(2, 2), opset=15)

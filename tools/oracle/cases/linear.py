@@ -119,3 +119,13 @@ case('LSTM', 'activations', F(4, 2, 3), K(F(1, 20, 3)), K(F(1, 20, 5)), hidden_s
      activations=['Sigmoid', 'Relu', 'Tanh'])
 case('GRU', 'linear_before_reset', F(4, 2, 3), K(F(1, 15, 3)), K(F(1, 15, 5)), K(F(1, 30)), hidden_size=5, outputs=2,
      linear_before_reset=1)
+
+# The greatest of a row
+case('Hardmax', 'basic', F(3, 5))
+case('Hardmax', 'axis_1', F(2, 3, 4), axis=1)
+case('Hardmax', 'opset_11', F(2, 3, 4), opset=11)
+
+# Rows by their mean square
+case('RMSNormalization', 'last', F(2, 3, 8), K(F(8)), opset=23)
+case('RMSNormalization', 'axis_1', F(2, 3, 4), K(F(3, 4)), opset=23, axis=1)
+case('RMSNormalization', 'epsilon', F(2, 3, 8, low=-0.1, high=0.1), K(F(8)), opset=23, epsilon=0.01)

@@ -205,3 +205,10 @@ case('Dropout', 'opset_13_mask', F(3, 4), K(f32(0.5)), outputs=2)
 case('Dropout', 'opset_13_not_training', F(3, 4), K(f32(0.5)), K(np.bool_(False)))
 case('Identity', 'int64', I(3))
 case('Identity', 'bool', B(3))
+
+case('ReduceLogSum', 'axis_1', F(2, 3, 4, low=0.1, high=3), K(i64([1])), opset=18)
+case('ReduceLogSum', 'all_no_keepdims', F(3, 4, low=0.1, high=3), opset=18, keepdims=0)
+case('ReduceLogSum', 'opset_13', F(2, 3, 4, low=0.1, high=3), opset=13, axes=[0, 2])
+
+case('ReverseSequence', 'time_first', F(4, 3, 2), K(i64([4, 2, 1])), opset=10)
+case('ReverseSequence', 'batch_first', F(3, 4), K(i64([1, 4, 3])), opset=10, time_axis=1, batch_axis=0)

@@ -131,3 +131,10 @@ case('Resize', 'opset_19_half_pixel_symmetric', R, None, ODD, opset=19, mode='li
 case('Resize', 'linear_1d', F(1, 2, 5), NONE, K(f32([1, 1, 2])), mode='linear')
 case('Upsample', 'opset_7_nearest', R, opset=7, mode='nearest', scales=[1.0, 1.0, 2.0, 3.0])
 case('Upsample', 'opset_9_linear', R, UP, opset=9, mode='linear')
+
+# Pooling by a norm
+case('LpPool', 'l2', P, kernel_shape=[2, 2], strides=[2, 2], opset=18)
+case('LpPool', 'l1_pads', P, kernel_shape=[3, 3], pads=[1, 1, 1, 1], p=1, opset=18)
+case('LpPool', 'opset_11', P, kernel_shape=[2, 2], opset=11)
+case('GlobalLpPool', 'l2', F(2, 3, 4, 5))
+case('GlobalLpPool', 'l1', F(2, 3, 4, 5), p=1)
