@@ -10,6 +10,7 @@
 #include "onnx/messages.h"
 #include "onnx/tensor_proto.h"
 #include "onnx/versions.h"
+#include "ops/op_def.h"
 #include "platform/file.h"
 
 namespace pare::onnx {
@@ -63,6 +64,22 @@ graph::Notes NotesOf(std::string_view doc, const Entries& metadata) {
   graph::Notes notes{.doc = std::string(doc), .metadata = {}, .attributes = {}};
   for (const auto& [key, value] : metadata) notes.metadata[std::string(key)] = value;
   return notes;
+}
+
+// A file may leave out the name of any result that nobody reads. Records compute what isn't
+// optional all the same.
+void NameRequiredOutputs(Graph& graph) {
+  for (size_t n = 0; n < graph.node_count(); ++n) {
+    const auto id = static_cast<NodeId>(n);
+    const ops::OpDef* op = graph.node(id).live ? ops::FindOp(graph.node(id).op) : nullptr;
+    if (!op) continue;
+    for (int i = 0; i < ops::kMaxSlots && !op->outputs[i].name.empty(); ++i) {
+      const std::vector<ValueId>& outputs = graph.node(id).outputs;
+      const bool there = i < std::ssize(outputs) && outputs[i] != ValueId::kNone;
+      if (there || op->outputs[i].presence != ops::Presence::kRequired) continue;
+      graph.AddNodeOutput(id, i, graph.FreshName(Text(op->name, '_', n, '_', op->outputs[i].name)));
+    }
+  }
 }
 
 class Importer {
@@ -124,6 +141,7 @@ Result<Graph> Importer::Run() {
   AddAnnotations(message);
   PARE_TRY(CheckOrder());
   PARE_TRY(Upgrade(graph_, versions_));
+  NameRequiredOutputs(graph_);
   return std::move(graph_);
 }
 

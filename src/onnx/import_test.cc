@@ -99,6 +99,25 @@ TEST(Import, AcceptsNodesInAnyOrderAndNamesOfAnyBytes) {
   EXPECT_NE(g->FindValue(odd), ValueId::kNone);
 }
 
+TEST(Import, NamesResultsThatOnlyOptionalOnesMayLack) {
+  Model model;
+  model.nodes = {Node("TopK", {"x", "k"}, {"", "i"}), Node("Relu", {"x"}, {""}),
+                 Node("GRU", {"x", "w", "r"}, {"", "h"}), Node("Other", {"x"}, {"", "o"})};
+  model.initializers = {Int64s("k", {2}), Floats("w", {1, 3, 4}, std::vector<float>(12)),
+                        Floats("r", {1, 3, 1}, std::vector<float>(3))};
+  model.inputs = {Value("x", 1, {"2", "3", "4"})};
+  model.outputs = {Value("i", 7, {}), Value("h", 1, {}), Value("o", 1, {})};
+  const Result<Graph> g = Load(model.Bytes());
+  ASSERT_TRUE(g) << g.error().message();
+  const std::pair<const char*, bool> first_is_there[] = {
+      {"TopK", true}, {"Relu", true}, {"GRU", false}, {"Other", false}};
+  for (size_t i = 0; i < std::size(first_is_there); ++i) {
+    const graph::Node& node = g->node(static_cast<NodeId>(i));
+    EXPECT_EQ(node.op, first_is_there[i].first);
+    EXPECT_EQ(node.outputs[0] != ValueId::kNone, first_is_there[i].second) << node.op;
+  }
+}
+
 TEST(Import, ViewsAlignedWeightsInTheOwnersBytes) {
   Model model = OneNode(13, Node("Add", {"x", "w"}, {"y"}), {Floats("w", {4}, {1, 2, 3, 4})});
   const std::string bytes = model.Bytes();
