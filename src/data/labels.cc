@@ -1,18 +1,12 @@
-#include <charconv>
-
 #include "base/cursor.h"
 #include "data/dataset_parts.h"
 #include "data/idx.h"
 #include "data/lines.h"
 #include "data/npy.h"
+#include "data/number.h"
 
 namespace pare::data {
 namespace {
-
-bool ToNumber(std::string_view text, int64_t& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
-}
 
 Result<Tensor> LabelTensor(const std::shared_ptr<const MappedFile>& file) {
   if (IsIdx(file->bytes())) return ParseIdx(file->bytes(), file);
@@ -23,9 +17,9 @@ Result<std::vector<int64_t>> LabelsOfText(std::string_view text) {
   std::vector<int64_t> labels;
   for (Lines lines(text); const auto line = lines.Next();) {
     if (line->empty()) continue;
-    if (!ToNumber(*line, labels.emplace_back())) {
-      return Invalid(Text("line ", lines.number(), " is no whole number"));
-    }
+    const auto label = Number<int64_t>(*line);
+    if (!label) return Invalid(Text("line ", lines.number(), " is no whole number"));
+    labels.push_back(*label);
   }
   return labels;
 }

@@ -9,19 +9,12 @@
 
 #include "data/image.h"
 #include "data/image_formats.h"
+#include "data/number.h"
 
 namespace pare::data {
 namespace {
 
 constexpr std::string_view kPrefix = "pare.preprocess.";
-
-template <typename T>
-std::optional<T> Number(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 // "0.25" or "1/255"
 std::optional<float> Ratio(std::string_view text) {

@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/hash.h"
 #include "graph/text.h"
 
 namespace pare::graph {
@@ -75,16 +76,10 @@ std::string List(const T& values, F&& text) {
   return out + ']';
 }
 
-uint64_t Fnv1a(const std::byte* data, size_t bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (size_t i = 0; i < bytes; ++i) hash = (hash ^ static_cast<uint8_t>(data[i])) * 0x100000001b3;
-  return hash;
-}
-
-std::string Hex(uint64_t value) {
-  char buffer[17];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, 16).ptr;
-  return std::string(buffer, end);
+std::string ContentHash(const Tensor& tensor) {
+  Fnv1a hash;
+  hash.Add({tensor.data(), tensor.bytes()});
+  return HexText(hash.value());
 }
 
 bool AllTheSame(const Tensor& tensor) {
@@ -105,7 +100,7 @@ std::string Values(const Tensor& tensor, const TextOptions& options) {
     } else if (AllTheSame(tensor)) {
       out = Text("fill(", Element(values[0]), ")");
     } else {
-      out = options.hashes ? Text("hash(", Hex(Fnv1a(tensor.data(), tensor.bytes())), ")") : "...";
+      out = options.hashes ? Text("hash(", ContentHash(tensor), ")") : "...";
     }
   });
   return out;
