@@ -12,32 +12,60 @@ namespace {
 using graph::Graph;
 using graph::ValueId;
 
-// What the first node that reads a value calls it: "w", "scale", "mean".
-std::string_view RoleOf(const Graph& graph, ValueId id) {
+// How a parameter begins: normal with this variance, or all of one value.
+struct Beginning {
+  float variance = 0, value = 0;
+};
+
+// The first use as a parameter; the first of all where there is none (an initial statistic).
+graph::Use UseAsParameter(const Graph& graph, ValueId id) {
   const auto& uses = graph.value(id).uses;
-  if (uses.empty()) return "";
-  const ops::OpDef* op = ops::FindOp(graph.node(uses[0].node).op);
-  return op && uses[0].input < ops::kMaxSlots ? op->inputs[uses[0].input].name : "";
+  for (const graph::Use& use : uses) {
+    const ops::OpDef* op = ops::FindOp(graph.node(use.node).op);
+    if (!op || use.input >= ops::kMaxSlots) continue;
+    if ((op->grad.parameters | op->grad.late_parameters) >> use.input & 1) return use;
+  }
+  return uses.front();
 }
 
-// How many products each sum of the layer has.
-int64_t FanIn(const Graph& graph, ValueId id) {
+// How many products each sum of a layer has, by the place of its matrix or filters; 0 where the
+// operand is none.
+int64_t FanIn(const graph::Node& node, int input, const Dims& shape) {
+  const int64_t count = CountOf(shape).value_or(0), rank = std::ssize(shape);
+  if (node.op == "Conv" && input == 1) return count / shape[0];
+  if (node.op == "ConvTranspose" && input == 1)
+    return count / shape[1] / std::max<int64_t>(1, node.attrs.i("group", 1));
+  if (node.op == "MatMul") return input == 1 && rank > 1 ? shape[rank - 2] : shape[rank - 1];
+  if (node.op == "Gemm" && input < 2) {
+    const bool transposed = node.attrs.i(input == 0 ? "transA" : "transB", 0) != 0;
+    return shape[transposed == (input == 0) ? 0 : 1];
+  }
+  const bool recurrent = node.op == "LSTM" || node.op == "GRU" || node.op == "RNN";
+  if (recurrent && (input == 1 || input == 2)) return shape[2];  // [directions, gates · H, fan-in]
+  if (node.op == "Gather") return shape[rank - 1];  // an embedding: rows of length about √2
+  return 0;
+}
+
+Beginning BeginningOf(const Graph& graph, ValueId id) {
   const Dims& shape = graph.value(id).data.shape();
-  const graph::Use use = graph.value(id).uses[0];
+  if (graph.value(id).uses.empty() || graph.value(id).data.count() == 0) return {};
+  const graph::Use use = UseAsParameter(graph, id);
   const graph::Node& node = graph.node(use.node);
-  if (node.op == "Gather") return shape.back();  // an embedding: rows of length about √2
-  const bool rows_in = node.op == "MatMul" || node.op == "ConvTranspose" ||
-                       (node.op == "Gemm" && node.attrs.i("transB", 0) == 0);
-  if (rows_in && node.op != "ConvTranspose") return shape[shape.size() - 2];
-  const int64_t count = graph.value(id).data.count();
-  const int64_t out = rows_in ? shape[1] : shape[0];
-  return std::max<int64_t>(1, count / std::max<int64_t>(1, out));
+  if (const int64_t fan_in = FanIn(node, use.input, shape); fan_in > 0)
+    return {.variance = 2.0f / static_cast<float>(fan_in)};
+  if (node.op == "Mul" || node.op == "Div") return {.value = 1};
+  if (node.op == "PRelu") return {.value = 0.25f};
+  const ops::OpDef* op = ops::FindOp(node.op);
+  const bool scale = op && use.input < ops::kMaxSlots && op->inputs[use.input].name == "scale";
+  return {.value = scale ? 1.0f : 0.0f};
 }
 
-Status Fill(Graph& graph, ValueId id, float deviation, float mean, Random& random) {
+Status Fill(Graph& graph, ValueId id, Beginning beginning, Random& random) {
   const Dims shape = graph.value(id).data.shape();
   PARE_ASSIGN(Tensor data, Tensor::Make(DType::kF32, shape));
-  for (float& x : data.mutable_as<float>()) x = deviation > 0 ? deviation * random.Normal() : mean;
+  const float deviation = std::sqrt(beginning.variance);
+  for (float& x : data.mutable_as<float>())
+    x = deviation > 0 ? deviation * random.Normal() : beginning.value;
   graph.SetConstant(id, std::move(data));
   return {};
 }
@@ -46,8 +74,8 @@ Status ResetStatistics(Graph& graph, Random& random) {
   for (graph::NodeId id : graph.Order()) {
     if (graph.node(id).op != "BatchNormalization") continue;
     const std::vector<ValueId> inputs = graph.node(id).inputs;
-    if (graph.is_constant(inputs[3])) PARE_TRY(Fill(graph, inputs[3], 0, 0, random));
-    if (graph.is_constant(inputs[4])) PARE_TRY(Fill(graph, inputs[4], 0, 1, random));
+    if (graph.is_constant(inputs[3])) PARE_TRY(Fill(graph, inputs[3], {.value = 0}, random));
+    if (graph.is_constant(inputs[4])) PARE_TRY(Fill(graph, inputs[4], {.value = 1}, random));
   }
   return {};
 }
@@ -56,13 +84,7 @@ Status ResetStatistics(Graph& graph, Random& random) {
 
 Status InitializeWeights(Graph& graph, const std::vector<ValueId>& parameters, uint64_t seed) {
   Random random(seed, 0x696e6974);
-  for (ValueId id : parameters) {
-    const bool matrix = graph.value(id).data.rank() > 1;
-    const float deviation =
-        matrix ? std::sqrt(2.0f / static_cast<float>(std::max<int64_t>(1, FanIn(graph, id))))
-               : 0.0f;
-    PARE_TRY(Fill(graph, id, deviation, RoleOf(graph, id) == "scale" ? 1.0f : 0.0f, random));
-  }
+  for (ValueId id : parameters) PARE_TRY(Fill(graph, id, BeginningOf(graph, id), random));
   return ResetStatistics(graph, random);
 }
 
