@@ -83,6 +83,16 @@ Status CheckComparable(const Graph& a, const Graph& b) {
   return CheckSameTypes(a, OutputsOf(a), b, OutputsOf(b), "output");
 }
 
+void NoteNotFinite(const PairScore& pair, Progress& progress) {
+  const auto note = [&](std::string_view whose, int64_t samples, std::string_view what) {
+    if (samples == 0) return;
+    progress.Note(Text("the answers of the model ", whose, " hold NaN or infinities for ", samples,
+                       " of ", pair.count(), " samples: ", what));
+  };
+  note("before", pair.not_finite_reference(), "nothing can be compared with these");
+  note("after", pair.not_finite_other(), "these count as unlike whatever is expected");
+}
+
 }  // namespace
 
 std::optional<double> Quality::drop() const {
@@ -149,10 +159,7 @@ Result<Quality> CompareQuality(runtime::Session& a, runtime::Session& b, data::L
     }
     progress.Advance(batch->count());
   }
-  if (!std::isfinite(pair.cosine())) {
-    progress.Note(
-        "outputs of some samples are NaN or infinite, and so are the numbers made from them");
-  }
+  NoteNotFinite(pair, progress);
   quality.count = pair.count();
   quality.cosine = pair.cosine();
   quality.mse = pair.mse();

@@ -115,9 +115,13 @@ LayerFidelity FidelityOf(const LayerSums& sums) {
   return fidelity;
 }
 
+// Where values are NaN or infinite there is nothing to compare.
 bool Seen(const LayerSums& sums) {
-  return std::any_of(sums.begin(), sums.end(),
-                     [](const Sums& sum) { return sum.aa > 0 || sum.bb > 0; });
+  const bool finite = std::all_of(sums.begin(), sums.end(), [](const Sums& sum) {
+    return std::isfinite(sum.aa) && std::isfinite(sum.bb);
+  });
+  return finite && std::any_of(sums.begin(), sums.end(),
+                               [](const Sums& sum) { return sum.aa > 0 || sum.bb > 0; });
 }
 
 }  // namespace

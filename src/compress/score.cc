@@ -23,6 +23,26 @@ int64_t ArgMax(std::span<const float> row) {
   return std::max_element(row.begin(), row.end()) - row.begin();
 }
 
+bool HasNan(std::span<const float> row) {
+  return std::any_of(row.begin(), row.end(), [](float v) { return std::isnan(v); });
+}
+bool AllFinite(std::span<const float> row) {
+  return std::all_of(row.begin(), row.end(), [](float v) { return std::isfinite(v); });
+}
+
+// Sums over two rows' elements that are finite in the first.
+struct PairSums {
+  double dot = 0, aa = 0, bb = 0;
+  int64_t values = 0;
+
+  // 1 where both are all zeros; 0 where the second holds what is no number.
+  double cosine() const {
+    if (aa == 0 && bb == 0) return 1;
+    const double cosine = dot / std::max(std::sqrt(aa) * std::sqrt(bb), 1e-30);
+    return std::isfinite(cosine) ? cosine : 0;
+  }
+};
+
 // [batch, classes], maybe with dimensions of 1 between or behind.
 bool ScoresClasses(const Tensor& tensor) {
   if (tensor.dtype() != DType::kF32 || tensor.rank() < 2) return false;
@@ -82,7 +102,8 @@ void LabelScore::Add(const Tensor& scores, std::span<const int64_t> labels, int6
     right_.push_back(false);
     if (label >= static_cast<int64_t>(row.size())) continue;
     const float own = row[label];
-    if (std::any_of(row.begin(), row.end(), [](float v) { return std::isnan(v); })) continue;
+    not_finite_ += !AllFinite(row);
+    if (HasNan(row)) continue;
     int64_t before = 0;  // how many rank higher; of equals the first, as argmax does
     for (int64_t i = 0; i < static_cast<int64_t>(row.size()); ++i) {
       before += row[i] > own || (row[i] == own && i < label);
@@ -116,25 +137,34 @@ std::optional<Bounds> LabelScore::top1_change_bounds(const LabelScore& after) co
 void PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor> other,
                     int64_t rows) {
   for (int64_t r = 0; r < rows; ++r) {
-    double dot = 0, aa = 0, bb = 0;
+    PairSums sums;
+    bool finite_a = true, finite_b = true;
     for (size_t o = 0; o < reference.size(); ++o) {
       if (reference[o].dtype() != DType::kF32 || other[o].dtype() != DType::kF32) continue;
       const auto a = Row(reference[o], r), b = Row(other[o], r);
+      finite_a = finite_a && AllFinite(a);
+      finite_b = finite_b && AllFinite(b);
       for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
         if (!std::isfinite(a[i])) continue;  // nothing can be near it, or far
-        dot += static_cast<double>(a[i]) * b[i];
-        aa += static_cast<double>(a[i]) * a[i];
-        bb += static_cast<double>(b[i]) * b[i];
+        ++sums.values;
+        sums.dot += static_cast<double>(a[i]) * b[i];
+        sums.aa += static_cast<double>(a[i]) * a[i];
+        sums.bb += static_cast<double>(b[i]) * b[i];
         const double difference = static_cast<double>(a[i]) - b[i];
         squared_difference_ += difference * difference;
         low_ = std::min(low_, a[i]);
         high_ = std::max(high_, a[i]);
       }
-      values_ += static_cast<int64_t>(a.size());
-      if (o == 0 && !a.empty()) agreeing_ += ArgMax(a) == ArgMax(b);
+      if (o == 0 && !a.empty() && !HasNan(a) && !HasNan(b)) agreeing_ += ArgMax(a) == ArgMax(b);
     }
-    squared_reference_ += aa;
-    cosine_sum_ += aa == bb && aa == 0 ? 1.0 : dot / std::max(std::sqrt(aa) * std::sqrt(bb), 1e-30);
+    not_finite_reference_ += !finite_a;
+    not_finite_other_ += !finite_b;
+    squared_reference_ += sums.aa;
+    values_ += sums.values;
+    if (sums.values > 0) {
+      cosine_sum_ += sums.cosine();
+      ++samples_;
+    }
     ++count_;
   }
 }
@@ -142,7 +172,10 @@ void PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor> o
 void PairScore::Merge(const PairScore& other) {
   count_ += other.count_;
   agreeing_ += other.agreeing_;
+  samples_ += other.samples_;
   values_ += other.values_;
+  not_finite_reference_ += other.not_finite_reference_;
+  not_finite_other_ += other.not_finite_other_;
   cosine_sum_ += other.cosine_sum_;
   squared_difference_ += other.squared_difference_;
   squared_reference_ += other.squared_reference_;
@@ -151,17 +184,24 @@ void PairScore::Merge(const PairScore& other) {
 }
 
 double PairScore::agreement() const { return Percent(agreeing_, count_); }
-double PairScore::cosine() const { return count_ ? cosine_sum_ / static_cast<double>(count_) : 0; }
-double PairScore::mse() const {
-  return values_ ? squared_difference_ / static_cast<double>(values_) : 0;
+std::optional<double> PairScore::cosine() const {
+  if (samples_ == 0) return std::nullopt;
+  return cosine_sum_ / static_cast<double>(samples_);
 }
-double PairScore::psnr() const {
+std::optional<double> PairScore::mse() const {
+  if (values_ == 0) return std::nullopt;
+  return squared_difference_ / static_cast<double>(values_);
+}
+std::optional<double> PairScore::psnr() const {
+  const auto error = mse();
+  if (!error) return std::nullopt;
   const double range = static_cast<double>(high_) - low_;
-  return mse() > 0 ? 10 * std::log10(range * range / mse()) : INFINITY;
+  return *error == 0 ? INFINITY : 10 * std::log10(range * range / *error);
 }
 double PairScore::relative_error() const {
   const double error = squared_difference_ / std::max(squared_reference_, 1e-30);
-  return std::isfinite(error) ? error : std::numeric_limits<double>::max();
+  return std::isfinite(error) && (values_ > 0 || count_ == 0) ? error
+                                                              : std::numeric_limits<double>::max();
 }
 
 Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Progress& progress) {
@@ -185,6 +225,10 @@ Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Pro
     score.Add(outputs[0], batch->labels, batch->count());
     evaluation.count += batch->count();
     progress.Advance(batch->count());
+  }
+  if (score.not_finite() > 0) {
+    progress.Note(Text("the model's answers hold NaN or infinities for ", score.not_finite(),
+                       " of ", score.labelled(), " samples; an answer with a NaN counts as wrong"));
   }
   evaluation.top1 = score.top1();
   evaluation.top5 = score.top5();

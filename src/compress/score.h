@@ -37,7 +37,8 @@ class LabelScore {
   // don't.
   void Add(const Tensor& scores, std::span<const int64_t> labels, int64_t rows);
   int64_t labelled() const { return std::ssize(right_); }
-  std::optional<double> top1() const;  // percent; nullopt without labels
+  int64_t not_finite() const { return not_finite_; }  // labelled rows with a NaN or infinity
+  std::optional<double> top1() const;                 // percent; nullopt without labels
   std::optional<double> top5() const;
   std::optional<Bounds> top1_bounds() const;
   // Of the change of top-1 to `after`, which has seen the same samples.
@@ -45,25 +46,34 @@ class LabelScore {
 
  private:
   std::vector<bool> right_;  // of each labelled sample
-  int64_t first_ = 0, in_five_ = 0;
+  int64_t first_ = 0, in_five_ = 0, not_finite_ = 0;
 };
 
-// Compares the outputs of a model with those of a reference, sample by sample.
+// Compares the outputs of a model with those of a reference, sample by sample. Elements that are
+// not finite in the reference can't be compared and are left out; where they are so in the other
+// model alone, the sample's cosine is 0 and differences are not finite.
 class PairScore {
  public:
   void Add(std::span<const Tensor> reference, std::span<const Tensor> other, int64_t rows);
   void Merge(const PairScore& other);
   int64_t count() const { return count_; }
-  double agreement() const;  // percent of rows whose largest first output is at the same place
+  // Percent of rows whose largest first output is at the same place; rows with a NaN never agree.
+  double agreement() const;
   Bounds agreement_bounds() const { return ShareBounds(agreeing_, count_); }
-  double cosine() const;  // mean over samples
-  double mse() const;
-  double psnr() const;  // of the reference's range, dB; infinite where equal
+  // Nothing where no element could be compared.
+  std::optional<double> cosine() const;  // mean over the samples
+  std::optional<double> mse() const;
+  std::optional<double> psnr() const;  // of the reference's range, dB; infinite where equal
+  // Samples with outputs that are NaN or infinite.
+  int64_t not_finite_reference() const { return not_finite_reference_; }
+  int64_t not_finite_other() const { return not_finite_other_; }
   // Σ (other − reference)² / Σ reference²: what the choice between quantizations goes by.
   double relative_error() const;
 
  private:
-  int64_t count_ = 0, agreeing_ = 0, values_ = 0;
+  int64_t count_ = 0, agreeing_ = 0;
+  int64_t samples_ = 0, values_ = 0;  // that were compared
+  int64_t not_finite_reference_ = 0, not_finite_other_ = 0;
   double cosine_sum_ = 0, squared_difference_ = 0, squared_reference_ = 0;
   float low_ = 0, high_ = 0;
 };

@@ -49,10 +49,34 @@ TEST(PairScore, OnlyValidRowsCount) {
   two.Add({&a, 1}, {&b, 1}, 2);
   EXPECT_EQ(one.agreement(), 100);
   EXPECT_EQ(one.relative_error(), 0);
-  EXPECT_TRUE(std::isinf(one.psnr()));
+  EXPECT_TRUE(std::isinf(*one.psnr()));
   EXPECT_EQ(two.agreement(), 50);
-  EXPECT_NEAR(two.cosine(), 0.5, 1e-12);
-  EXPECT_NEAR(two.mse(), 0.5, 1e-12);
+  EXPECT_NEAR(*two.cosine(), 0.5, 1e-12);
+  EXPECT_NEAR(*two.mse(), 0.5, 1e-12);
+}
+
+TEST(PairScore, SaysNothingOfWhatCanNotBeCompared) {
+  const Tensor nans = Tensor::Of<float>({2, 2}, {NAN, NAN, NAN, INFINITY});
+  const Tensor numbers = Tensor::Of<float>({2, 2}, {1, 0, 0, 1});
+  PairScore none, half, broken;
+  none.Add({&nans, 1}, {&nans, 1}, 2);
+  EXPECT_FALSE(none.cosine());
+  EXPECT_FALSE(none.mse());
+  EXPECT_FALSE(none.psnr());
+  EXPECT_EQ(none.agreement(), 0);
+  EXPECT_GT(none.relative_error(), 1e300);
+  EXPECT_EQ(none.not_finite_reference(), 2);
+  half.Add({&nans, 1}, {&numbers, 1}, 2);
+  half.Add({&numbers, 1}, {&numbers, 1}, 2);
+  EXPECT_EQ(half.cosine(), 1);
+  EXPECT_EQ(half.not_finite_reference(), 2);
+  EXPECT_EQ(half.not_finite_other(), 0);
+  EXPECT_EQ(half.agreement(), 50);
+  broken.Add({&numbers, 1}, {&nans, 1}, 2);
+  EXPECT_EQ(broken.cosine(), 0);
+  EXPECT_EQ(broken.agreement(), 0);
+  EXPECT_FALSE(std::isfinite(*broken.mse()));
+  EXPECT_EQ(broken.not_finite_other(), 2);
 }
 
 TEST(TimingNotes, TellOfABusyMachineAndOfTimesThatVary) {

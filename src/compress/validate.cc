@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/random.h"
+#include "compress/widen.h"
 #include "data/split.h"
 #include "passes/pipeline.h"
 
@@ -49,15 +50,17 @@ train::Score ScoreByLabels(const Validation& validation, const model::Context& c
 
 Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& other,
                                const Validation& validation) {
-  PARE_ASSIGN(data::Loader loader, LoaderOf(reference.graph(), validation));
+  PARE_ASSIGN(data::Loader loader, LoaderOf(other.graph(), validation));
   PairScore score;
   std::vector<Tensor> expected(reference.graph().outputs().size());
   std::vector<Tensor> actual(other.graph().outputs().size());
   while (true) {
     PARE_ASSIGN(const auto batch, loader.Next());
     if (!batch) return score;
-    PARE_TRY(reference.Run(batch->inputs, expected));
     PARE_TRY(other.Run(batch->inputs, actual));
+    std::vector<Tensor> inputs = batch->inputs;
+    PARE_TRY(CastFloats(reference.graph(), inputs));
+    PARE_TRY(reference.Run(inputs, expected));
     PARE_TRY(ToF32(expected));
     PARE_TRY(ToF32(actual));
     score.Add(expected, actual, batch->count());
@@ -71,7 +74,11 @@ Result<train::Score> ScoreByReference(const Graph& reference, const Validation& 
   return [=](const Graph& graph) -> Result<double> {
     PARE_ASSIGN(const auto session, SessionOf(graph, context));
     PARE_ASSIGN(const PairScore score, ComparePairs(*other, *session, validation));
-    return classifies ? score.agreement() : score.cosine();
+    if (classifies) return score.agreement();
+    if (const auto cosine = score.cosine()) return *cosine;
+    return Fail(ErrorKind::kInvalid,
+                "the answers of the teacher are NaN or infinite for all validation samples",
+                "check the preprocessing (--mean, --std, --scale), and the teacher by `pare run`");
   };
 }
 
