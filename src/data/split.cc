@@ -43,11 +43,32 @@ std::vector<int64_t> TakeEvenly(std::vector<int64_t>& arranged, int64_t count, R
   return taken;
 }
 
-std::vector<int64_t> FirstIndices(const Dataset& dataset, int64_t limit) {
-  const int64_t size = limit > 0 ? std::min(limit, dataset.size()) : dataset.size();
-  std::vector<int64_t> indices(size);
+std::vector<int64_t> AllIndices(const Dataset& dataset) {
+  std::vector<int64_t> indices(dataset.size());
   std::iota(indices.begin(), indices.end(), int64_t{0});
   return indices;
+}
+
+// What too few samples lead to.
+std::string NoteOf(const Split& split, int64_t size, const SplitOptions& options) {
+  if (size == 1 && options.verification > 0) {
+    return "there is only one sample: it calibrates and verifies, so the verification shows "
+           "little more than that the model runs";
+  }
+  std::string note;
+  const auto calibrating = static_cast<int64_t>(split.calibration.size());
+  const auto verifying = static_cast<int64_t>(split.verification.size());
+  if (calibrating < options.calibration) {
+    note = Text("only ", size, " samples: ", calibrating, " calibrate (", options.calibration,
+                " were asked for) and ", verifying, " verify");
+    if (calibrating < 32) note += "; ranges from so few may miss what real input brings";
+  }
+  if (verifying < std::min<int64_t>(options.verification, 100)) {
+    note += Text(note.empty() ? "" : "; ", "with ", verifying,
+                 " samples to verify, one more or less that is right moves the accuracy by ",
+                 100.0 / static_cast<double>(verifying), " points");
+  }
+  return note;
 }
 
 }  // namespace
@@ -60,7 +81,8 @@ Result<Split> SplitDataset(const Dataset& dataset, const SplitOptions& options) 
                 "calibration needs at least one sample");
   }
   Random random(options.seed);
-  std::vector<int64_t> pool = Arranged(dataset, FirstIndices(dataset, options.limit), random);
+  std::vector<int64_t> pool =
+      Arranged(dataset, DrawSamples(dataset, options.limit, options.seed), random);
   const auto size = static_cast<int64_t>(pool.size());
   if (size == 0) return Fail(ErrorKind::kInvalid, "there are no samples");
   // What the verification keeps where there is not enough for both.
@@ -68,30 +90,13 @@ Result<Split> SplitDataset(const Dataset& dataset, const SplitOptions& options) 
   Split split;
   split.calibration = TakeEvenly(pool, std::min(options.calibration, size - kept), random);
   split.verification = TakeEvenly(pool, options.verification, random);
-  if (size == 1 && options.verification > 0) {
-    split.verification = split.calibration;
-    split.note =
-        "there is only one sample: it calibrates and verifies, so the verification shows "
-        "little more than that the model runs";
-    return split;
-  }
-  const auto calibrating = static_cast<int64_t>(split.calibration.size());
-  const auto verifying = static_cast<int64_t>(split.verification.size());
-  if (calibrating < options.calibration) {
-    split.note = Text("only ", size, " samples: ", calibrating, " calibrate (", options.calibration,
-                      " were asked for) and ", verifying, " verify");
-    if (calibrating < 32) split.note += "; ranges from so few may miss what real input brings";
-  }
-  if (verifying < std::min<int64_t>(options.verification, 100)) {
-    split.note += Text(split.note.empty() ? "" : "; ", "with ", verifying,
-                       " samples to verify, one more or less that is right moves the accuracy by ",
-                       100.0 / static_cast<double>(verifying), " points");
-  }
+  if (size == 1 && options.verification > 0) split.verification = split.calibration;
+  split.note = NoteOf(split, size, options);
   return split;
 }
 
 std::vector<int64_t> DrawSamples(const Dataset& dataset, int64_t count, uint64_t seed) {
-  std::vector<int64_t> indices = FirstIndices(dataset, 0);
+  std::vector<int64_t> indices = AllIndices(dataset);
   if (count <= 0 || count >= dataset.size()) return indices;
   Random random(seed);
   indices = Arranged(dataset, std::move(indices), random);

@@ -13,7 +13,7 @@ struct SplitOptions {
   int64_t calibration = 300;
   int64_t verification = 1000;
   uint64_t seed = 0;
-  int64_t limit = 0;  // look only at the first `limit` samples; 0 = all
+  int64_t limit = 0;  // of the samples, so many are looked at, drawn by DrawSamples; 0 = all
 };
 
 struct Split {

@@ -1,0 +1,13 @@
+// What tells data from other data, for records of runs.
+#pragma once
+
+#include <string>
+
+#include "data/dataset.h"
+
+namespace pare::data {
+
+// Of the dataset's size, its labels, and the content of some samples spread over it: hexadecimal.
+Result<std::string> Fingerprint(const Dataset& dataset);
+
+}  // namespace pare::data
