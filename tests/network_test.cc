@@ -118,5 +118,36 @@ TEST(Network, RefusesAnUnknownOptimizer) {
       << trained.error().message();
 }
 
+// Normalisations stay apart from the weights, in files as in formulas.
+TEST(Training, KeepsTheNormalisationsOfAFile) {
+  const TestFolder folder;
+  const std::string file = folder / "net.onnx", tuned = folder / "tuned.onnx";
+  ASSERT_TRUE(Classifier(3)->Save(file));
+  const auto model = Model::Load(file);
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(model && data);
+  TrainOptions options = Short();
+  options.steps = 2;
+  const auto trained = Train(*model, *data, options);
+  ASSERT_TRUE(trained) << trained.error().message();
+  ASSERT_TRUE(trained->model.Save(tuned));
+  const auto taught = Distill(*model, *model, *data, options);
+  ASSERT_TRUE(taught) << taught.error().message();
+  ASSERT_TRUE(taught->model.Save(folder / "taught.onnx"));
+  for (const std::string& written : {tuned, folder / "taught.onnx"})
+    EXPECT_NE(ReadFile(written)->find("BatchNormalization"), std::string::npos) << written;
+}
+
+TEST(Saving, NeverReplacesTheFilesOfTheModel) {
+  const TestFolder folder;
+  for (const char* name : {"mlp_external.onnx", "mlp_external.data"})
+    folder.Write(name, ReadFile(SourcePath("tests/models") / name).value());
+  const auto model = Model::Load(folder / "mlp_external.onnx");
+  ASSERT_TRUE(model);
+  EXPECT_FALSE(model->Save(folder / "mlp_external.onnx"));
+  EXPECT_FALSE(model->Save(folder / "mlp_external.data"));
+  EXPECT_TRUE(model->Save(folder / "other.onnx"));
+}
+
 }  // namespace
 }  // namespace pare

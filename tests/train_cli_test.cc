@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "base/random.h"
 #include "cli/command.h"
 #include "data/npy.h"
 #include "platform/file.h"
@@ -117,6 +118,110 @@ TEST(TrainCommand, GivesTheSameFileAgainAndAfterAStop) {
   EXPECT_EQ(Content(once), Content(again));
 }
 
+TEST(TrainCommand, NeverOverwritesWhatItReadsOrWrites) {
+  const TestFolder folder;
+  const std::string model = folder.Write("model.onnx", Content(kModel));
+  const std::string data = folder.Write("data.bin", Content(kPictures));
+  const std::string classes = folder.Write("plot.svg", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
+  const std::string teacher = folder.Write("teacher.onnx", Content(kModel));
+  const auto refused = [&](Arguments arguments, Arguments more) {
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    arguments.insert(arguments.end(), {"--data", data, "--classes", classes});
+    const Ran ran = Pare(Short(arguments));
+    EXPECT_EQ(ran.code, 2) << more[0] << ' ' << more[1] << '\n' << ran.err;
+    EXPECT_EQ(Content(model), Content(kModel));
+    EXPECT_EQ(Content(data), Content(kPictures));
+    EXPECT_TRUE(Content(classes).starts_with("a\nb"));
+    return ran.err;
+  };
+  const Arguments train = {"train", model};
+  const std::string out = folder / "out.onnx";
+  for (const std::string& input : {model, data, classes}) {
+    EXPECT_NE(refused(train, {"-o", input}).find("would be overwritten"), std::string::npos);
+    EXPECT_NE(refused(train, {"--checkpoint", input, "-o", out}).find("would be overwritten"),
+              std::string::npos);
+  }
+  refused(train, {"--curve", folder / "plot", "-o", out});
+  refused(train, {"--checkpoint", out, "-o", out});
+  const Arguments distill = {"distill", "--student", model, "--teacher", teacher};
+  refused(distill, {"-o", teacher});
+  refused(distill, {"--cache", teacher, "-o", out});
+  refused(distill, {"--cache", out, "-o", out});
+}
+
+// Weights beside the model's file are inputs, too.
+TEST(TrainCommand, KnowsLabelsAndWeightsThatLieBeside) {
+  const TestFolder folder;
+  for (const char* name : {"mlp_external.onnx", "mlp_external.data"})
+    folder.Write(name, Content(SourcePath("tests/models/") / name));
+  const Tensor rows = Tensor::Zeros(DType::kF32, {8, 20}).value();
+  ASSERT_TRUE(data::SaveNpy(folder / "x.npy", rows));
+  ASSERT_TRUE(data::SaveNpy(folder / "x_labels.npy", Tensor::Zeros(DType::kI64, {8}).value()));
+  for (const char* name : {"mlp_external.data", "x_labels.npy"}) {
+    const std::string before = Content(folder / name);
+    for (const Arguments& more :
+         {Arguments{"-o", folder / name},
+          Arguments{"-o", folder / "o.onnx", "--checkpoint", folder / name}}) {
+      Arguments arguments = {"train", folder / "mlp_external.onnx", "--data", folder / "x.npy"};
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      const Ran ran = Pare(arguments);
+      EXPECT_EQ(ran.code, 2) << ran.err;
+      EXPECT_NE(ran.err.find("would be overwritten"), std::string::npos) << ran.err;
+      EXPECT_EQ(Content(folder / name), before);
+    }
+  }
+}
+
+// float16 models compute in float32 and keep their inputs and outputs.
+TEST(TrainCommand, TrainsModelsOfOtherFloatTypes) {
+  const TestFolder folder;
+  const std::string half = SourcePath("tests/models/half_model.onnx");
+  Random random(3);
+  Tensor pictures = Tensor::Make(DType::kF32, {32, 3, 6, 6}).value();
+  for (float& x : pictures.mutable_as<float>()) x = random.Normal();
+  std::vector<int64_t> labels(32);
+  for (int64_t& label : labels) label = random.Below(5);
+  ASSERT_TRUE(data::SaveNpy(folder / "x.npy", pictures));
+  ASSERT_TRUE(data::SaveNpy(folder / "x_labels.npy", Tensor::Of<int64_t>({32}, labels)));
+  const Arguments how = {"--data", folder / "x.npy", "--steps", "20", "--batch",
+                         "8",      "--validation",   "8"};
+  const auto run = [&](Arguments arguments) {
+    arguments.insert(arguments.end(), how.begin(), how.end());
+    const Ran ran = Pare(arguments);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return ran.err;
+  };
+  const std::string tuned = folder / "tuned.onnx", taught = folder / "taught.onnx";
+  EXPECT_NE(run({"train", half, "-o", tuned, "--rate", "0.1"}).find("not float32"),
+            std::string::npos);
+  const auto model = model::Model::Load(tuned);
+  ASSERT_TRUE(model);
+  EXPECT_EQ(model::InputSpecs(model->graph())[0].dtype, DType::kF16);
+  EXPECT_NE(Content(tuned), Content(half));
+  run({"distill", "--teacher", half, "--student", half, "-o", taught});
+  run({"distill", "--teacher", half, "--student", tuned, "-o", taught});
+}
+
+// What led to the file: data by its hash, as with quantize.
+TEST(TrainCommand, LeavesARecord) {
+  const TestFolder folder;
+  const auto record = [&](Arguments arguments) {
+    const std::string output = folder / "out.onnx";
+    arguments.insert(arguments.end(), {"-o", output});
+    const Ran ran = Pare(Short(arguments));
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    const auto model = model::Model::Load(output);
+    return json::parse(model->graph().metadata.at("pare.run")).as_object();
+  };
+  const json::object train = record({"train", kModel});
+  const json::object distill = record({"distill", "--student", kModel, "--teacher", kModel});
+  EXPECT_EQ(train.at("command").as_string(), "train");
+  EXPECT_FALSE(train.at("data_hash").as_string().empty());
+  EXPECT_EQ(train.at("data_hash"), distill.at("data_hash"));
+  EXPECT_EQ(train.at("samples").as_int64(), 2000);
+  EXPECT_EQ(distill.at("teachers").as_array().at(0).as_string(), kModel);
+}
+
 TEST(TrainCommand, SaysWhatIsWrong) {
   const TestFolder folder;
   const auto error = [&](Arguments more) {
@@ -129,10 +234,13 @@ TEST(TrainCommand, SaysWhatIsWrong) {
   };
   EXPECT_NE(error({"--freeze", "no_such*"}).find("no weight is called \"no_such*\""),
             std::string::npos);
-  EXPECT_NE(error({"--freeze", "*"}).find("nothing to train"), std::string::npos);
+  EXPECT_NE(error({"--freeze", "*"}).find("fewer --freeze patterns"), std::string::npos);
   EXPECT_NE(error({"--batch", "64"}).find("fewer than a batch of 64"), std::string::npos);
   EXPECT_NE(error({"--schedule", "linear"}).find("no schedule"), std::string::npos);
   EXPECT_NE(error({"--rate", "1e30"}).find("not finite"), std::string::npos);
+  const std::string int8 = SourcePath("tests/models/qdq_cnn.onnx");
+  const Ran ran = Pare({"train", int8, "--data", kPictures, "-o", folder / "y.onnx"});
+  EXPECT_NE(ran.err.find("weights are i8"), std::string::npos) << ran.err;
 }
 
 TEST(DistillCommand, BringsAStudentNearerToItsTeacher) {

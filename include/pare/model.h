@@ -31,7 +31,7 @@ class Model {
   std::vector<ValueInfo> outputs() const;
   const std::map<std::string, std::string>& metadata() const;
 
-  // Standard ONNX, written whole or not at all. Refuses to replace the file that it was loaded
+  // Standard ONNX, written whole or not at all. Refuses to replace the files that it was loaded
   // from.
   Status Save(const std::string& path) const;
 

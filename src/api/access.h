@@ -9,10 +9,18 @@
 namespace pare {
 
 struct Model::Impl {
-  std::string path;  // empty: made in memory
-  graph::Graph graph;
+  // The model's file and those beside it that hold weights; empty: made in memory.
+  std::vector<std::string> files;
+  graph::Graph graph;  // as train::kTrainable leaves it: what is trained and saved
   data::Preprocess preprocess;
   int64_t bytes = 0;
+
+  // What runs and is quantized.
+  Result<graph::Graph> Simplified() const {
+    graph::Graph simplified = graph;
+    PARE_TRY(passes::Simplify(simplified));
+    return simplified;
+  }
 };
 
 struct Dataset::Impl {
@@ -20,6 +28,7 @@ struct Dataset::Impl {
 };
 
 struct Access {
+  using ModelImpl = Model::Impl;
   static const Model::Impl& Of(const Model& model) { return *model.impl_; }
   static const Dataset::Impl& Of(const Dataset& dataset) { return *dataset.impl_; }
   static Model Make(Model::Impl impl) {

@@ -26,6 +26,7 @@ Result<compress::QuantizeOptions> ToInternal(const QuantizeOptions& options) {
 Result<QuantizeResult> QuantizeModel(const Model& model, const Dataset& dataset,
                                      const QuantizeOptions& options) {
   const auto& source = Access::Of(model);
+  PARE_ASSIGN(const graph::Graph graph, source.Simplified());
   const auto& samples = Access::Of(dataset).dataset;
   data::Preprocess preprocess = source.preprocess;
   for (const auto& [field, text] : options.preprocess) PARE_TRY(preprocess.Set(field, text));
@@ -33,19 +34,19 @@ Result<QuantizeResult> QuantizeModel(const Model& model, const Dataset& dataset,
   const model::Context context = model::Context::Make(options.threads);
   SilentProgress progress;
   PARE_ASSIGN(auto quantized,
-              compress::Quantize(source.graph, samples, preprocess, context, internal, progress));
+              compress::Quantize(graph, samples, preprocess, context, internal, progress));
   preprocess.WriteTo(quantized.graph.metadata);
   PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(quantized.graph));
   const auto size = static_cast<int64_t>(bytes.size());
   PARE_ASSIGN(const auto comparison,
-              compress::Compare({source.graph, source.bytes}, {quantized.graph, size}, samples,
+              compress::Compare({graph, source.bytes}, {quantized.graph, size}, samples,
                                 quantized.split.verification, preprocess, context,
                                 {.layer_samples = 0, .timing = {}}, progress));
   std::vector<LayerResult> layers;
   for (const compress::LayerReport& layer : quantized.layers) {
     layers.push_back({layer.name, layer.op, layer.precision, layer.reason});
   }
-  return QuantizeResult{Access::Make({"", std::move(quantized.graph), preprocess, size}),
+  return QuantizeResult{Access::Make({{}, std::move(quantized.graph), preprocess, size}),
                         comparison.quality.top1_a,
                         comparison.quality.top1_b,
                         comparison.quality.agreement,

@@ -3,6 +3,7 @@
 #include "api/access.h"
 #include "onnx/export.h"
 #include "platform/file.h"
+#include "train/parameters.h"
 
 namespace pare {
 namespace {
@@ -20,8 +21,11 @@ ValueInfo InfoOf(const graph::Graph& graph, graph::ValueId id, const std::string
 
 Result<Model> Model::Load(const std::string& path) {
   return Guarded([&]() -> Result<Model> {
-    PARE_ASSIGN(auto loaded, model::Model::Load(path));
-    return Access::Make({path, loaded.graph(), loaded.preprocess(), loaded.file_bytes()});
+    PARE_ASSIGN(auto loaded, model::Model::Load(path, train::kTrainable));
+    std::vector<std::string> files = loaded.data_files();
+    files.push_back(path);
+    return Access::Make(
+        {std::move(files), loaded.graph(), loaded.preprocess(), loaded.file_bytes()});
   });
 }
 
@@ -45,8 +49,10 @@ const std::map<std::string, std::string>& Model::metadata() const { return impl_
 
 Status Model::Save(const std::string& path) const {
   return Guarded([&]() -> Status {
-    if (!impl_->path.empty() && SameFile(path, impl_->path)) {
-      return Fail(ErrorKind::kUsage, Text(path, " is the file that the model was loaded from"),
+    for (const std::string& file : impl_->files) {
+      // The weights of a large model go to a second file.
+      if (!SameFile(path, file) && !SameFile(path + ".data", file)) continue;
+      return Fail(ErrorKind::kUsage, Text(file, " is a file that the model was loaded from"),
                   "save it under another name");
     }
     return onnx::Export(impl_->graph, path);

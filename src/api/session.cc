@@ -16,8 +16,8 @@ Session::~Session() = default;
 Result<Session> Session::Make(const Model& model, const SessionOptions& options) {
   return Guarded([&]() -> Result<Session> {
     auto impl = std::make_unique<Impl>();
-    PARE_ASSIGN(impl->session,
-                model::MakeSession(Access::Of(model).graph, model::Context::Make(options.threads)));
+    PARE_ASSIGN(const graph::Graph graph, Access::Of(model).Simplified());
+    PARE_ASSIGN(impl->session, model::MakeSession(graph, model::Context::Make(options.threads)));
     return Session(std::move(impl));
   });
 }

@@ -3,6 +3,7 @@
 #include "api/access.h"
 #include "compress/distill/objective.h"
 #include "compress/validate.h"
+#include "compress/widen.h"
 #include "onnx/export.h"
 
 namespace pare {
@@ -29,14 +30,15 @@ Result<train::TrainOptions> ToInternal(const TrainOptions& options) {
 class Job {
  public:
   Job(const Model& model, const Dataset& dataset, const TrainOptions& options)
-      : graph_(Access::Of(model).graph),
+      : model_(Access::Of(model)),
         dataset_(Access::Of(dataset).dataset),
         options_(options),
         context_(model::Context::Make(options.threads)),
-        preprocess_(Access::Of(model).preprocess) {}
+        preprocess_(model_.preprocess) {}
 
   Status Prepare() {
     for (const auto& [field, text] : options_.preprocess) PARE_TRY(preprocess_.Set(field, text));
+    PARE_ASSIGN(graph_, compress::Widened(model_.graph, progress_, train::kTrainable));
     PARE_ASSIGN(internal_, ToInternal(options_));
     internal_.augment.border = train::BorderOf(preprocess_);
     split_ = compress::SplitForTraining(*dataset_, options_.validation, 0, options_.seed);
@@ -63,12 +65,13 @@ class Job {
     preprocess_.WriteTo(trained.graph.metadata);
     PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(trained.graph));
     const auto size = static_cast<int64_t>(bytes.size());
-    return TrainResult{Access::Make({"", std::move(trained.graph), preprocess_, size}),
+    return TrainResult{Access::Make({{}, std::move(trained.graph), preprocess_, size}),
                        before * unit, after * unit, trained.steps, trained.samples_per_second};
   }
 
  private:
-  const graph::Graph& graph_;
+  const Access::ModelImpl& model_;
+  graph::Graph graph_;
   std::shared_ptr<const data::Dataset> dataset_;
   const TrainOptions& options_;
   model::Context context_;
@@ -96,11 +99,13 @@ Result<TrainResult> Distill(const Model& teacher, const Model& student, const Da
   return Guarded([&]() -> Result<TrainResult> {
     Job job(student, dataset, options);
     PARE_TRY(job.Prepare());
-    const graph::Graph& answers = Access::Of(teacher).graph;
+    PARE_ASSIGN(const graph::Graph answers, Access::Of(teacher).Simplified());
     const bool classifies =
         compress::ChooseMetric(compress::Metric::kAuto, answers) == compress::Metric::kTop;
+    const auto questions = compress::DistillObjective::QuestionsFor({}, classifies, true);
     std::vector<compress::Teacher> teachers;
-    PARE_ASSIGN(compress::Teacher one, compress::Teacher::Make(answers, {}, job.context(), 0));
+    PARE_ASSIGN(compress::Teacher one,
+                compress::Teacher::Make(answers, questions, job.context(), 0));
     teachers.push_back(std::move(one));
     compress::DistillObjective objective(std::move(teachers), classifies, {});
     PARE_ASSIGN(train::Score score,

@@ -80,6 +80,7 @@ struct DistillCommandOptions {
 
 Result<std::vector<compress::Teacher>> LoadTeachers(const DistillCommandOptions& options,
                                                     const compress::DistillOptions& loss,
+                                                    bool classifies,
                                                     const std::vector<model::Model>& models,
                                                     const model::Context& context) {
   std::vector<compress::Teacher> teachers;
@@ -88,11 +89,11 @@ Result<std::vector<compress::Teacher>> LoadTeachers(const DistillCommandOptions&
                            ? 0
                            : (static_cast<size_t>(options.cache_mib) << 20) / models.size();
   for (const model::Model& model : models) {
-    const auto hints = teachers.empty() ? compress::DistillObjective::TeacherLayers(loss)
-                                        : std::vector<std::string>();
+    const auto questions =
+        compress::DistillObjective::QuestionsFor(loss, classifies, teachers.empty());
     PARE_ASSIGN(
         compress::Teacher teacher,
-        OfModel(compress::Teacher::Make(model.graph(), hints, context, cache), model.path()));
+        OfModel(compress::Teacher::Make(model.graph(), questions, context, cache), model.path()));
     teachers.push_back(std::move(teacher));
   }
   if (!options.cache.empty()) PARE_TRY(teachers[0].LoadCache(options.cache));
@@ -101,16 +102,22 @@ Result<std::vector<compress::Teacher>> LoadTeachers(const DistillCommandOptions&
 
 Status Distill(const DistillCommandOptions& options, Console& console) {
   const TrainingOptions& training = options.training;
-  std::vector<std::string> inputs = options.teachers;
-  inputs.insert(inputs.end(), {options.student, training.data.path});
-  PARE_TRY(CheckOutput(training.output, inputs));
-  PARE_ASSIGN(const model::Model student, LoadTrainable(options.student, training));
+  CommandFiles files = training.Files();
+  files.Read(options.teachers);
+  files.Read(options.student);
+  files.Write(options.cache);
+  PARE_TRY(files.Check());
+  PARE_ASSIGN(const model::Model student, LoadTrainable(options.student, training, console));
+  files.Read(student.data_files());
   std::vector<model::Model> models;
   for (const std::string& path : options.teachers) {
     PARE_ASSIGN(model::Model model, model::Model::Load(path));
+    files.Read(model.data_files());
     models.push_back(std::move(model));
   }
   PARE_ASSIGN(const auto dataset, training.data.Open(student, console));
+  files.Read(dataset->files());
+  PARE_TRY(files.Check());
   const compress::DistillOptions loss = options.Loss();
   if (loss.alpha < 1 && !dataset->has_labels()) {
     return Fail(Error(ErrorKind::kUsage, "--alpha below 1 asks for labels, and the data has none",
@@ -126,7 +133,7 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
                                         .batch = training.train.program.batch};
   const bool classifies =
       compress::ChooseMetric(compress::Metric::kAuto, student.graph()) == compress::Metric::kTop;
-  PARE_ASSIGN(auto teachers, LoadTeachers(options, loss, models, context));
+  PARE_ASSIGN(auto teachers, LoadTeachers(options, loss, classifies, models, context));
   compress::DistillObjective objective(std::move(teachers), classifies, loss);
   PARE_ASSIGN(auto score, compress::ScoreByReference(models[0].graph(), validation, context));
   PARE_ASSIGN(const TrainingReport report,
@@ -137,7 +144,8 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
                            .objective = objective,
                            .score = std::move(score),
                            .score_name = classifies ? "agreement" : "cosine",
-                           .command = "distill"},
+                           .command = "distill",
+                           .teachers = options.teachers},
                           context, console));
   if (!options.cache.empty()) PARE_TRY(objective.teachers()[0].SaveCache(options.cache));
   return console.Show(report);

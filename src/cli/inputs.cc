@@ -4,6 +4,7 @@
 #include <charconv>
 #include <optional>
 
+#include "base/random.h"
 #include "cli/text.h"
 #include "data/npy.h"
 #include "platform/file.h"
@@ -148,27 +149,11 @@ class ShapeResolver {
   std::vector<std::optional<int64_t>> symbols_;
 };
 
-// SplitMix64 (Steele, Lea, Flood 2014).
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t Next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-  }
-  float Unit() { return static_cast<float>(Next() >> 40) * 0x1p-23f - 1; }  // [−1, 1)
-
- private:
-  uint64_t state_;
-};
-
 Result<Tensor> MakeInput(const Value& value, const Dims& shape, Random& random) {
   const DType dtype = value.type.dtype;
   if (IsFloat(dtype)) {
     PARE_ASSIGN(Tensor floats, Tensor::Make(DType::kF32, shape));
-    for (float& x : floats.mutable_as<float>()) x = random.Unit();
+    for (float& x : floats.mutable_as<float>()) x = 2 * random.Uniform() - 1;
     return dtype == DType::kF32 ? Result<Tensor>(floats) : Cast(floats, dtype);
   }
   if (SizeOf(dtype) == 0) {
@@ -254,6 +239,13 @@ Result<std::vector<Tensor>> MakeInputs(const Graph& graph, const std::vector<Dim
                 MakeInput(graph.value(graph.inputs()[i]), shapes[i], random));
   }
   return inputs;
+}
+
+std::vector<std::string> InputPaths(const std::string& given) {
+  std::vector<std::string> paths = {given};
+  for (size_t at = given.find('='); at != std::string::npos; at = given.find('=', at + 1))
+    paths.push_back(given.substr(at + 1));
+  return paths;
 }
 
 Result<std::vector<Tensor>> ReadInputs(const Graph& graph, const std::vector<std::string>& given,

@@ -25,6 +25,8 @@ Result<std::vector<Tensor>> MakeInputs(const graph::Graph& graph, const std::vec
                                        uint64_t seed);
 
 enum class CastInputs : uint8_t { kNo, kYes };
+// The files that "[NAME=]FILE" may mean: names may hold '=', too.
+std::vector<std::string> InputPaths(const std::string& given);
 // Each of `given` is "[NAME=]x.npy" or an .npz with arrays by name. All inputs must be given; the
 // element types must be the model's, unless they may be cast.
 Result<std::vector<Tensor>> ReadInputs(const graph::Graph& graph,

@@ -1,7 +1,5 @@
 #include "cli/options.h"
 
-#include <filesystem>
-
 #include "compress/score.h"
 #include "platform/file.h"
 
@@ -10,16 +8,6 @@ namespace {
 
 constexpr const char* kClassesKey = "pare.classes";
 constexpr const char* kLabelKey = "pare.label";
-
-// Whether writing `output` would destroy `input`, or a file in it where it is a folder.
-bool Destroys(const std::string& output, const std::string& input) {
-  if (input.empty() || !FileExists(output)) return false;
-  if (!IsDirectory(input)) return SameFile(output, input);
-  std::error_code error;
-  const auto file = std::filesystem::canonical(output, error).string();
-  const auto folder = std::filesystem::canonical(input, error).string();
-  return !error && file.starts_with(folder + '/');
-}
 
 }  // namespace
 
@@ -88,6 +76,10 @@ void DataOptions::Declare(Parser& parser, Need need) {
   flag("--bgr", "bgr", "the model takes blue, green, red");
   flag("--rgb", "rgb", "the model takes red, green, blue (default)");
   field("--label-offset", "N", "label_offset", "class of the model = label of the data + N");
+}
+
+void DataOptions::AddTo(CommandFiles& files) const {
+  files.Read({path, dataset.labels_path, dataset.classes_path});
 }
 
 Status DataOptions::ApplyTo(model::Model& model) const {
@@ -163,23 +155,6 @@ Status StoreData(const DataOptions& options, const data::Dataset& dataset,
   }
   if (given.classes_path.empty()) return {};
   PARE_ASSIGN(metadata[kClassesKey], ReadFile(options.dataset.classes_path));
-  return {};
-}
-
-Status CheckOutput(const std::string& output, const std::vector<std::string>& inputs) {
-  if (IsDirectory(output)) {
-    return Fail(Error(ErrorKind::kUsage, "it is a folder, and a file is to be written",
-                      Text("e.g. ", JoinPath(output, "model.onnx")))
-                    .at(output));
-  }
-  for (const std::string& input : inputs) {
-    if (!Destroys(output, input)) continue;
-    return Fail(Error(ErrorKind::kUsage, "it is an input of this command and would be overwritten",
-                      "give another name")
-                    .at(output));
-  }
-  if (FileExists(output) && !IsRegularFile(output)) return {};
-  PARE_TRY(AtomicFile::Create(output));  // leaves nothing behind
   return {};
 }
 

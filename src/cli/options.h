@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/console.h"
+#include "cli/files.h"
 #include "cli/parser.h"
 #include "data/dataset.h"
 #include "model/model.h"
@@ -39,6 +40,7 @@ struct DataOptions {
   enum class Need { kRequired, kOptional };
   void Declare(Parser& parser, Need need);
 
+  void AddTo(CommandFiles& files) const;
   // Puts what was given into the model's preprocessing.
   Status ApplyTo(model::Model& model) const;
   // Opens the samples. Classes that the command line doesn't give come from the model's metadata.
@@ -51,10 +53,6 @@ struct DataOptions {
 // of a table's labels, and the column of these.
 Status StoreData(const DataOptions& options, const data::Dataset& dataset,
                  const model::Model& model, std::map<std::string, std::string>& metadata);
-
-// Fails where writing `output` would destroy one of `inputs` (a file in it, where it is a folder),
-// or can't work: to be asked before long work.
-Status CheckOutput(const std::string& output, const std::vector<std::string>& inputs);
 
 // Fails with kUsage where a label + `offset` is no class of the graph's first output. Without a
 // word such labels would count as wrong answers.

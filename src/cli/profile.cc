@@ -100,10 +100,15 @@ Status ProfileRuns(runtime::Session& session, const std::vector<Tensor>& inputs,
 }
 
 Status ProfileModel(const ProfileOptions& options, Console& console) {
-  if (!options.trace.empty())
-    PARE_TRY(CheckOutput(options.trace, {options.model, options.sample.data.path}));
+  CommandFiles files;
+  files.Read(options.model);
+  options.sample.AddTo(files);
+  files.Write(options.trace);
+  PARE_TRY(files.Check());
   const model::Context context = options.sample.machine.MakeContext();
   PARE_ASSIGN(const Sample sample, options.sample.Open(options.model, context, console));
+  files.Read(sample.files);
+  PARE_TRY(files.Check());
   runtime::Profile profile;
   if (Status status =
           ProfileRuns(*sample.session, sample.inputs, options.sample.seconds, profile, console);

@@ -1,14 +1,13 @@
 #include "compress/quantize/quantize.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/report.h"
+#include "cli/run_record.h"
 #include "cli/text.h"
 #include "cli/tuning.h"
-#include "cli/version.h"
 #include "compress/quantize/scheme.h"
 #include "onnx/export.h"
 #include "platform/clock.h"
@@ -166,53 +165,23 @@ std::string ToText(const QuantizeReport& report) {
   return text + Text("\nwrote ", Printable(report.output), '\n');
 }
 
-// Tells data from other data: its size, its labels, and the content of some samples (FNV-1a).
-Result<std::string> DataHash(const data::Dataset& dataset, const data::Split& split) {
-  constexpr size_t kSamples = 32;
-  uint64_t hash = 0xcbf29ce484222325;
-  const auto add = [&](const void* bytes, size_t count) {
-    for (size_t i = 0; i < count; ++i) {
-      hash = (hash ^ static_cast<const unsigned char*>(bytes)[i]) * 0x100000001b3;
-    }
-  };
-  for (int64_t i = 0; i < dataset.size(); ++i) {
-    const int64_t label = dataset.label(i);
-    add(&label, sizeof label);
-  }
-  const size_t step = split.calibration.size() / kSamples + 1;
-  for (size_t i = 0; i < split.calibration.size(); i += step) {
-    PARE_ASSIGN(const data::Sample sample, dataset.Get(split.calibration[i]));
-    for (const data::SampleInput& input : sample.inputs)
-      add(input.tensor.data(), input.tensor.bytes());
-  }
-  char text[20];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
-  return std::string(text);
-}
-
-// What led to the file, for whoever finds it later.
-Result<std::string> RunRecord(const QuantizeOptions& options, const data::Dataset& dataset,
-                              const compress::Quantized& quantized) {
-  Json patterns = Json::ArrayOf(options.quantize.keep_float);
-  PARE_ASSIGN(std::string hash, DataHash(dataset, quantized.split));
-  return Json::Object({{"command", "quantize"},
-                       {"version", kVersion.number},
-                       {"model", options.model},
-                       {"data", options.data.path},
-                       {"data_hash", std::move(hash)},
-                       {"samples", dataset.size()},
-                       {"limit", options.data.limit},
-                       {"calibration", quantized.split.calibration.size()},
-                       {"verification", quantized.split.verification.size()},
-                       {"seed", options.quantize.split.seed},
-                       {"calibrator", compress::CalibratorName(quantized.calibrator)},
-                       {"bias_corrected", quantized.bias_corrected},
-                       {"equalized", quantized.equalized},
-                       {"four_bit_layers", quantized.four_bit_layers},
-                       {"tuned", quantized.tuned && quantized.tuned->kept},
-                       {"max_drop", options.quantize.max_drop},
-                       {"keep_float", std::move(patterns)}})
-      .Text();
+Result<std::string> RecordOf(const QuantizeOptions& options, const data::Dataset& dataset,
+                             const compress::Quantized& quantized) {
+  PARE_ASSIGN(Json record, RunRecord({.command = "quantize",
+                                      .model = options.model,
+                                      .data = options.data,
+                                      .dataset = dataset,
+                                      .seed = options.quantize.split.seed}));
+  record.Set("calibration", quantized.split.calibration.size());
+  record.Set("verification", quantized.split.verification.size());
+  record.Set("calibrator", compress::CalibratorName(quantized.calibrator));
+  record.Set("bias_corrected", quantized.bias_corrected);
+  record.Set("equalized", quantized.equalized);
+  record.Set("four_bit_layers", quantized.four_bit_layers);
+  record.Set("tuned", quantized.tuned && quantized.tuned->kept);
+  record.Set("max_drop", options.quantize.max_drop);
+  record.Set("keep_float", Json::ArrayOf(options.quantize.keep_float));
+  return record.Text();
 }
 
 // The exported file itself is verified, not what it was written from; it takes its name after that,
@@ -262,7 +231,6 @@ Status CheckAnyInteger(const QuantizeOptions& options, const compress::Quantized
 // What can be known to fail before the long work.
 Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
                   const data::Dataset& dataset, Console& console) {
-  PARE_TRY(CheckOutput(options.output, model.data_files()));
   const graph::Graph& graph = model.graph();
   if (compress::ChooseMetric(options.quantize.metric, graph) == compress::Metric::kTop) {
     PARE_TRY(CheckLabels(dataset, graph, model.preprocess().label_offset, console));
@@ -280,9 +248,6 @@ Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
 }
 
 Status CheckFile(const QuantizeOptions& options) {
-  const DataOptions& data = options.data;
-  PARE_TRY(CheckOutput(options.output, {options.model, data.path, data.dataset.labels_path,
-                                        data.dataset.classes_path}));
   if (!FileExists(options.output) || IsRegularFile(options.output)) return {};
   return Fail(Error(ErrorKind::kUsage, "it is a pipe or device, and what is written is read again",
                     "name a file")
@@ -291,11 +256,20 @@ Status CheckFile(const QuantizeOptions& options) {
 
 Status Quantize(const QuantizeOptions& options, Console& console) {
   const DataOptions& data = options.data;
+  CommandFiles files;
+  data.AddTo(files);
+  files.Read(options.model);
+  files.WriteModel(options.output);
+  files.Write(options.tuning.tune.train.checkpoint);
+  PARE_TRY(files.Check());
   PARE_TRY(CheckFile(options));
   PARE_ASSIGN(model::Model model, model::Model::Load(options.model));
   PARE_TRY(data.ApplyTo(model));
   NoteFixedBatch(model, options.machine.batch, console);
   PARE_ASSIGN(const auto dataset, data.Open(model, console));
+  files.Read(model.data_files());
+  files.Read(dataset->files());
+  PARE_TRY(files.Check());
   PARE_TRY(CheckAhead(options, model, *dataset, console));
 
   compress::QuantizeOptions how = options.quantize;
@@ -311,7 +285,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
               options.model));
   PARE_TRY(CheckAnyInteger(options, quantized));
   PARE_TRY(StoreData(data, *dataset, model, quantized.graph.metadata));
-  PARE_ASSIGN(quantized.graph.metadata["pare.run"], RunRecord(options, *dataset, quantized));
+  PARE_ASSIGN(quantized.graph.metadata[kRunKey], RecordOf(options, *dataset, quantized));
   const Stopwatch export_watch;
   PARE_ASSIGN(auto draft, onnx::ExportDraft(quantized.graph, options.output));
   if (!draft) PARE_TRY(onnx::Export(quantized.graph, options.output));

@@ -121,21 +121,22 @@ std::string FileName(std::string_view name, std::set<std::string>& taken) {
   return unique + ".npy";
 }
 
-Status WriteOutputs(const RunOptions& options, RunReport& report) {
+// Where each output goes: "" where nothing is to be written.
+Result<std::vector<std::string>> OutputPaths(const RunOptions& options, const model::Model& model) {
+  std::vector<std::string> paths(model.graph().outputs().size());
+  if (options.output_dir.empty()) return paths;
   PARE_TRY(MakeDirectories(options.output_dir));
+  CommandFiles files;
+  files.Read(options.model);
+  files.Read(model.data_files());
+  for (const std::string& input : options.inputs) files.Read(InputPaths(input));
   std::set<std::string> taken;
-  std::vector<std::string> inputs = {options.model};
-  for (const std::string& input : options.inputs) {
-    inputs.push_back(input);
-    inputs.push_back(input.substr(input.rfind('=') + 1));
+  for (size_t i = 0; i < paths.size(); ++i) {
+    paths[i] = JoinPath(options.output_dir, FileName(model.graph().outputs()[i].name, taken));
+    files.Write(paths[i]);
   }
-  for (OutputReport& output : report.outputs) {
-    output.path = JoinPath(options.output_dir, FileName(output.name, taken));
-    PARE_TRY(CheckOutput(output.path, inputs));
-  }
-  for (const OutputReport& output : report.outputs)
-    PARE_TRY(data::SaveNpy(output.path, output.tensor));
-  return {};
+  PARE_TRY(files.Check());
+  return paths;
 }
 
 Status RunModel(const RunOptions& options, Console& console) {
@@ -143,6 +144,7 @@ Status RunModel(const RunOptions& options, Console& console) {
   const graph::Graph& graph = model.graph();
   PARE_ASSIGN(const auto inputs,
               ReadInputs(graph, options.inputs, options.cast ? CastInputs::kYes : CastInputs::kNo));
+  PARE_ASSIGN(const auto paths, OutputPaths(options, model));
   const model::Context context = model::Context::Make(options.threads);
   std::vector<Tensor> outputs(graph.outputs().size());
   const Stopwatch watch;
@@ -151,9 +153,10 @@ Status RunModel(const RunOptions& options, Console& console) {
     return Fail(OfModel(status.error(), options.model));
   RunReport report{.outputs = {}, .ms = watch.ms()};
   for (size_t i = 0; i < outputs.size(); ++i) {
-    report.outputs.push_back({.name = graph.outputs()[i].name, .path = {}, .tensor = outputs[i]});
+    report.outputs.push_back(
+        {.name = graph.outputs()[i].name, .path = paths[i], .tensor = outputs[i]});
+    if (!paths[i].empty()) PARE_TRY(data::SaveNpy(paths[i], outputs[i]));
   }
-  if (!options.output_dir.empty()) PARE_TRY(WriteOutputs(options, report));
   return console.Show(report);
 }
 

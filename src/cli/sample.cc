@@ -26,25 +26,38 @@ Result<Sample> SampleOptions::Open(const std::string& path, const model::Context
   sample.load_ms = watch.ms();
   PARE_TRY(data.ApplyTo(model));
   NoteFixedBatch(model, machine.batch, console);
-  PARE_ASSIGN(sample.inputs, MakeInputs(model, console));
+  sample.files = model.data_files();
+  PARE_TRY(MakeInputs(model, sample, console));
   return sample;
 }
 
-Result<std::vector<Tensor>> SampleOptions::MakeInputs(const model::Model& model,
-                                                      Console& console) const {
-  if (!inputs.empty()) return ReadInputs(model.graph(), inputs, CastInputs::kNo);
+void SampleOptions::AddTo(CommandFiles& files) const {
+  data.AddTo(files);
+  for (const std::string& input : inputs) files.Read(InputPaths(input));
+}
+
+Status SampleOptions::MakeInputs(const model::Model& model, Sample& sample,
+                                 Console& console) const {
+  if (!inputs.empty()) {
+    PARE_ASSIGN(sample.inputs, ReadInputs(model.graph(), inputs, CastInputs::kNo));
+    return {};
+  }
   if (data.path.empty()) {
     PARE_ASSIGN(const auto sizes, ResolveShapes(model.graph(), shapes, machine.batch));
-    return cli::MakeInputs(model.graph(), sizes, seed);
+    PARE_ASSIGN(sample.inputs, cli::MakeInputs(model.graph(), sizes, seed));
+    return {};
   }
   PARE_ASSIGN(const auto dataset, data.Open(model, console));
+  const std::vector<std::string> files = dataset->files();
+  sample.files.insert(sample.files.end(), files.begin(), files.end());
   PARE_ASSIGN(data::Loader loader,
               data::Loader::Make(
                   dataset, model::InputSpecs(model.graph()),
                   {.batch = machine.batch, .preprocess = model.preprocess(), .prefetch = false}));
   PARE_ASSIGN(auto batch, loader.Next());
   if (!batch) return Fail(Error(ErrorKind::kUsage, "there are no samples").at(data.path));
-  return std::move(batch->inputs);
+  sample.inputs = std::move(batch->inputs);
+  return {};
 }
 
 }  // namespace pare::cli

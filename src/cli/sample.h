@@ -13,7 +13,8 @@ namespace pare::cli {
 struct Sample {
   std::unique_ptr<runtime::Session> session;
   std::vector<Tensor> inputs;
-  double load_ms = 0;  // reading and simplifying the file
+  double load_ms = 0;              // reading and simplifying the file
+  std::vector<std::string> files;  // that were read beside those the options name
 };
 
 struct SampleOptions {
@@ -24,13 +25,14 @@ struct SampleOptions {
   double seconds = 2;
 
   void Declare(Parser& parser);
+  void AddTo(CommandFiles& files) const;
   // Loads the model at `path`; its inputs are the arrays of --input, the first batch of --data, or
   // made up.
   Result<Sample> Open(const std::string& path, const model::Context& context,
                       Console& console) const;
 
  private:
-  Result<std::vector<Tensor>> MakeInputs(const model::Model& model, Console& console) const;
+  Status MakeInputs(const model::Model& model, Sample& sample, Console& console) const;
 };
 
 }  // namespace pare::cli

@@ -34,10 +34,15 @@ Status BeginFromScratch(model::Model& model, const TrainingOptions& training) {
 
 Status Train(const TrainOptions& options, Console& console) {
   const TrainingOptions& training = options.training;
-  PARE_TRY(CheckOutput(training.output, {options.model, training.data.path}));
-  PARE_ASSIGN(model::Model model, LoadTrainable(options.model, training));
+  CommandFiles files = training.Files();
+  files.Read(options.model);
+  PARE_TRY(files.Check());
+  PARE_ASSIGN(model::Model model, LoadTrainable(options.model, training, console));
+  files.Read(model.data_files());
   if (options.from_scratch) PARE_TRY(BeginFromScratch(model, training));
   PARE_ASSIGN(const auto dataset, training.data.Open(model, console));
+  files.Read(dataset->files());
+  PARE_TRY(files.Check());
   if (!dataset->has_labels()) {
     return Fail(Error(ErrorKind::kUsage, "the data has no labels to train by",
                       "--labels FILE or --label COLUMN gives them; `pare distill` needs none")
@@ -60,7 +65,8 @@ Status Train(const TrainOptions& options, Console& console) {
                            .objective = objective,
                            .score = compress::ScoreByLabels(validation, context, console),
                            .score_name = "top-1",
-                           .command = "train"},
+                           .command = "train",
+                           .teachers = {}},
                           context, console));
   return console.Show(report);
 }

@@ -3,8 +3,9 @@
 #include <cmath>
 
 #include "cli/curve.h"
+#include "cli/run_record.h"
 #include "cli/text.h"
-#include "cli/version.h"
+#include "compress/widen.h"
 #include "onnx/export.h"
 #include "platform/file.h"
 #include "platform/memory.h"
@@ -36,21 +37,23 @@ Status WriteText(const std::string& path, std::string_view text) {
   return file.Commit();
 }
 
-std::string RunRecord(const TrainingOptions& options, const TrainingJob& job,
-                      const train::Trained& trained) {
+Result<std::string> RecordOf(const TrainingOptions& options, const TrainingJob& job,
+                             const train::Trained& trained) {
   const train::OptimizerOptions& optimizer = options.train.program.optimizer;
-  return Json::Object({{"command", job.command},
-                       {"version", kVersion.number},
-                       {"model", job.model.path()},
-                       {"data", options.data.path},
-                       {"training", job.split.training.size()},
-                       {"validation", job.split.validation.size()},
-                       {"seed", options.train.seed},
-                       {"steps", trained.steps},
-                       {"batch", options.train.program.batch},
-                       {"optimizer", train::OptimizerName(optimizer.kind)},
-                       {"rate", options.rate()}})
-      .Text();
+  PARE_ASSIGN(Json record, RunRecord({.command = job.command,
+                                      .model = job.model.path(),
+                                      .data = options.data,
+                                      .dataset = *job.dataset,
+                                      .seed = options.train.seed}));
+  if (!job.teachers.empty()) record.Set("teachers", Json::ArrayOf(job.teachers));
+  record.Set("training", job.split.training.size());
+  record.Set("validation", job.split.validation.size());
+  record.Set("steps", trained.steps);
+  record.Set("batch", options.train.program.batch);
+  record.Set("optimizer", train::OptimizerName(optimizer.kind));
+  record.Set("rate", options.rate());
+  record.Set("objective", job.objective.Identity());
+  return record.Text();
 }
 
 Status WriteCurve(const TrainingOptions& options, const TrainingJob& job,
@@ -64,6 +67,17 @@ Status WriteCurve(const TrainingOptions& options, const TrainingJob& job,
 
 double TrainingOptions::rate() const {
   return given_rate.value_or(train::DefaultRate(train.program.optimizer.kind));
+}
+
+CommandFiles TrainingOptions::Files() const {
+  CommandFiles files;
+  data.AddTo(files);
+  files.WriteModel(output);
+  files.Write(train.checkpoint);
+  for (const char* extension : {".csv", ".svg"}) {
+    if (!curve.empty()) files.Write(curve + extension);
+  }
+  return files;
 }
 
 void TrainingOptions::Declare(Parser& parser) {
@@ -150,8 +164,11 @@ void TrainingOptions::DeclareAugmentation(Parser& parser) {
                "mix pictures (and their labels) in pairs");
 }
 
-Result<model::Model> LoadTrainable(const std::string& path, const TrainingOptions& options) {
+Result<model::Model> LoadTrainable(const std::string& path, const TrainingOptions& options,
+                                   Console& console) {
   PARE_ASSIGN(model::Model model, model::Model::Load(path, train::kTrainable));
+  PARE_ASSIGN(graph::Graph wide, compress::Widened(model.graph(), console, train::kTrainable));
+  model.set_graph(std::move(wide));
   PARE_TRY(options.data.ApplyTo(model));
   return model;
 }
@@ -180,7 +197,7 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
     PARE_ASSIGN(report.score_after, score(graph));
   }
   PARE_TRY(StoreData(options.data, *job.dataset, job.model, graph.metadata));
-  graph.metadata["pare.run"] = RunRecord(options, job, report.trained);
+  PARE_ASSIGN(graph.metadata[kRunKey], RecordOf(options, job, report.trained));
   PARE_TRY(onnx::Export(graph, options.output));
   PARE_TRY(WriteCurve(options, job, report.trained));
   PARE_ASSIGN(const auto file, MappedFile::Open(options.output));

@@ -20,9 +20,11 @@ struct TrainingOptions {
   train::TrainOptions train;
   bool augment = false;
 
-  // The optimizer's rate where none is given.
   void Declare(Parser& parser);
+  // The optimizer's usual one where none is given.
   double rate() const;
+  // What these options read and write.
+  CommandFiles Files() const;
 
   std::optional<double> given_rate;
 
@@ -44,8 +46,9 @@ struct TrainingReport {
 Json ToJson(const TrainingReport& report);
 std::string ToText(const TrainingReport& report);
 
-// A model that shall be trained: loaded so, with the preprocessing that was given.
-Result<model::Model> LoadTrainable(const std::string& path, const TrainingOptions& options);
+// A model that shall be trained: loaded so, in float32, with the preprocessing that was given.
+Result<model::Model> LoadTrainable(const std::string& path, const TrainingOptions& options,
+                                   Console& console);
 
 struct TrainingJob {
   const model::Model& model;
@@ -54,6 +57,7 @@ struct TrainingJob {
   train::Objective& objective;
   train::Score score;
   std::string score_name, command;
+  std::vector<std::string> teachers;  // paths
 };
 // Trains, writes the model (with its run record) and the curve, and reports.
 Result<TrainingReport> RunTraining(const TrainingOptions& options, const TrainingJob& job,

@@ -18,15 +18,22 @@ bool LooksLikePicture(DType dtype, const Dims& shape) {
   return shape.size() == 2 || IsChannels(shape[0]) || IsChannels(shape[2]);
 }
 
+struct Labels {
+  std::vector<int64_t> values;
+  std::string file;  // that was found beside the data; "": none
+};
+
 class ArrayDataset : public Dataset {
  public:
   // `file`: what the arrays are mapped from, or null.
-  ArrayDataset(std::vector<SampleInput> arrays, std::vector<int64_t> labels, std::string name,
+  ArrayDataset(std::vector<SampleInput> arrays, Labels labels, std::string name,
                std::shared_ptr<const MappedFile> file)
       : arrays_(std::move(arrays)),
-        labels_(std::move(labels)),
+        labels_(std::move(labels.values)),
         name_(std::move(name)),
-        file_(std::move(file)) {}
+        file_(std::move(file)) {
+    if (!labels.file.empty()) files_ = {std::move(labels.file)};
+  }
 
   int64_t size() const override { return arrays_[0].tensor.shape()[0]; }
   bool has_labels() const override { return !labels_.empty(); }
@@ -82,8 +89,8 @@ class ArrayDataset : public Dataset {
   std::shared_ptr<const MappedFile> file_;
 };
 
-Result<DatasetPtr> Make(std::vector<SampleInput> arrays, std::vector<int64_t> labels,
-                        std::string name, std::shared_ptr<const MappedFile> file) {
+Result<DatasetPtr> Make(std::vector<SampleInput> arrays, Labels labels, std::string name,
+                        std::shared_ptr<const MappedFile> file) {
   if (arrays.empty()) return Fail(Error(ErrorKind::kInvalid, "holds no arrays").at(name));
   for (const SampleInput& array : arrays) {
     const Tensor& tensor = array.tensor;
@@ -102,9 +109,9 @@ Result<DatasetPtr> Make(std::vector<SampleInput> arrays, std::vector<int64_t> la
   }
   const int64_t size = arrays[0].tensor.shape()[0];
   if (size == 0) return Fail(Error(ErrorKind::kInvalid, "holds no samples").at(name));
-  if (!labels.empty() && static_cast<int64_t>(labels.size()) != size) {
+  if (!labels.values.empty() && std::ssize(labels.values) != size) {
     return Fail(Error(ErrorKind::kInvalid,
-                      Text("there are ", size, " samples and ", labels.size(), " labels"))
+                      Text("there are ", size, " samples and ", labels.values.size(), " labels"))
                     .at(name));
   }
   return std::make_shared<ArrayDataset>(std::move(arrays), std::move(labels), std::move(name),
@@ -112,10 +119,15 @@ Result<DatasetPtr> Make(std::vector<SampleInput> arrays, std::vector<int64_t> la
 }
 
 // The labels of `path`: where the options say, or in `beside` if that exists.
-Result<std::vector<int64_t>> LabelsFor(const DatasetOptions& options, const std::string& beside) {
-  if (!options.labels_path.empty()) return ReadLabels(options.labels_path);
-  if (!beside.empty() && FileExists(beside)) return ReadLabels(beside);
-  return std::vector<int64_t>();
+Result<Labels> LabelsFor(const DatasetOptions& options, const std::string& beside) {
+  Labels labels;
+  if (!options.labels_path.empty()) {
+    PARE_ASSIGN(labels.values, ReadLabels(options.labels_path));
+  } else if (!beside.empty() && FileExists(beside)) {
+    PARE_ASSIGN(labels.values, ReadLabels(beside));
+    labels.file = beside;
+  }
+  return labels;
 }
 
 std::string Replaced(std::string text, std::string_view from, std::string_view to) {
@@ -152,8 +164,9 @@ Result<DatasetPtr> OpenNpz(const std::string& path, const DatasetOptions& option
   PARE_ASSIGN(auto labels, LabelsFor(options, ""));
   std::vector<SampleInput> arrays;
   for (auto& [name, tensor] : *tensors) {
-    if (IsLabelName(name) && labels.empty() && tensor.rank() == 1 && !IsFloat(tensor.dtype())) {
-      PARE_ASSIGN(labels, ToInt64s(tensor));
+    if (IsLabelName(name) && labels.values.empty() && tensor.rank() == 1 &&
+        !IsFloat(tensor.dtype())) {
+      PARE_ASSIGN(labels.values, ToInt64s(tensor));
       if (tensors->size() > 1) arrays.push_back({name, std::move(tensor)});
     } else {
       arrays.push_back({name, std::move(tensor)});
@@ -172,7 +185,7 @@ Result<DatasetPtr> OpenIdx(const std::string& path, const DatasetOptions& option
 
 Result<DatasetPtr> DatasetOf(std::vector<SampleInput> inputs, std::vector<int64_t> labels,
                              std::string name) {
-  return Make(std::move(inputs), std::move(labels), std::move(name), nullptr);
+  return Make(std::move(inputs), {std::move(labels), ""}, std::move(name), nullptr);
 }
 
 }  // namespace pare::data

@@ -23,9 +23,11 @@ struct Part {
 
 class CifarDataset : public Dataset {
  public:
-  CifarDataset(std::vector<Part> parts, std::vector<std::string> classes)
+  CifarDataset(std::vector<Part> parts, std::vector<std::string> classes,
+               std::vector<std::string> files)
       : parts_(std::move(parts)) {
     classes_ = std::move(classes);
+    files_ = std::move(files);
   }
 
   int64_t size() const override { return parts_.back().first + parts_.back().count(); }
@@ -75,12 +77,14 @@ Result<Part> OpenPart(const std::string& path, int64_t first) {
                   .at(path));
 }
 
-// "batches.meta.txt" of CIFAR-10, "fine_label_names.txt" of CIFAR-100.
-std::vector<std::string> ClassNames(const std::string& folder) {
+// "batches.meta.txt" of CIFAR-10, "fine_label_names.txt" of CIFAR-100, which `file` then names.
+std::vector<std::string> ClassNames(const std::string& folder, std::vector<std::string>& file) {
   std::vector<std::string> classes;
   for (const char* name : {"batches.meta.txt", "fine_label_names.txt"}) {
-    const auto text = ReadFile(JoinPath(folder, name));
+    const std::string path = JoinPath(folder, name);
+    const auto text = ReadFile(path);
     if (!text) continue;
+    file = {path};
     for (Lines lines(*text); const auto line = lines.Next();) {
       if (!line->empty()) classes.emplace_back(*line);
     }
@@ -113,14 +117,17 @@ Result<DatasetPtr> OpenCifar(const std::string& path, const DatasetOptions& opti
     const int64_t first = parts.empty() ? 0 : parts.back().first + parts.back().count();
     PARE_ASSIGN(parts.emplace_back(), OpenPart(part, first));
   }
-  std::vector<std::string> classes;
+  std::vector<std::string> classes, files;
   PARE_ASSIGN(const auto lines, ReadClasses(options));
   for (const auto& names : lines) classes.push_back(names.front());
   if (classes.empty()) {
     const size_t slash = path.rfind('/');
-    classes = ClassNames(folder ? path : slash == std::string::npos ? "." : path.substr(0, slash));
+    classes = ClassNames(folder                       ? path
+                         : slash == std::string::npos ? "."
+                                                      : path.substr(0, slash),
+                         files);
   }
-  return std::make_shared<CifarDataset>(std::move(parts), std::move(classes));
+  return std::make_shared<CifarDataset>(std::move(parts), std::move(classes), std::move(files));
 }
 
 }  // namespace pare::data

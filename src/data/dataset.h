@@ -36,6 +36,9 @@ class Dataset {
   // Which sample this is, for messages and reports: a path, "x.npy[7]", "t.csv line 12".
   virtual std::string SampleName(int64_t index) const = 0;
 
+  // The files that are read beside the one that was opened: labels and class names that were found
+  // there, the pictures of a list or folder.
+  virtual std::vector<std::string> files() const { return files_; }
   // Of classes 0, 1, …; empty where they have no names.
   const std::vector<std::string>& classes() const { return classes_; }
   // What the user should know of how the data was read ("3 files are no pictures and were left
@@ -45,6 +48,7 @@ class Dataset {
  protected:
   std::vector<std::string> classes_;
   std::string note_;
+  std::vector<std::string> files_;
 };
 
 struct DatasetOptions {

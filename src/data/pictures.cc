@@ -19,6 +19,7 @@ class Shelf {
   virtual int64_t size() const = 0;
   virtual std::string Name(int64_t index) const = 0;
   virtual Result<Tensor> Decode(int64_t index) const = 0;
+  virtual bool in_files() const = 0;  // each picture one of its own, by its name
 };
 
 class FileShelf : public Shelf {
@@ -31,6 +32,7 @@ class FileShelf : public Shelf {
     const std::string& name = names_[index];
     return name.starts_with('/') ? name : JoinPath(root_, name);
   }
+  bool in_files() const override { return true; }
   Result<Tensor> Decode(int64_t index) const override {
     const std::string path = Name(index);
     PARE_ASSIGN(const auto file, MappedFile::Open(path));
@@ -53,6 +55,7 @@ class TarShelf : public Shelf {
   std::string Name(int64_t index) const override {
     return Text(file_->path(), ": ", entries_[index].name);
   }
+  bool in_files() const override { return false; }
   Result<Tensor> Decode(int64_t index) const override {
     const TarEntry& entry = entries_[index];
     auto picture = DecodeImage(file_->bytes().subspan(entry.offset, entry.size));
@@ -81,6 +84,11 @@ class PictureDataset : public Dataset {
   int64_t label(int64_t index) const override { return labels_[index]; }
   bool has_labels() const override { return has_labels_; }
   std::string SampleName(int64_t index) const override { return shelf_->Name(index); }
+  std::vector<std::string> files() const override {
+    std::vector<std::string> files;
+    for (int64_t i = 0; shelf_->in_files() && i < size(); ++i) files.push_back(shelf_->Name(i));
+    return files;
+  }
   Result<Sample> Get(int64_t index) const override {
     PARE_ASSIGN(Tensor picture, shelf_->Decode(index));
     return Sample{{SampleInput{"", std::move(picture), true}}, labels_[index]};

@@ -304,6 +304,16 @@ bool SameFile(const std::string& a, const std::string& b) {
          first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
+std::string FileIdentity(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) == 0) return Text(info.st_dev, ':', info.st_ino);
+  std::error_code error;
+  const auto whole = std::filesystem::weakly_canonical(ResolveLinks(path), error);
+  if (error) return path;
+  return (whole.is_absolute() ? whole : std::filesystem::absolute(whole, error).lexically_normal())
+      .string();
+}
+
 std::string JoinPath(std::string_view folder, std::string_view name) {
   if (folder.empty()) return std::string(name);
   return Text(folder, folder.ends_with('/') ? "" : "/", name);

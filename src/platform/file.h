@@ -98,6 +98,9 @@ Status MakeDirectories(const std::string& path);
 // Whether both names lead to one existing file: a command must not write where it reads.
 bool SameFile(const std::string& a, const std::string& b);
 
+// The same text for all names that lead to one file, also where that file is not there yet.
+std::string FileIdentity(const std::string& path);
+
 // "a/b" from "a" and "b", whether or not `folder` ends in '/'.
 std::string JoinPath(std::string_view folder, std::string_view name);
 

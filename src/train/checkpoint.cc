@@ -1,9 +1,8 @@
 #include "train/checkpoint.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
-
-#include "data/npy.h"
 
 namespace pare::train {
 namespace {
@@ -23,12 +22,23 @@ Tensor HistoryTensor(const std::vector<HistoryRow>& history) {
   return Tensor::Of<double>({std::ssize(history), kColumns}, values);
 }
 
-std::vector<HistoryRow> HistoryOf(const Tensor& tensor) {
+tl::unexpected<Error> Damaged(std::string_view what) {
+  return Invalid(Text("its ", what, " can't be a run's"),
+                 "the file is damaged: start anew without --resume");
+}
+
+Result<std::vector<HistoryRow>> HistoryOf(const Tensor& tensor, int64_t steps_done) {
   std::vector<HistoryRow> history;
   const auto v = tensor.as<double>();
-  for (size_t i = 0; i + kColumns <= v.size(); i += kColumns)
+  for (size_t i = 0; i + kColumns <= v.size(); i += kColumns) {
+    const bool possible = std::isfinite(v[i + 1]) && std::isfinite(v[i + 2]) &&
+                          std::isfinite(v[i + 3]) && !std::isinf(v[i + 4]) &&
+                          std::isfinite(v[i + 5]) && v[i] >= 0 &&
+                          v[i] <= static_cast<double>(steps_done);
+    if (!possible) return Damaged("history");
     history.push_back(
         {static_cast<int64_t>(v[i]), v[i + 1], v[i + 2], v[i + 3], v[i + 4], v[i + 5]});
+  }
   return history;
 }
 
@@ -78,8 +88,17 @@ Status CheckRun(const Arrays& arrays, const std::string& run) {
               "give the same options, or start anew without --resume");
 }
 
-Result<RunState> Read(const Arrays& arrays, Program& program, const std::string& run) {
-  PARE_TRY(CheckRun(arrays, run));
+Status CheckProgress(const RunState& state, int64_t steps) {
+  if (state.step < 0 || state.step > steps) return Damaged("number of steps");
+  if (state.best_step < -1 || state.best_step > state.step) return Damaged("best step");
+  const bool sums =
+      state.loss_count >= 0 && std::isfinite(state.loss_sum) && std::isfinite(state.best_score);
+  if (!sums) return Damaged("sum of losses");
+  return {};
+}
+
+Result<RunState> Read(const Arrays& arrays, std::vector<State>& states, const RunKey& run) {
+  PARE_TRY(CheckRun(arrays, run.identity));
   RunState state;
   PARE_ASSIGN(const Tensor counts, arrays.Get("progress", DType::kI64, 1));
   PARE_ASSIGN(const Tensor sums, arrays.Get("sums", DType::kF64, 1));
@@ -91,8 +110,9 @@ Result<RunState> Read(const Arrays& arrays, Program& program, const std::string&
   state.loss_count = counts.as<int64_t>()[2];
   state.loss_sum = sums.as<double>()[0];
   state.best_score = sums.as<double>()[1];
-  state.history = HistoryOf(history);
-  for (State& value : program.states()) {
+  PARE_TRY(CheckProgress(state, run.steps));
+  PARE_ASSIGN(state.history, HistoryOf(history, state.step));
+  for (State& value : states) {
     PARE_TRY(arrays.CopyTo("now/" + value.name, value.data));
     if (state.best_step < 0) continue;
     PARE_ASSIGN(Tensor best, Tensor::Make(value.data.dtype(), value.data.shape()));
@@ -119,9 +139,14 @@ Status SaveCheckpoint(const std::string& path, const Program& program, const Run
   return data::SaveNpz(path, arrays);
 }
 
-Result<RunState> LoadCheckpoint(const std::string& path, Program& program, const std::string& run) {
+Result<RunState> ReadCheckpoint(data::NamedTensors arrays, std::vector<State>& states,
+                                const RunKey& run) {
+  return Read(Arrays(std::move(arrays)), states, run);
+}
+
+Result<RunState> LoadCheckpoint(const std::string& path, Program& program, const RunKey& run) {
   PARE_ASSIGN(data::NamedTensors arrays, data::LoadNpz(path));
-  auto state = Read(Arrays(std::move(arrays)), program, run);
+  auto state = ReadCheckpoint(std::move(arrays), program.states(), run);
   if (!state) return Fail(state.error().at(path));
   return state;
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "data/npy.h"
 #include "train/program.h"
 
 namespace pare::train {
@@ -26,10 +27,20 @@ struct RunState {
   int64_t loss_count = 0;
 };
 
+// What a checkpoint must be of to go on from it.
+struct RunKey {
+  std::string identity;  // all that the run's results depend on, a line each
+  int64_t steps = 0;     // of the whole run
+};
+
 // Atomically. `run` names what must be the same to go on (options, data, model).
 Status SaveCheckpoint(const std::string& path, const Program& program, const RunState& state,
                       const std::string& run);
 // Puts the states into the program. Fails for a checkpoint of another run, and says what differs.
-Result<RunState> LoadCheckpoint(const std::string& path, Program& program, const std::string& run);
+Result<RunState> LoadCheckpoint(const std::string& path, Program& program, const RunKey& run);
+// The same from arrays, which may come from anywhere; `states` may be half overwritten where it
+// fails.
+Result<RunState> ReadCheckpoint(data::NamedTensors arrays, std::vector<State>& states,
+                                const RunKey& run);
 
 }  // namespace pare::train

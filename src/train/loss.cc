@@ -1,5 +1,8 @@
 #include "train/loss.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace pare::train {
 
 using ops::KeepDims;
@@ -13,7 +16,6 @@ Var Rows(Var x) {
 }
 
 Var Mean(Var x) { return ops::Reshape(ops::ReduceMean(x), {}); }
-Var MeanOfRows(Var sums) { return Mean(sums); }
 
 Var SumOfRow(Var x) { return ops::ReduceSum(x, {1}); }
 
@@ -22,22 +24,23 @@ Var LengthOfRow(Var x) { return ops::Sqrt(SumOfRow(x * x) + 1e-12f); }
 
 }  // namespace
 
-Var Logits(Var output) {
-  const graph::Graph& graph = output.emitter().graph();
-  graph::ValueId at = output.id();
-  // Views that keep the rows stand between, at most.
+graph::ValueId LogitsOf(const graph::Graph& graph, graph::ValueId output) {
+  constexpr std::string_view kBetween[] = {"Reshape", "Flatten", "Squeeze", "Identity", "Cast"};
+  graph::ValueId at = output;
   while (const graph::Node* node = graph.producer_of(at)) {
-    if (node->op == "Softmax") return output.emitter().Of(node->inputs[0]);
-    if (node->op != "Reshape" && node->op != "Flatten" && node->op != "Squeeze" &&
-        node->op != "Identity")
-      break;
+    if (node->op == "Softmax") return node->inputs[0];
+    if (std::find(std::begin(kBetween), std::end(kBetween), node->op) == std::end(kBetween)) break;
     at = node->inputs[0];
   }
   return output;
 }
 
+Var Logits(Var output) {
+  return output.emitter().Of(LogitsOf(output.emitter().graph(), output.id()));
+}
+
 Var CrossEntropy(Var logits, Var targets) {
-  return MeanOfRows(-SumOfRow(Rows(targets) * ops::LogSoftmax(Rows(logits), 1)));
+  return Mean(-SumOfRow(Rows(targets) * ops::LogSoftmax(Rows(logits), 1)));
 }
 
 Var MeanSquare(Var a, Var b) {
@@ -52,13 +55,13 @@ Var Huber(Var a, Var b, float delta) {
 
 Var CosineDistance(Var a, Var b) {
   const Var x = Rows(a), y = Rows(b);
-  return MeanOfRows(1.0f - SumOfRow(x * y) / (LengthOfRow(x) * LengthOfRow(y)));
+  return Mean(1.0f - SumOfRow(x * y) / (LengthOfRow(x) * LengthOfRow(y)));
 }
 
 Var SoftLogits(Var student, Var teacher, float temperature) {
   const Var log_p = ops::LogSoftmax(Rows(teacher) * (1 / temperature), 1);
   const Var log_q = ops::LogSoftmax(Rows(student) * (1 / temperature), 1);
-  return MeanOfRows(SumOfRow(ops::Exp(log_p) * (log_p - log_q))) * (temperature * temperature);
+  return Mean(SumOfRow(ops::Exp(log_p) * (log_p - log_q))) * (temperature * temperature);
 }
 
 Var AttentionMaps(Var student, Var teacher) {

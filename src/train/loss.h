@@ -8,7 +8,9 @@ namespace pare::train {
 
 using ops::Var;
 
-// What a classifier's output was before a final Softmax; the output itself where it has none.
+// What a classifier's output was before a final Softmax; the output itself where it has none. Views
+// and a Cast may stand between.
+graph::ValueId LogitsOf(const graph::Graph& graph, graph::ValueId output);
 Var Logits(Var output);
 
 // −Σ targets · log softmax(logits), both [batch, classes, 1…]; targets are probabilities.

@@ -53,6 +53,9 @@ class Objective {
   virtual Result<ops::Var> Emit(LossContext& context) = 0;
   // What Emit asked for, for one batch.
   virtual Result<std::vector<Tensor>> Targets(const TrainBatch& batch) = 0;
+  // All that the loss depends on beside the graph, in one line: a run that was stopped goes on with
+  // the same objective alone.
+  virtual std::string Identity() const = 0;
 };
 
 struct LabelOptions {
@@ -65,6 +68,7 @@ class LabelObjective : public Objective {
   explicit LabelObjective(LabelOptions options = {}) : options_(options) {}
   Result<ops::Var> Emit(LossContext& context) override;
   Result<std::vector<Tensor>> Targets(const TrainBatch& batch) override;
+  std::string Identity() const override { return Text("labels, smoothing ", options_.smoothing); }
 
  private:
   LabelOptions options_;

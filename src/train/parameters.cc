@@ -83,6 +83,21 @@ Status CheckPatterns(const Graph& graph, const std::vector<std::string>& pattern
   return {};
 }
 
+// What to do where nothing can be trained.
+std::string AdviceFor(const Graph& graph, bool patterns) {
+  if (patterns) return "fewer --freeze patterns, or wider --train-only ones, leave something";
+  for (size_t i = 0; i < graph.value_count(); ++i) {
+    const graph::Value& value = graph.value(static_cast<ValueId>(i));
+    const DType dtype = value.type.dtype;
+    if (value.kind != graph::ValueKind::kConstant || value.data.count() < 2) continue;
+    if (dtype == DType::kI8 || dtype == DType::kU8 || (IsFloat(dtype) && dtype != DType::kF32)) {
+      return Text("weights are ", DTypeName(dtype), " (", value.name, ' ',
+                  DimsText(value.data.shape()), "): start from the float32 model");
+    }
+  }
+  return "none of its operators has weights that pare can train";
+}
+
 }  // namespace
 
 Result<std::vector<ValueId>> FindParameters(const Graph& graph, const ParameterOptions& options) {
@@ -99,11 +114,9 @@ Result<std::vector<ValueId>> FindParameters(const Graph& graph, const ParameterO
       return Fail(ErrorKind::kInternal, Text(name, " is no constant that could be trained"));
     all.push_back(id);
   }
-  if (all.empty()) {
-    return Fail(ErrorKind::kUsage, "there is nothing to train: no float weight is left",
-                "an int8 model can't be trained: start from the float model");
-  }
-  return all;
+  if (!all.empty()) return all;
+  return Fail(ErrorKind::kUsage, "there is nothing to train: no float32 weight is left",
+              AdviceFor(graph, !options.freeze.empty() || !options.only.empty()));
 }
 
 Result<Graph> WithParameters(const Graph& graph, const std::vector<ValueId>& parameters) {

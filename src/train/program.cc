@@ -22,13 +22,23 @@ Var ScalarInput(ops::Emitter& emit, std::string_view name) {
       graph.AddInput(graph.FreshName(Text("step.", name)), {DType::kF32, graph::Shape()}));
 }
 
+// What a model that answers in a narrower float type has computed in float32.
+ValueId BeforeNarrowing(const Graph& graph, ValueId output) {
+  const graph::Node* cast = graph.producer_of(output);
+  const DType dtype = graph.value(output).type.dtype;
+  if (!cast || cast->op != "Cast" || !IsFloat(dtype) || dtype == DType::kF32) return output;
+  const ValueId wide = cast->inputs[0];
+  return graph.value(wide).type.dtype == DType::kF32 ? wide : output;
+}
+
 // The loss replaces the model's outputs.
 Result<std::vector<ValueId>> EmitLoss(Graph& graph, Objective& objective) {
   PARE_ASSIGN(ops::KnownDims dims, ops::InferTypesAndDims(graph));
   ops::Emitter emit(graph, dims);
   emit.set_origin("loss");
   std::vector<Var> outputs;
-  for (const graph::Output& output : graph.outputs()) outputs.push_back(emit.Of(output.value));
+  for (const graph::Output& output : graph.outputs())
+    outputs.push_back(emit.Of(BeforeNarrowing(graph, output.value)));
   LossContext context(emit, outputs);
   PARE_ASSIGN(const Var loss, objective.Emit(context));
   PARE_TRY(emit.status());

@@ -58,6 +58,7 @@ class Program {
   Result<std::string> FindNotFinite(const TrainBatch& batch, const StepPlace& place);
 
   const graph::Graph& graph() const { return step_; }
+  const Objective& objective() const { return *objective_; }
   // Of the plan and the states; how often the forward pass is cut for it (train/recompute.h).
   int64_t memory_bytes() const { return memory_bytes_; }
   int recomputation() const { return recomputation_; }

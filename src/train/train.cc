@@ -4,6 +4,9 @@
 #include <filesystem>
 #include <limits>
 
+#include "base/hash.h"
+#include "data/fingerprint.h"
+#include "graph/text.h"
 #include "platform/clock.h"
 #include "train/trace.h"
 
@@ -45,7 +48,7 @@ class Run {
     progress_.Stage("training", steps_);
     progress_.Advance(state_.step);
     const int64_t before = state_.step;
-    bool stop = state_.step >= steps_;
+    bool stop = state_.step >= steps_ || OutOfPatience();  // the checkpoint may be the run's end
     while (!stop) {
       PARE_ASSIGN(stop, Epoch(state_.step / steps_an_epoch_));
     }
@@ -66,6 +69,9 @@ class Run {
  private:
   int64_t batch() const { return options_.program.batch; }
   int64_t parts() const { return options_.program.parts; }
+  int64_t validation_every() const {
+    return options_.validate_every > 0 ? options_.validate_every : steps_an_epoch_;
+  }
 
   Status Plan() {
     steps_an_epoch_ = std::ssize(indices_) / batch();
@@ -81,23 +87,45 @@ class Run {
     return {};
   }
 
-  // What must be the same for a checkpoint to fit.
-  std::string Identity() const {
+  // What must be the same for a checkpoint to fit: a line each, so that an error can say which
+  // differs.
+  Result<std::string> Identity() const {
     const OptimizerOptions& o = options_.program.optimizer;
     const AugmentOptions& a = options_.augment;
-    return Text("samples ", indices_.size(), "\nbatch ", batch(), "\nsteps ", steps_, "\nseed ",
-                options_.seed, "\noptimizer ", OptimizerName(o.kind), " momentum ", o.momentum,
-                " weight decay ", o.weight_decay, " clip ", o.clip_norm, " average ", o.ema,
-                "\nparts ", parts(), "\nschedule ", ScheduleName(schedule_.kind), " rate ",
-                schedule_.rate, " warm-up ", schedule_.warmup_steps, "\naugmentation flip ",
-                int{a.flip}, " crop ", a.crop_pad, " mixup ", a.mixup, "\nstates ",
-                program_.states().size());
+    const auto list = [](const auto& items) {
+      std::string text;
+      for (const auto& item : items) text += Text(' ', item);
+      return text;
+    };
+    std::map<std::string, std::string> preprocess;
+    preprocess_.WriteTo(preprocess);
+    Fnv1a order;
+    for (int64_t index : indices_) order.Add(index);
+    PARE_ASSIGN(const std::string data, data::Fingerprint(*dataset_));
+    std::string text = Text(
+        "model ", HexText(HashOfText(graph::Print(model_))), "\ndata ", data, "\nsamples ",
+        indices_.size(), " of ", dataset_->size(), ", ", HexText(order.value()), "\nbatch ",
+        batch(), "\nparts ", parts(), "\nsteps ", steps_, "\nseed ", options_.seed, "\nobjective ",
+        program_.objective().Identity(), "\nfrozen", list(options_.program.parameters.freeze),
+        "\ntrained alone", list(options_.program.parameters.only), " also",
+        list(options_.program.parameters.also), "\noptimizer ", OptimizerName(o.kind), " momentum ",
+        o.momentum, " nesterov ", int{o.nesterov}, " betas ", o.beta1, ' ', o.beta2, " epsilon ",
+        o.epsilon, " weight decay ", o.weight_decay, " of vectors ", int{o.decay_vectors},
+        " not of", list(o.no_decay), " clip ", o.clip_norm, " average ", o.ema, "\nschedule ",
+        ScheduleName(schedule_.kind), " rate ", schedule_.rate, " warm-up ", schedule_.warmup_steps,
+        "\nvalidation every ", validation_every(), " steps, ", score_ ? "scored" : "not scored",
+        ", patience ", options_.patience, "\naugmentation flip ", int{a.flip}, " crop ", a.crop_pad,
+        " mixup ", a.mixup, " border", list(a.border));
+    for (const auto& [field, value] : preprocess) text += Text('\n', field, ' ', value);
+    return text;
   }
 
   Status Resume() {
-    if (!options_.resume || options_.checkpoint.empty()) return {};
+    if (options_.checkpoint.empty()) return {};
+    PARE_ASSIGN(identity_, Identity());
+    if (!options_.resume) return {};
     if (!std::filesystem::exists(options_.checkpoint)) return {};
-    PARE_ASSIGN(state_, LoadCheckpoint(options_.checkpoint, program_, Identity()));
+    PARE_ASSIGN(state_, LoadCheckpoint(options_.checkpoint, program_, {identity_, steps_}));
     if (!state_.history.empty()) seconds_before_ = state_.history.back().seconds;
     progress_.Note(Text("going on after step ", state_.step, " of ", steps_));
     return {};
@@ -105,7 +133,7 @@ class Run {
 
   Status Save() {
     if (options_.checkpoint.empty()) return {};
-    return SaveCheckpoint(options_.checkpoint, program_, state_, Identity());
+    return SaveCheckpoint(options_.checkpoint, program_, state_, identity_);
   }
 
   // The samples of an epoch in their order, without those that fill no batch.
@@ -161,12 +189,11 @@ class Run {
   }
 
   Result<bool> AfterStep() {
-    const int64_t every = options_.validate_every > 0 ? options_.validate_every : steps_an_epoch_;
     const bool last = state_.step == steps_;
     bool stop = last;
-    if (state_.step % every == 0 || last) {
+    if (state_.step % validation_every() == 0 || last) {
       PARE_TRY(Validate());
-      stop = stop || OutOfPatience(every);
+      stop = stop || OutOfPatience();
       PARE_TRY(Save());
     } else if (options_.checkpoint_every > 0 && state_.step % options_.checkpoint_every == 0) {
       PARE_TRY(Save());
@@ -179,9 +206,9 @@ class Run {
                     : Text("go on with --resume; the checkpoint is ", options_.checkpoint));
   }
 
-  bool OutOfPatience(int64_t every) const {
+  bool OutOfPatience() const {
     return options_.patience > 0 && score_ && state_.best_step >= 0 &&
-           state_.step - state_.best_step >= options_.patience * every;
+           state_.step - state_.best_step >= options_.patience * validation_every();
   }
 
   Status Validate() {
@@ -247,6 +274,7 @@ class Run {
   double seconds_before_ = 0;  // of the runs that this one goes on from
   double validating_ = 0;      // seconds of this run
   const Stopwatch watch_;
+  std::string identity_;  // of the run, for its checkpoints
   RunState state_;
   Trace trace_;
 };

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
 #include "platform/test_folder.h"
 #include "train/testing.h"
@@ -102,6 +103,77 @@ TEST(Train, RefusesTheCheckpointOfAnotherRun) {
   const auto other = TrainSmall(options);
   ASSERT_FALSE(other);
   EXPECT_NE(other.error().message().find("seed 3"), std::string::npos) << other.error().message();
+}
+
+// Whatever moves the result makes another run.
+TEST(Train, RefusesTheCheckpointOfOtherOptions) {
+  const TestFolder folder;
+  TrainOptions options = SomeOptions();
+  options.epochs = 1;
+  options.checkpoint = folder / "run.npz";
+  ASSERT_TRUE(TrainSmall(options));
+  options.resume = true;
+  ASSERT_TRUE(TrainSmall(options));
+  const std::function<void(TrainOptions&)> changes[] = {
+      [](TrainOptions& o) { o.program.parameters.freeze = {"b1"}; },
+      [](TrainOptions& o) { o.program.parameters.only = {"w*", "b*"}; },
+      [](TrainOptions& o) { o.program.optimizer.nesterov = true; },
+      [](TrainOptions& o) { o.program.optimizer.no_decay = {"w1"}; },
+      [](TrainOptions& o) { o.validate_every = 5; },
+      [](TrainOptions& o) { o.patience = 3; },
+      [](TrainOptions& o) { o.augment.border = {1}; },
+  };
+  for (size_t i = 0; i < std::size(changes); ++i) {
+    TrainOptions other = options;
+    changes[i](other);
+    const auto trained = TrainSmall(other);
+    ASSERT_FALSE(trained) << "change " << i;
+    EXPECT_NE(trained.error().message().find("another run"), std::string::npos);
+  }
+}
+
+// The same options with an objective, data, a model or preprocessing of another kind.
+TEST(Train, RefusesTheCheckpointOfOtherThings) {
+  const TestFolder folder;
+  TrainOptions options = SomeOptions();
+  options.epochs = 1;
+  options.checkpoint = folder / "run.npz";
+  options.resume = true;
+  SilentProgress progress;
+  const auto message = [&](const graph::Graph& graph, int64_t first, float smoothing,
+                           const data::Preprocess& preprocess) {
+    LabelObjective objective({.smoothing = smoothing});
+    std::vector<int64_t> indices = FirstIndices(kSamples - 2);
+    indices[0] = first;
+    const auto trained = Train(graph, ThreeClouds(kSamples), indices, preprocess, objective, {},
+                               model::Context::Make(1), options, progress);
+    return trained ? "" : trained.error().message();
+  };
+  const graph::Graph model = SmallClassifier();
+  ASSERT_EQ(message(model, 0, 0, {}), "");
+  EXPECT_EQ(message(model, 0, 0, {}), "");
+  EXPECT_NE(message(model, 0, 0.1f, {}).find("objective"), std::string::npos);
+  EXPECT_NE(message(model, kSamples - 1, 0, {}).find("samples"), std::string::npos);
+  EXPECT_NE(message(model, 0, 0, {.scale = 2}).find("scale"), std::string::npos);
+  graph::Graph other = model;
+  other.SetConstant(other.FindValue("b1"), Tensor::Of<float>({16}, std::vector<float>(16, 1)));
+  EXPECT_NE(message(other, 0, 0, {}).find("model"), std::string::npos);
+}
+
+// A run that patience ended is over, and stays so.
+TEST(Train, DoesNotGoOnBehindItsEnd) {
+  const TestFolder folder;
+  TrainOptions options = SomeOptions();
+  options.epochs = 50;
+  options.patience = 2;
+  options.checkpoint = folder / "run.npz";
+  options.resume = true;
+  const Score score = [](const graph::Graph&) -> Result<double> { return 0.5; };
+  const auto whole = TrainSmall(options, 1, score), again = TrainSmall(options, 1, score);
+  ASSERT_TRUE(whole && again);
+  EXPECT_EQ(again->steps, whole->steps);
+  EXPECT_EQ(again->history.size(), whole->history.size());
+  ExpectSameWeights(whole->graph, again->graph);
 }
 
 TEST(Train, KeepsTheBestWeights) {

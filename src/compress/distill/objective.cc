@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/hash.h"
 #include "base/random.h"
 #include "train/loss.h"
 
@@ -22,7 +23,7 @@ Result<Var> Project(LossContext& context, const std::string& name, Var student, 
   Dims shape{channels, from[1]};
   if (image) shape.resize(from.size(), 1);
   PARE_ASSIGN(Tensor weights, Tensor::Make(DType::kF32, shape));
-  Random random(std::hash<std::string>()(name));
+  Random random(HashOfText(name));
   const float deviation = 1 / std::sqrt(static_cast<float>(from[1]));
   for (float& w : weights.mutable_as<float>()) w = deviation * random.Normal();
   const Var w = context.AddParameter(Text("projection.", name), std::move(weights));
@@ -50,29 +51,29 @@ Result<DistillLoss> ParseDistillLoss(std::string_view name) {
               "auto, soft, mse, huber or cosine");
 }
 
-std::vector<std::string> DistillObjective::TeacherLayers(const DistillOptions& options) {
-  std::vector<std::string> layers;
+bool DistillObjective::SoftLoss(const DistillOptions& options, bool classifies) {
+  return options.loss == DistillLoss::kSoft || (options.loss == DistillLoss::kAuto && classifies);
+}
+
+Questions DistillObjective::QuestionsFor(const DistillOptions& options, bool classifies,
+                                         bool first) {
+  Questions questions{.hints = {}, .logits = SoftLoss(options, classifies)};
+  if (!first) return questions;
   for (const auto* pairs : {&options.hints, &options.attention}) {
-    for (const LayerPair& pair : *pairs) layers.push_back(pair.teacher);
+    for (const LayerPair& pair : *pairs) questions.hints.push_back(pair.teacher);
   }
-  return layers;
+  return questions;
+}
+
+Var DistillObjective::OwnAnswer(LossContext& context, size_t output) const {
+  return soft() ? train::Logits(context.outputs()[output]) : context.outputs()[output];
 }
 
 Var DistillObjective::OutputLoss(Var student, Var teacher) const {
-  switch (options_.loss) {
-    case DistillLoss::kAuto:
-    case DistillLoss::kSoft:
-      if (options_.loss == DistillLoss::kSoft || classifies_)
-        return train::SoftLogits(student, teacher, options_.temperature);
-      return train::MeanSquare(student, teacher);
-    case DistillLoss::kMse:
-      return train::MeanSquare(student, teacher);
-    case DistillLoss::kHuber:
-      return train::Huber(student, teacher);
-    case DistillLoss::kCosine:
-      return train::CosineDistance(student, teacher);
-  }
-  return {};
+  if (soft()) return train::SoftLogits(student, teacher, options_.temperature);
+  if (options_.loss == DistillLoss::kHuber) return train::Huber(student, teacher);
+  if (options_.loss == DistillLoss::kCosine) return train::CosineDistance(student, teacher);
+  return train::MeanSquare(student, teacher);
 }
 
 Result<Var> DistillObjective::LayerLosses(LossContext& context, const std::vector<Var>& layers) {
@@ -116,7 +117,8 @@ Result<Var> DistillObjective::Emit(LossContext& context) {
                   Text("the student has ", outputs, " outputs, the teacher ", answers.size()));
     }
     for (size_t o = 0; o < outputs; ++o) {
-      Var student = context.outputs()[o], teacher = answers[o];
+      const Var student = OwnAnswer(context, o);
+      Var teacher = answers[o];
       if (CountOf(student.dims()).value_or(0) != CountOf(teacher.dims()).value_or(1)) {
         return Fail(ErrorKind::kUsage,
                     Text("the student's output is ", DimsText(student.dims()), ", the teacher's ",
@@ -132,7 +134,7 @@ Result<Var> DistillObjective::Emit(LossContext& context) {
         LayerLosses(context, {answers.begin() + static_cast<ptrdiff_t>(outputs), answers.end()}));
     if (layers) add(layers);
     if (options_.relation_weight > 0) {
-      add(train::PairDistances(context.outputs()[0], answers[0]) * options_.relation_weight);
+      add(train::PairDistances(OwnAnswer(context, 0), answers[0]) * options_.relation_weight);
     }
   }
   if (options_.alpha < 1) {
@@ -142,6 +144,22 @@ Result<Var> DistillObjective::Emit(LossContext& context) {
     add(train::CrossEntropy(logits, target) * (1 - options_.alpha));
   }
   return loss;
+}
+
+std::string DistillObjective::Identity() const {
+  const DistillOptions& o = options_;
+  std::string text = Text("teachers");
+  for (const Teacher& teacher : teachers_) text += Text(' ', HexText(teacher.identity()));
+  text += Text(", loss ", kNames[static_cast<int>(o.loss)], ", classes ", int{classifies_},
+               ", temperature ", o.temperature, ", alpha ", o.alpha, ", smoothing ", o.smoothing);
+  const auto pairs = [&](std::string_view kind, const std::vector<LayerPair>& layers,
+                         float weight) {
+    for (const LayerPair& pair : layers)
+      text += Text(", ", kind, ' ', weight, ' ', pair.student, '=', pair.teacher);
+  };
+  pairs("hint", o.hints, o.hint_weight);
+  pairs("attention", o.attention, o.attention_weight);
+  return text + Text(", relations ", o.relation_weight);
 }
 
 Result<std::vector<Tensor>> DistillObjective::Targets(const train::TrainBatch& batch) {

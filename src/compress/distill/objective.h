@@ -43,19 +43,25 @@ struct DistillOptions {
 // One loss for all teachers: their answers are averaged in the loss, hints come from the first.
 class DistillObjective : public train::Objective {
  public:
-  // `classifies`: whether the student's first output scores classes. The teachers answer the
-  // options' hints and attention layers, in that order, behind their outputs.
+  // `classifies`: whether the student's first output scores classes. The teachers answer what
+  // QuestionsFor says.
   DistillObjective(std::vector<Teacher> teachers, bool classifies, DistillOptions options)
       : teachers_(std::move(teachers)), classifies_(classifies), options_(std::move(options)) {}
 
-  // The layers that the first teacher shall answer, too.
-  static std::vector<std::string> TeacherLayers(const DistillOptions& options);
+  // What teachers are asked with these options: the first one for the hints' and attention maps'
+  // layers, too, in that order.
+  static Questions QuestionsFor(const DistillOptions& options, bool classifies, bool first);
 
   Result<ops::Var> Emit(train::LossContext& context) override;
   Result<std::vector<Tensor>> Targets(const train::TrainBatch& batch) override;
+  std::string Identity() const override;
   std::vector<Teacher>& teachers() { return teachers_; }
 
  private:
+  static bool SoftLoss(const DistillOptions& options, bool classifies);
+  bool soft() const { return SoftLoss(options_, classifies_); }
+  // What the student answers to the question that its teachers are asked.
+  ops::Var OwnAnswer(train::LossContext& context, size_t output) const;
   ops::Var OutputLoss(ops::Var student, ops::Var teacher) const;
   Result<ops::Var> LayerLosses(train::LossContext& context, const std::vector<ops::Var>& layers);
 

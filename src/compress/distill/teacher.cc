@@ -4,51 +4,28 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/hash.h"
+#include "compress/score.h"
+#include "compress/widen.h"
 #include "data/npy.h"
+#include "graph/text.h"
 #include "passes/pipeline.h"
+#include "train/loss.h"
 
 namespace pare::compress {
 namespace {
 
 using graph::Graph;
 
-// FNV-1a over 64-bit words, with a final mix (SplitMix64's).
-class Hash {
- public:
-  void Add(const void* bytes, size_t count) {
-    const auto* at = static_cast<const unsigned char*>(bytes);
-    for (; count >= 8; count -= 8, at += 8) {
-      uint64_t word;
-      std::memcpy(&word, at, 8);
-      AddWord(word);
-    }
-    for (; count > 0; --count) AddWord(*at++);
-  }
-  uint64_t value() const {
-    uint64_t z = state_;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-  }
+// What the answers depend on: operators, attributes, weights, and what is asked for. All of it
+// stands in the text, large constants by their hash.
+uint64_t IdentityOf(const Graph& graph) { return HashOfText(graph::Print(graph)); }
 
- private:
-  void AddWord(uint64_t word) {
-    state_ = (state_ ^ word) * 0x100000001b3;
-    state_ ^= state_ >> 29;
+void AskForLogits(Graph& graph) {
+  for (size_t i = 0; i < graph.outputs().size(); ++i) {
+    const graph::ValueId output = graph.outputs()[i].value;
+    graph.SetOutputValue(static_cast<int>(i), train::LogitsOf(graph, output));
   }
-  uint64_t state_ = 0xcbf29ce484222325;
-};
-
-// What the answers depend on: the weights, and what is asked for.
-uint64_t IdentityOf(const Graph& graph) {
-  Hash hash;
-  const auto text = [&](const std::string& s) { hash.Add(s.data(), s.size()); };
-  for (size_t i = 0; i < graph.value_count(); ++i) {
-    const graph::Value& value = graph.value(static_cast<graph::ValueId>(i));
-    if (value.data) hash.Add(value.data.data(), value.data.bytes());
-  }
-  for (const graph::Output& output : graph.outputs()) text(output.name);
-  return hash.value();
 }
 
 Status AddHints(Graph& graph, const std::vector<std::string>& hints) {
@@ -64,10 +41,11 @@ Status AddHints(Graph& graph, const std::vector<std::string>& hints) {
 }
 
 uint64_t HashOfRow(const std::vector<Tensor>& inputs, int64_t row) {
-  Hash hash;
+  WordHash hash;
   for (const Tensor& input : inputs) {
     const size_t bytes = input.bytes() / static_cast<size_t>(input.shape()[0]);
-    hash.Add(input.data() + static_cast<size_t>(row) * bytes, bytes);
+    hash.Add(std::as_bytes(std::span(input.shape()).subspan(1)));
+    hash.Add({input.data() + static_cast<size_t>(row) * bytes, bytes});
   }
   return hash.value();
 }
@@ -80,10 +58,11 @@ int64_t CountOfRow(const Dims& shape) {
 
 }  // namespace
 
-Result<Teacher> Teacher::Make(const Graph& model, const std::vector<std::string>& hints,
+Result<Teacher> Teacher::Make(const Graph& model, const Questions& questions,
                               const model::Context& context, size_t cache_bytes) {
   Graph graph = model;
-  PARE_TRY(AddHints(graph, hints));
+  if (questions.logits) AskForLogits(graph);
+  PARE_TRY(AddHints(graph, questions.hints));
   Teacher teacher;
   teacher.identity_ = IdentityOf(graph);
   teacher.cache_bytes_ = cache_bytes;
@@ -93,7 +72,7 @@ Result<Teacher> Teacher::Make(const Graph& model, const std::vector<std::string>
   PARE_ASSIGN(const auto plan, teacher.session_->PlanFor(shapes));
   for (const graph::TensorType& type : plan->output_types) {
     Dims shape = type.dims();
-    if (type.dtype != DType::kF32 || shape.empty() || shape[0] != 1) {
+    if (!IsFloat(type.dtype) || shape.empty() || shape[0] != 1) {
       return Unsupported(Text("the teacher answers ", DimsText(shape), " of ",
                               DTypeName(type.dtype), ", not a row of floats a sample"));
     }
@@ -118,8 +97,10 @@ Status Teacher::Compute(const std::vector<Tensor>& inputs, const std::vector<int
     }
     asked.push_back(std::move(some));
   }
+  PARE_TRY(CastFloats(session_->graph(), asked));
   std::vector<Tensor> outputs(types_.size());
   PARE_TRY(session_->Run(asked, outputs));
+  PARE_TRY(ToF32(outputs));
   for (size_t i = 0; i < rows.size(); ++i) {
     auto row = std::make_shared<std::vector<float>>();
     row->reserve(row_floats_);

@@ -12,17 +12,27 @@
 
 namespace pare::compress {
 
+// What is asked of a teacher.
+struct Questions {
+  // Values inside of the model that are answered, too, behind its outputs.
+  std::vector<std::string> hints;
+  // In place of an output that a Softmax makes, what the Softmax was made from.
+  bool logits = false;
+};
+
 class Teacher {
  public:
-  // `hints`: values inside of the model that are answered, too, behind its outputs. Answers are
-  // kept in memory up to `cache_bytes`.
-  static Result<Teacher> Make(const graph::Graph& model, const std::vector<std::string>& hints,
+  // Answers are kept in memory up to `cache_bytes`.
+  static Result<Teacher> Make(const graph::Graph& model, const Questions& questions,
                               const model::Context& context, size_t cache_bytes);
 
+  // Of the model and what is asked of it: other teachers have another.
+  uint64_t identity() const { return identity_; }
   size_t outputs() const { return types_.size(); }
   // Of one answer, without the batch: f32.
   const std::vector<Dims>& shapes() const { return types_; }
-  // [rows, …] each; rows that were asked before are not computed again.
+  // [rows, …] each, in float32 whatever the model's float type; rows that were asked before are not
+  // computed again.
   Result<std::vector<Tensor>> Answer(const std::vector<Tensor>& inputs);
 
   // The remembered answers in a file that is known by the model and its hints: read where it is

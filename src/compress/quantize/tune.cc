@@ -94,12 +94,13 @@ class Tuner {
                        " samples beside those that verify: too few to learn from"),
                   "more data, or a smaller --verification");
     }
-    PARE_ASSIGN(Teacher teacher, Teacher::Make(teacher_, {}, job_.context, CacheBytes()));
-    std::vector<Teacher> teachers;
-    teachers.push_back(std::move(teacher));
     DistillOptions loss;
     loss.alpha = options_.alpha;
     loss.temperature = options_.temperature;
+    const Questions questions = DistillObjective::QuestionsFor(loss, classifies_, true);
+    PARE_ASSIGN(Teacher teacher, Teacher::Make(teacher_, questions, job_.context, CacheBytes()));
+    std::vector<Teacher> teachers;
+    teachers.push_back(std::move(teacher));
     DistillObjective objective(std::move(teachers), classifies_, loss);
     train::TrainOptions how = options_.train;
     how.program.batch = batch();

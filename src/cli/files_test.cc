@@ -1,0 +1,64 @@
+#include "cli/files.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "platform/test_folder.h"
+
+namespace pare::cli {
+namespace {
+
+// What Check says, "" for nothing.
+std::string Complaint(const std::vector<std::string>& inputs,
+                      const std::vector<std::string>& outputs) {
+  CommandFiles files;
+  files.Read(inputs);
+  for (const std::string& output : outputs) files.Write(output);
+  const Status status = files.Check();
+  return status ? "" : status.error().message();
+}
+
+TEST(CommandFiles, RefusesToOverwriteInputsUnderAnyName) {
+  const TestFolder folder;
+  const std::string model = folder.Write("model.onnx", "m");
+  std::filesystem::create_symlink(model, folder / "link.onnx");
+  std::filesystem::create_hard_link(model, folder / "hard.onnx");
+  std::filesystem::create_directory(folder / "sub");
+  for (const std::string name : {"model.onnx", "link.onnx", "hard.onnx", "sub/../model.onnx"}) {
+    EXPECT_NE(Complaint({model}, {folder / name}).find("would be overwritten"), std::string::npos)
+        << name;
+  }
+  EXPECT_EQ(Complaint({model, ""}, {folder / "other.onnx", ""}), "");
+  EXPECT_FALSE(std::filesystem::exists(folder / "other.onnx"));
+}
+
+TEST(CommandFiles, RefusesToOverwriteWhatLiesInAFolderOfInputs) {
+  const TestFolder folder;
+  std::filesystem::create_directory(folder / "data");
+  folder.Write("data/a.png", "a");
+  EXPECT_NE(Complaint({folder / "data"}, {folder / "data/a.png"}), "");
+  EXPECT_EQ(Complaint({folder / "data"}, {folder / "data/new.onnx"}), "");
+}
+
+TEST(CommandFiles, RefusesTwoOutputsOfOneName) {
+  const TestFolder folder;
+  std::filesystem::create_symlink("same.npz", folder / "link.npz");
+  std::filesystem::create_directory(folder / "sub");
+  for (const std::string name : {"same.npz", "link.npz", "sub/../same.npz"}) {
+    EXPECT_NE(Complaint({}, {folder / "same.npz", folder / name}), "") << name;
+  }
+  EXPECT_EQ(Complaint({}, {folder / "same.npz", folder / "other.npz"}), "");
+  EXPECT_EQ(Complaint({}, {"/dev/null", "/dev/null"}), "");
+}
+
+TEST(CommandFiles, KnowsTheSecondFileOfALargeModel) {
+  const TestFolder folder;
+  CommandFiles files;
+  files.Read(folder.Write("m.onnx.data", "weights"));
+  files.WriteModel(folder / "m.onnx");
+  EXPECT_FALSE(files.Check());
+}
+
+}  // namespace
+}  // namespace pare::cli

@@ -1,0 +1,82 @@
+#include "train/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace pare::train {
+namespace {
+
+const RunKey kRun{.identity = "seed 3\nbatch 16", .steps = 8};
+
+// One weight of two numbers.
+std::vector<State> SomeStates() {
+  return {{"w", graph::ValueId::kNone, Tensor::Of<float>({2}, {0, 0})}};
+}
+
+struct Counts {
+  int64_t step = 4, best_step = 2, loss_count = 1;
+};
+
+data::NamedTensors Checkpoint(Counts counts, std::vector<double> sums = {0.5, 0.25},
+                              std::vector<double> row = {4, 1, 0.5, 0.1, 0.25, 3}) {
+  const std::string& run = kRun.identity;
+  return {
+      {"run", Tensor::Of<uint8_t>({std::ssize(run)},
+                                  {reinterpret_cast<const uint8_t*>(run.data()), run.size()})},
+      {"progress", Tensor::Of<int64_t>({3}, {counts.step, counts.best_step, counts.loss_count})},
+      {"sums", Tensor::Of<double>({2}, sums)},
+      {"history", Tensor::Of<double>({1, 6}, row)},
+      {"now/w", Tensor::Of<float>({2}, {1, 2})},
+      {"best/w", Tensor::Of<float>({2}, {3, 4})}};
+}
+
+// What is wrong with it; "" for nothing.
+std::string Complaint(data::NamedTensors arrays, const RunKey& run = kRun) {
+  std::vector<State> states = SomeStates();
+  const auto read = ReadCheckpoint(std::move(arrays), states, run);
+  return read ? "" : read.error().message();
+}
+
+TEST(Checkpoint, GivesBackStatesAndProgress) {
+  std::vector<State> states = SomeStates();
+  const auto read = ReadCheckpoint(Checkpoint({}), states, kRun);
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(read->step, 4);
+  EXPECT_EQ(read->best_step, 2);
+  EXPECT_EQ(states[0].data.as<float>()[1], 2);
+  EXPECT_EQ(read->best[0].as<float>()[1], 4);
+  ASSERT_EQ(read->history.size(), 1);
+  EXPECT_EQ(read->history[0].seconds, 3);
+}
+
+TEST(Checkpoint, RefusesProgressThatNoRunHas) {
+  EXPECT_NE(Complaint(Checkpoint({.step = -1})), "");
+  EXPECT_NE(Complaint(Checkpoint({.step = std::numeric_limits<int64_t>::min()})), "");
+  EXPECT_NE(Complaint(Checkpoint({.step = 9})), "");
+  EXPECT_EQ(Complaint(Checkpoint({.step = 8})), "");
+  EXPECT_NE(Complaint(Checkpoint({.best_step = 5})), "");
+  EXPECT_NE(Complaint(Checkpoint({.best_step = -2})), "");
+  EXPECT_EQ(Complaint(Checkpoint({.best_step = -1})), "");
+  EXPECT_NE(Complaint(Checkpoint({.loss_count = -1})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {INFINITY, 0})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, NAN})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0}, {5, 1, 0.5, 0.1, 0, 3})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0}, {NAN, 1, 0.5, 0.1, 0, 3})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0}, {1e300, 1, 0.5, 0.1, 0, 3})), "");
+  EXPECT_EQ(Complaint(Checkpoint({}, {0, 0}, {4, 1, 0.5, 0.1, NAN, 3})), "");  // not scored
+}
+
+TEST(Checkpoint, RefusesArraysOfAnotherModelAndSaysWhatDiffersInARun) {
+  data::NamedTensors other = Checkpoint({});
+  other[4].second = Tensor::Of<float>({1, 2}, {1, 2});
+  EXPECT_NE(Complaint(other).find("of another model"), std::string::npos);
+  other.pop_back();
+  EXPECT_NE(Complaint(other), "");
+  EXPECT_NE(Complaint({}), "");
+  const std::string seed = Complaint(Checkpoint({}), {"seed 4\nbatch 16", 8});
+  EXPECT_NE(seed.find("\"seed 3\" there, \"seed 4\" now"), std::string::npos) << seed;
+}
+
+}  // namespace
+}  // namespace pare::train
