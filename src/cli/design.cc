@@ -5,8 +5,8 @@
 #include "cli/command.h"
 #include "cli/inputs.h"
 #include "cli/options.h"
+#include "cli/run_record.h"
 #include "cli/text.h"
-#include "cli/version.h"
 #include "compress/cost.h"
 #include "compress/timing.h"
 #include "onnx/export.h"
@@ -255,18 +255,21 @@ Result<compress::Design> Choose(const graph::Graph& teacher, const DesignCommand
 }
 
 std::string DesignRecord(const DesignCommandOptions& options, const compress::Design& design) {
-  return Json::Object({{"command", "design"},
-                       {"version", kVersion.number},
-                       {"model", options.model},
-                       {"width", design.width},
-                       {"depth", design.depth}})
-      .Text();
+  Json record = RunRecord("design", options.model);
+  record.Set("width", design.width);
+  record.Set("depth", design.depth);
+  return record.Text();
 }
 
 Status DesignStudent(const DesignCommandOptions& options, Console& console) {
   PARE_TRY(options.Check());
-  PARE_TRY(CheckOutput(options.output, {options.model}));
+  CommandFiles files;
+  files.Read(options.model);
+  files.WriteModel(options.output);
+  PARE_TRY(files.Check());
   PARE_ASSIGN(const model::Model teacher, model::Model::Load(options.model, train::kTrainable));
+  files.Read(teacher.data_files());
+  PARE_TRY(files.Check());
   PARE_ASSIGN(const SampleRun run,
               OfModel(SampleRun::Make(teacher.graph(), options.shapes), teacher.path()));
   DesignReport report{.options = options, .design = {}, .before = {}, .after = {}, .notes = {}};
@@ -283,7 +286,7 @@ Status DesignStudent(const DesignCommandOptions& options, Console& console) {
   PARE_ASSIGN(const auto times, OfModel(run.Time(both, 0.5, console), teacher.path()));
   report.before.ms = times[0];
   report.after.ms = times[1];
-  student.metadata["pare.run"] = DesignRecord(options, report.design);
+  student.metadata[kRunKey] = DesignRecord(options, report.design);
   PARE_TRY(onnx::Export(student, options.output));
   PARE_ASSIGN(const model::Model written, model::Model::Load(options.output));
   report.before.bytes = teacher.file_bytes();

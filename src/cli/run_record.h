@@ -10,16 +10,19 @@ namespace pare::cli {
 
 inline constexpr const char* kRunKey = "pare.run";
 
+// An object of what all commands have in common: command, version, model. The command adds what is
+// its own.
+Json RunRecord(std::string_view command, const std::string& model_path);
+
 struct RunSource {
-  std::string command;
+  std::string_view command;
   std::string model;  // path
   const DataOptions& data;
   const data::Dataset& dataset;
   uint64_t seed = 0;
 };
 
-// An object of what all commands have in common: command, version, model, data with a hash, seed.
-// The command adds what is its own.
+// The same for commands that learn from data: with the data, its hash, and the seed.
 Result<Json> RunRecord(const RunSource& source);
 
 }  // namespace pare::cli

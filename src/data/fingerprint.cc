@@ -16,7 +16,8 @@ Result<std::string> Fingerprint(const Dataset& dataset) {
     for (const SampleInput& input : sample.inputs)
       hash.Add({input.tensor.data(), input.tensor.bytes()});
   }
-  return HexText(hash.value());
+  const std::string digits = HexText(hash.value());
+  return std::string(16 - digits.size(), '0') + digits;
 }
 
 }  // namespace pare::data

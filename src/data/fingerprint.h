@@ -7,7 +7,8 @@
 
 namespace pare::data {
 
-// Of the dataset's size, its labels, and the content of some samples spread over it: hexadecimal.
+// Of the dataset's size, its labels, and the content of some samples spread over it: 16
+// hexadecimal digits.
 Result<std::string> Fingerprint(const Dataset& dataset);
 
 }  // namespace pare::data
