@@ -21,7 +21,8 @@ ValueId Graph::AddValue(std::string name, ValueKind kind, TensorType type) {
                      .data = {},
                      .uses = {},
                      .foreign_type = {},
-                     .notes = {}});
+                     .notes = {},
+                     .tensor_doc = {}});
   return id;
 }
 

@@ -177,7 +177,9 @@ TEST(Export, ListsInitializersAsInputsForOldFilesAndWhereTheyWere) {
     const Written out(Write(graph));
     EXPECT_EQ(out.model.ir_version, ir);
     ASSERT_EQ(out.graph.inputs.size(), listed ? 2u : 1u);
-    if (listed) EXPECT_EQ(out.graph.inputs[1].doc, "may be overridden");
+    if (listed) {
+      EXPECT_EQ(out.graph.inputs[1].doc, "may be overridden");
+    }
     // Another value under its name is not what the caller knows.
     const ValueId w = graph.FindValue("w");
     graph.SetConstant(w, pare::Tensor::Of<float>({1}, {2}));

@@ -167,6 +167,8 @@ bool FoldBehind(const Match& m, Patch& p) {
   const auto linear = LinearOf(m.graph(), m.node("linear"), m.type("linear"));
   if (!linear) return false;
   const bool norm = m.node("y").op == "BatchNormalization";
+  // What a damaged file mixes stays, for Prepare to refuse.
+  if (!norm && m.constant("c").dtype() != linear->weights.dtype()) return false;
   if (norm && linear->output_axis != 1) return false;
   const auto affine =
       norm ? OfBatchNorm(m) : OfArithmetic(m, linear->rank, linear->output_axis, linear->channels);

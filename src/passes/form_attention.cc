@@ -1,6 +1,7 @@
 // softmax(scale · q·kᵀ + mask) · v, as exporters write it, becomes one node; so do the Transposes
 // between [B,T,H,D] and [B,H,T,D] around it. Scale and mask come in many ways: the scores are taken
 // apart from the softmax inwards.
+#include <algorithm>
 #include <cmath>
 
 #include "passes/passes.h"
@@ -31,6 +32,22 @@ struct Scores {
 // Added to a score of less than 2⁷⁵ it leaves nothing of it in float32, so that adding it is the
 // same as putting it there, also where all keys of a query are masked.
 constexpr float kAbsorbs = -1e30f;
+// As long as a key of the query stays, one that is masked by so much weighs nothing.
+constexpr float kVanishes = -1e8f;
+
+// Whether the condition is known, and masks all keys of no query.
+bool EveryQueryKeepsAKey(const Graph& graph, ValueId condition, bool masked_when) {
+  const graph::Value& value = graph.value(condition);
+  if (!graph.is_constant(condition) || value.type.rank() < 1) return false;
+  const auto flags = value.data.as<bool>();
+  const int64_t keys = value.data.shape().back();
+  for (int64_t row = 0; row < std::ssize(flags); row += keys) {
+    if (std::all_of(flags.begin() + row, flags.begin() + row + keys,
+                    [&](bool flag) { return flag == masked_when; }))
+      return false;
+  }
+  return true;
+}
 
 // Whether `scalar` has no more dimensions than what it is combined with.
 bool NoWider(const Graph& graph, ValueId scalar, ValueId operand) {
@@ -104,8 +121,9 @@ class ScoreReader {
   std::optional<Scores> ReadWhere(const Node& node) const {
     for (size_t side : {1u, 2u}) {
       const auto fill = ScalarOf(graph_, node.inputs[side]);
-      if (!fill || *fill > kAbsorbs || !NoWider(graph_, node.inputs[side], node.inputs[3 - side]))
-        continue;
+      if (!fill || !NoWider(graph_, node.inputs[side], node.inputs[3 - side])) continue;
+      const bool keeps = EveryQueryKeepsAKey(graph_, node.inputs[0], side == 1);
+      if (*fill > (keeps ? kVanishes : kAbsorbs)) continue;
       auto scores = Read(node.inputs[3 - side]);
       if (!scores || scores->has_mask()) return std::nullopt;
       scores->condition = node.inputs[0];

@@ -38,7 +38,7 @@ class Run {
     PARE_TRY(Plan());
     PARE_TRY(Resume());
     PARE_ASSIGN(trace_, Trace::Begin(options_.trace));
-    PARE_TRY(trace_.WriteStart(program_, Identity()));
+    PARE_TRY(trace_.WriteStart(program_, identity_));
     if (program_.recomputation() > 0) {
       progress_.Note(
           Text("to fit into the memory, activations are computed anew in the backward "
@@ -121,9 +121,9 @@ class Run {
   }
 
   Status Resume() {
-    if (options_.checkpoint.empty()) return {};
+    if (options_.checkpoint.empty() && options_.trace.empty()) return {};
     PARE_ASSIGN(identity_, Identity());
-    if (!options_.resume) return {};
+    if (!options_.resume || options_.checkpoint.empty()) return {};
     if (!std::filesystem::exists(options_.checkpoint)) return {};
     PARE_ASSIGN(state_, LoadCheckpoint(options_.checkpoint, program_, {identity_, steps_}));
     if (!state_.history.empty()) seconds_before_ = state_.history.back().seconds;

@@ -41,7 +41,9 @@ float LossOf(const graph::Graph& student, const graph::Graph& teacher) {
   const auto questions = DistillObjective::QuestionsFor(options, true, true);
   teachers.push_back(Teacher::Make(teacher, questions, OneThread(), 0).value());
   DistillObjective objective(std::move(teachers), true, options);
-  auto program = train::Program::Make(student, objective, OneThread(), {.batch = 2});
+  train::ProgramOptions program_options;
+  program_options.batch = 2;
+  auto program = train::Program::Make(student, objective, OneThread(), program_options);
   EXPECT_TRUE(program) << program.error().message();
   train::TrainBatch batch;
   batch.data.inputs = {SomeRows()};

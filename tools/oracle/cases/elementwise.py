@@ -177,6 +177,10 @@ case('Swish', 'alpha', WIDE, opset=24, alpha=0.5)
 for op in ('BitwiseAnd', 'BitwiseOr', 'BitwiseXor'):
     case(op, 'int32', I(3, 5, low=-99, high=99, dtype=np.int32), I(5, low=-99, high=99, dtype=np.int32), opset=18)
     case(op, 'uint8', I(3, 5, low=0, high=256, dtype=np.uint8), I(3, 1, low=0, high=256, dtype=np.uint8), opset=18)
+for direction in ('LEFT', 'RIGHT'):
+    case('BitShift', direction.lower(), I(3, 5, low=0, high=250, dtype=np.uint8), I(5, low=0, high=8, dtype=np.uint8), direction=direction)
+    case('BitShift', direction.lower() + '_uint64', I(4, low=0, high=2**40, dtype=np.uint64), I(1, low=0, high=20, dtype=np.uint64),
+         direction=direction)
 case('BitwiseNot', 'int32', I(7, low=-99, high=99, dtype=np.int32), opset=18)
 case('BitwiseNot', 'uint8', I(7, low=0, high=256, dtype=np.uint8), opset=18)
 
