@@ -8,11 +8,15 @@
 namespace pare::cli {
 namespace {
 
+// Also where they aren't there yet. A folder lies in itself.
 bool LiesIn(const std::string& folder, const std::string& file) {
-  std::error_code error;
-  const std::string inner = std::filesystem::canonical(file, error).string();
-  const std::string outer = std::filesystem::canonical(folder, error).string();
-  return !error && inner.starts_with(outer.ends_with('/') ? outer : outer + '/');
+  const auto whole = [](const std::string& path) {
+    std::error_code error;
+    const auto absolute = std::filesystem::absolute(path, error);
+    const std::string text = std::filesystem::weakly_canonical(absolute, error).string();
+    return text.ends_with('/') ? text : text + '/';
+  };
+  return whole(file).starts_with(whole(folder));
 }
 
 Status CheckWritable(const std::string& output) {
@@ -45,6 +49,32 @@ void CommandFiles::WriteModel(const std::string& path) {
   besides_.push_back(path + ".data");
 }
 
+void CommandFiles::WriteFolder(const std::string& path) {
+  if (!path.empty()) folders_.push_back(path);
+}
+
+Status CommandFiles::CheckFolders() const {
+  for (const std::string& folder : folders_) {
+    if (FileExists(folder) && !IsDirectory(folder)) {
+      return Fail(Error(ErrorKind::kUsage, "it is a file, and a folder is to be filled",
+                        "give another name")
+                      .at(folder));
+    }
+    for (const auto* files : {&inputs_, &outputs_}) {
+      for (const std::string& file : *files) {
+        const bool holds = LiesIn(folder, file);
+        if (!holds && !(IsDirectory(file) && IsDirectory(folder) && LiesIn(file, folder))) continue;
+        return Fail(Error(ErrorKind::kUsage,
+                          Text("this command would fill the folder, ",
+                               holds ? "and it holds " : "which lies in ", file),
+                          "give a folder of its own")
+                        .at(folder));
+      }
+    }
+  }
+  return {};
+}
+
 Status CommandFiles::CheckInputs() const {
   std::map<std::string, std::string> replaced;  // by identity
   for (const auto* outputs : {&outputs_, &besides_}) {
@@ -71,6 +101,7 @@ Status CommandFiles::CheckInputs() const {
 
 Status CommandFiles::Check() const {
   PARE_TRY(CheckInputs());
+  PARE_TRY(CheckFolders());
   for (const std::string& output : outputs_) PARE_TRY(CheckWritable(output));
   std::map<std::string, std::string> written;  // by identity
   for (const auto* outputs : {&outputs_, &besides_}) {

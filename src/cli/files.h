@@ -20,6 +20,8 @@ class CommandFiles {
   void Write(const std::string& path);
   // A model, whose weights go to a second file beside it where they are large.
   void WriteModel(const std::string& path);
+  // A folder for files of the command's own naming: nothing else may lie in it.
+  void WriteFolder(const std::string& path);
 
   // To be asked before long work. Fails where writing would destroy what is read (a file in it,
   // where it is a folder), where two outputs are one file, or where writing can't work. Files are
@@ -28,9 +30,11 @@ class CommandFiles {
 
  private:
   Status CheckInputs() const;
+  Status CheckFolders() const;
 
   std::vector<std::string> inputs_, outputs_;
   std::vector<std::string> besides_;  // outputs that not every run writes
+  std::vector<std::string> folders_;  // of outputs
 };
 
 }  // namespace pare::cli

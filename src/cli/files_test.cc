@@ -52,6 +52,28 @@ TEST(CommandFiles, RefusesTwoOutputsOfOneName) {
   EXPECT_EQ(Complaint({}, {"/dev/null", "/dev/null"}), "");
 }
 
+TEST(CommandFiles, LeavesAFolderToItsOwnFiles) {
+  const TestFolder folder;
+  const std::string data = folder.Write("trace/start.npz", "x");
+  std::filesystem::create_directories(folder / "data/sub");
+  const auto complaint = [&](const std::string& input, const std::string& output,
+                             const std::string& filled) {
+    CommandFiles files;
+    files.Read(input);
+    files.Write(output);
+    files.WriteFolder(filled);
+    return files.Check() ? "" : files.Check().error().message();
+  };
+  EXPECT_NE(complaint(data, "", folder / "trace"), "");
+  EXPECT_NE(complaint("", data, folder / "trace"), "");
+  EXPECT_NE(complaint("", folder / "trace/new.onnx", folder / "sub/../trace"), "");
+  EXPECT_NE(complaint(folder / "data", "", folder / "data"), "");
+  EXPECT_NE(complaint(folder / "data", "", folder / "data/sub"), "");
+  EXPECT_NE(complaint("", "", data), "");
+  EXPECT_EQ(complaint(data, folder / "out.onnx", folder / "traces"), "");
+  EXPECT_EQ(complaint(folder / "data", "", folder / "trace"), "");
+}
+
 TEST(CommandFiles, KnowsTheSecondFileOfALargeModel) {
   const TestFolder folder;
   CommandFiles files;

@@ -74,6 +74,7 @@ CommandFiles TrainingOptions::Files() const {
   data.AddTo(files);
   files.WriteModel(output);
   files.Write(train.checkpoint);
+  files.WriteFolder(train.trace);
   for (const char* extension : {".csv", ".svg"}) {
     if (!curve.empty()) files.Write(curve + extension);
   }
