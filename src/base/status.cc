@@ -11,6 +11,12 @@ Error Error::at(std::string_view where) const {
   return outer;
 }
 
+Error Error::advise(std::string advice) const {
+  Error advised = *this;
+  advised.advice_ = std::move(advice);
+  return advised;
+}
+
 std::string Error::message() const {
   std::string text = path_.empty() ? reason_ : Text(path_, ": ", reason_);
   if (!advice_.empty()) text += Text("\n      ", advice_);

@@ -33,6 +33,8 @@ class [[nodiscard]] Error {
   // Prepends a step of the path: Invalid("weights …").at("node /layer3/conv2
   // (Conv)").at("model.onnx").
   Error at(std::string_view where) const;
+  // With another advice.
+  Error advise(std::string advice) const;
 
   // "model.onnx: node /layer3/conv2 (Conv): reason\n      advice"
   std::string message() const;

@@ -1,6 +1,8 @@
 // Samples along the first axis of one or several arrays.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "data/dataset_parts.h"
 #include "data/idx.h"
@@ -22,6 +24,22 @@ struct Labels {
   std::vector<int64_t> values;
   std::string file;  // that was found beside the data; "": none
 };
+
+// The first element that is NaN or infinite; nothing in other types than floats.
+Result<std::optional<std::pair<int64_t, double>>> FirstNotFinite(const Tensor& row) {
+  using Found = std::optional<std::pair<int64_t, double>>;
+  if (!IsFloat(row.dtype())) return Found();
+  PARE_ASSIGN(const Tensor numbers, row.dtype() == DType::kF32 || row.dtype() == DType::kF64
+                                        ? Result<Tensor>(row)
+                                        : Cast(row, DType::kF32));
+  const auto find = [](const auto& values) -> Found {
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (!std::isfinite(values[i])) return std::pair(static_cast<int64_t>(i), double(values[i]));
+    }
+    return std::nullopt;
+  };
+  return numbers.dtype() == DType::kF64 ? find(numbers.as<double>()) : find(numbers.as<float>());
+}
 
 class ArrayDataset : public Dataset {
  public:
@@ -47,6 +65,7 @@ class ArrayDataset : public Dataset {
     sample.label = label(index);
     for (const SampleInput& array : arrays_) {
       PARE_ASSIGN(Tensor row, Row(array.tensor, index));
+      PARE_TRY(CheckFinite(row, array.name, index));
       const bool picture = array.picture || LooksLikePicture(row.dtype(), row.shape());
       if (picture) {
         PARE_ASSIGN(row, AsPicture(row));
@@ -57,6 +76,16 @@ class ArrayDataset : public Dataset {
   }
 
  private:
+  Status CheckFinite(const Tensor& row, const std::string& array, int64_t index) const {
+    PARE_ASSIGN(const auto found, FirstNotFinite(row));
+    if (!found) return {};
+    const Error error(ErrorKind::kInvalid,
+                      Text("element ", found->first, " is ", found->second, ", no finite number"),
+                      "replace such values, or remove the samples that hold them");
+    return Fail(
+        (array.empty() ? error : error.at(Text("the array ", array))).at(SampleName(index)));
+  }
+
   // A copy, so that the pages of the mapping can go.
   Result<Tensor> Row(const Tensor& array, int64_t index) const {
     PARE_ASSIGN(Tensor row,
@@ -141,11 +170,11 @@ std::string IdxLabelsBeside(const std::string& path) {
   return labels == path ? "" : labels;
 }
 
+}  // namespace
+
 bool IsLabelName(std::string_view name) {
   return name == "label" || name == "labels" || name == "y";
 }
-
-}  // namespace
 
 Result<DatasetPtr> OpenNpy(const std::string& path, const DatasetOptions& options) {
   PARE_ASSIGN(const auto file, MappedFile::Open(path));

@@ -73,10 +73,17 @@ char GuessSeparator(std::string_view text) {
   return best;
 }
 
-tl::unexpected<Error> OpenQuote(int64_t row) {
-  return Invalid(Text("row ", row, ": a quote is never closed"),
+tl::unexpected<Error> OpenQuote(int64_t line) {
+  return Invalid(Text("line ", line, ": a quote is never closed"),
                  "double the quotes inside of cells");
 }
+
+tl::unexpected<Error> NoRows(std::string_view what) {
+  return Invalid(std::string(what), "a table has a sample a row, below a header or without one");
+}
+
+// Of a column's cells: from here up it is a column of texts, below it holds mistakes.
+constexpr double kTextColumn = 0.9;
 
 std::string Joined(const std::vector<std::string>& names, size_t most) {
   std::string text;
@@ -102,7 +109,8 @@ Status CsvTable::ReadHeader(const CsvLabels& labels, size_t& position) {
   std::vector<std::string> cells;
   size_t next = 0;
   if (!ReadRow(text_, next, separator_, cells)) return OpenQuote(1);
-  if (IsBlank(cells)) return Invalid("begins with an empty line, or has no rows");
+  if (text_.empty()) return NoRows("is empty");
+  if (IsBlank(cells)) return NoRows("begins with an empty line");
   width_ = cells.size();
   const bool has_label =
       !labels.column.empty() && std::count(cells.begin(), cells.end(), labels.column);
@@ -140,39 +148,89 @@ std::string CsvTable::ColumnName(size_t column) const {
 
 // Finds where rows begin, and which columns hold nothing but numbers.
 Result<std::vector<std::string>> CsvTable::Scan(size_t position) {
-  std::vector<bool> numeric(width_, true), filled(width_, false);
+  std::vector<Column> columns(width_);
   std::vector<std::string> cells, texts;
-  int64_t row = names_.empty() ? 0 : 1;
   while (position < text_.size()) {
     const size_t begin = position;
-    ++row;
-    if (!ReadRow(text_, position, separator_, cells)) return OpenQuote(row);
+    if (!ReadRow(text_, position, separator_, cells)) return OpenQuote(LineOf(begin));
     if (IsBlank(cells) && width_ > 1) continue;
     if (cells.size() != width_) {
-      return Invalid(Text("row ", row, " has ", cells.size(), " cells, and the first has ", width_),
-                     "quote cells that hold separators");
+      return Invalid(
+          Text("line ", LineOf(begin), " has ", cells.size(), " cells, and the first has ", width_),
+          "quote cells that hold separators");
     }
     for (size_t i = 0; i < width_; ++i) {
-      if (!numeric[i] || cells[i].empty()) continue;
-      filled[i] = true;
-      numeric[i] = Number<float>(cells[i]).has_value();
+      if (cells[i].empty() || static_cast<int64_t>(i) == label_column_) continue;
+      Column& column = columns[i];
+      if (Number<float>(cells[i])) {
+        ++column.numbers;
+      } else if (column.texts++ == 0) {
+        column.text = cells[i];
+        column.line = LineOf(begin);
+      }
     }
     offsets_.push_back(begin);
     if (label_column_ >= 0) texts.push_back(std::move(cells[label_column_]));
   }
-  if (offsets_.empty()) return Invalid("has no rows");
+  if (offsets_.empty()) return NoRows("has no rows below its header");
+  PARE_TRY(ChooseColumns(columns));
+  return texts;
+}
+
+Status CsvTable::ChooseColumns(const std::vector<Column>& columns) {
   for (size_t i = 0; i < width_; ++i) {
+    const Column& column = columns[i];
     if (static_cast<int64_t>(i) == label_column_) continue;
-    if (numeric[i] && filled[i]) {
-      numeric_.push_back(i);
-    } else {
+    const double texts = kTextColumn * static_cast<double>(column.numbers + column.texts);
+    if (column.numbers == 0 || static_cast<double>(column.texts) >= texts) {
       left_out_.push_back(ColumnName(i));
+    } else if (column.texts > 0) {
+      return Invalid(Text("line ", column.line, ": ", CellName(i), " is '", column.text, "', and ",
+                          column.numbers, " other rows hold numbers there"),
+                     "correct the cell, remove the row, or remove the column");
+    } else {
+      numeric_.push_back(i);
     }
   }
-  if (numeric_.empty()) {
-    return Unsupported("no column holds numbers only", "turn texts into numbers before");
+  if (!numeric_.empty()) return {};
+  return Unsupported("no column holds numbers only", "turn texts into numbers before");
+}
+
+std::vector<std::string> CsvTable::numeric_columns() const {
+  std::vector<std::string> names;
+  for (const size_t column : numeric_) names.push_back(ColumnName(column));
+  return names;
+}
+
+std::string CsvTable::CellName(size_t column) const {
+  return names_.empty() ? ColumnName(column) : Text("column ", names_[column]);
+}
+
+// Counts, so that nothing is kept for what messages alone ask.
+int64_t CsvTable::LineOf(uint64_t offset) const {
+  int64_t line = 1;
+  for (uint64_t i = 0; i < offset; ++i) {
+    const bool alone = text_[i] == '\r' && (i + 1 >= text_.size() || text_[i + 1] != '\n');
+    line += text_[i] == '\n' || alone;
   }
-  return texts;
+  return line;
+}
+
+Status CsvTable::CheckMixed(const std::vector<std::string>& texts) const {
+  int64_t whole = 0;
+  std::optional<size_t> odd;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (Number<int64_t>(texts[i])) {
+      ++whole;
+    } else if (!odd) {
+      odd = i;
+    }
+  }
+  if (!odd || 2 * whole < std::ssize(texts)) return {};
+  return Invalid(Text("line ", line(static_cast<int64_t>(*odd)), ": ", CellName(label_column_),
+                      " is '", texts[*odd], "', and ", whole, " other rows hold whole numbers"),
+                 "correct the label or remove the row; labels that are texts stand in --classes "
+                 "FILE, a class a line");
 }
 
 Status CsvTable::NumberLabels(const std::vector<std::string>& texts, const ClassTable& classes) {
@@ -187,16 +245,20 @@ Status CsvTable::NumberLabels(const std::vector<std::string>& texts, const Class
   labels_.clear();
   auto index = IndexOf(classes);
   if (classes.empty()) {
+    PARE_TRY(CheckMixed(texts));
+    classes_sorted_ = true;
     for (const std::string& text : texts) index.emplace(text, 0);
     for (auto& [text, label] : index) {
       label = static_cast<int64_t>(classes_.size());
       classes_.emplace_back(text);
     }
   }
-  for (const std::string& text : texts) {
-    const auto at = index.find(text);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const auto at = index.find(texts[i]);
     if (at == index.end()) {
-      return Fail(ErrorKind::kUsage, Text("the label '", text, "' is none of the classes"),
+      return Fail(ErrorKind::kUsage,
+                  Text("line ", line(static_cast<int64_t>(i)), ": the label '", texts[i],
+                       "' is none of the classes"),
                   "each must stand in a line of --classes FILE, or of the classes that the model "
                   "was made with");
     }
@@ -221,7 +283,7 @@ Result<Tensor> CsvTable::Row(int64_t index) const {
     const auto value = Number<float>(cells[numeric_[i]]);
     if (!value || !std::isfinite(*value)) {
       return Invalid(
-          Text(ColumnName(numeric_[i]), " is '", cells[numeric_[i]], "', no finite number"),
+          Text(CellName(numeric_[i]), " is '", cells[numeric_[i]], "', no finite number"),
           "fill in or remove rows with missing values");
     }
     values[i] = *value;
@@ -236,6 +298,7 @@ class CsvDataset : public Dataset {
   CsvDataset(std::shared_ptr<const MappedFile> file, CsvTable table, std::string note)
       : file_(std::move(file)), table_(std::move(table)) {
     classes_ = table_.classes();
+    classes_sorted_ = table_.classes_sorted();
     note_ = std::move(note);
     if (!table_.left_out().empty()) {
       note_ += Text(note_.empty() ? "" : "\n", table_.left_out().size(),
@@ -250,7 +313,14 @@ class CsvDataset : public Dataset {
     return has_labels() ? table_.labels()[index] : kNoLabel;
   }
   std::string SampleName(int64_t index) const override {
-    return Text(file_->path(), ": row ", index, " (from 0)");
+    return Text(file_->path(), ": line ", table_.line(index));
+  }
+  std::string shape_advice() const override {
+    const std::vector<std::string> names = table_.numeric_columns();
+    const std::string columns = Text("a sample is the columns ", Joined(names, 3),
+                                     names.size() > 3 ? ", " + names.back() : std::string());
+    return has_labels() ? columns + "; the model wants another number of them"
+                        : columns + "; --label COLUMN names the one that holds the label";
   }
   Result<Sample> Get(int64_t index) const override {
     auto row = table_.Row(index);

@@ -29,6 +29,8 @@ class CsvTable {
   int64_t size() const { return static_cast<int64_t>(offsets_.size()); }
   // The numeric columns of a row, without the label: f32 [columns()].
   Result<Tensor> Row(int64_t index) const;
+  // The line of the text in which a row begins, from 1.
+  int64_t line(int64_t index) const { return LineOf(offsets_[index]); }
   size_t row_bytes(int64_t index) const;
   int64_t columns() const { return static_cast<int64_t>(numeric_.size()); }
 
@@ -36,8 +38,12 @@ class CsvTable {
   // other texts are classes in the order given, or else in alphabetical order.
   const std::vector<int64_t>& labels() const { return labels_; }
   const std::vector<std::string>& classes() const { return classes_; }
-  // Columns that are no numbers, and so in no row.
+  // Whether the classes are the labels' texts in alphabetical order.
+  bool classes_sorted() const { return classes_sorted_; }
+  // Columns that hold texts (in nearly all rows) or nothing, and so are in no row.
   const std::vector<std::string>& left_out() const { return left_out_; }
+  // The columns that are in the rows, by name or number.
+  std::vector<std::string> numeric_columns() const;
 
  private:
   CsvTable() = default;
@@ -45,9 +51,20 @@ class CsvTable {
   Status FindLabel(const CsvLabels& labels, bool has_header);
   // Gives the texts in the label's column, one a row.
   Result<std::vector<std::string>> Scan(size_t position);
+  // What a column holds, as far as it decides whether its cells are numbers.
+  struct Column {
+    int64_t numbers = 0, texts = 0;
+    std::string text;  // the first
+    int64_t line = 0;  // of it
+  };
+  Status ChooseColumns(const std::vector<Column>& columns);
   Status NumberLabels(const std::vector<std::string>& texts,
                       const std::vector<std::vector<std::string>>& classes);
+  // Fails where few labels are no whole numbers: they would make texts of all others.
+  Status CheckMixed(const std::vector<std::string>& texts) const;
   std::string ColumnName(size_t column) const;
+  std::string CellName(size_t column) const;  // "column age", "column 3"
+  int64_t LineOf(uint64_t offset) const;
 
   std::string_view text_;
   char separator_ = ',';
@@ -59,6 +76,7 @@ class CsvTable {
   std::vector<int64_t> labels_;
   std::vector<std::string> classes_;
   std::vector<std::string> left_out_;
+  bool classes_sorted_ = false;
 };
 
 }  // namespace pare::data

@@ -96,6 +96,42 @@ TEST(Csv, TextColumnsAreLeftOutAndGapsAreErrors) {
   EXPECT_FALSE(CsvTable::Parse("1\nnan\n", "")->Row(1));
 }
 
+std::string FaultOf(const char* text, const char* label = "") {
+  const auto table = CsvTable::Parse(text, label);
+  return table ? "" : table.error().message();
+}
+
+TEST(Csv, OneTextAmongNumbersIsAMistakeAndNoTextColumn) {
+  const std::string fault = FaultOf("a,b\n1,2\n\n3,abc\n5,6\n");
+  EXPECT_TRUE(fault.starts_with("line 4: column b is 'abc', and 2 other rows hold numbers"))
+      << fault;
+  EXPECT_TRUE(FaultOf("1,2\n3,abc\n").starts_with("line 2: column 1 is 'abc'"));
+  // A number among texts: still texts.
+  std::string ids = "n,id\n";
+  for (int i = 0; i < 20; ++i) ids += i == 7 ? "1,12\n" : "1,x12\n";
+  EXPECT_EQ(CsvTable::Parse(ids, "")->left_out(), Names{"id"});
+}
+
+TEST(Csv, OneLabelThatIsNoWholeNumberIsAMistake) {
+  const std::string fault = FaultOf("x,y\n1,0\n2,3.5\n3,1\n", "y");
+  EXPECT_TRUE(fault.starts_with("line 3: column y is '3.5', and 2 other rows hold whole numbers"))
+      << fault;
+  // Many of them are what they are: texts.
+  EXPECT_EQ(FaultOf("x,y\n1,0\n2,3.5\n3,1.5\n", "y"), "");
+}
+
+TEST(Csv, LinesAreThoseOfTheFile) {
+  const auto table = CsvTable::Parse("a,t\r\n1,x\r\n\r\n3,\"y\nz\"\r\n5,x\r7,x\r\n", "");
+  ASSERT_TRUE(table) << table.error().message();
+  ASSERT_EQ(table->size(), 4);
+  EXPECT_EQ(table->line(0), 2);
+  EXPECT_EQ(table->line(1), 4);
+  EXPECT_EQ(table->line(2), 6);
+  EXPECT_EQ(table->line(3), 7);
+  const std::string fault = FaultOf("a,b\n1,2\n3\n");
+  EXPECT_TRUE(fault.starts_with("line 3 has 1 cells")) << fault;
+}
+
 TEST(Csv, DamageIsAnError) {
   for (const char* text :
        {"", "\n", "a,b\n", "1,2\n3\n", "1,2\n3,4,5\n", "\"1,2\n", "1,\"2\n3,4\n", "a,b\nx,y\n"}) {
@@ -114,8 +150,11 @@ TEST(Csv, AsDataset) {
   EXPECT_EQ((*data)->label(1), 1);
   EXPECT_EQ((*data)->Get(1)->inputs[0].tensor.as<float>()[0], 2);
   EXPECT_NE((*data)->note().find("left out: b"), std::string::npos) << (*data)->note();
+  EXPECT_NE((*data)->shape_advice().find("the columns a; the model"), std::string::npos);
+  EXPECT_NE((*OpenDataset(path))->shape_advice().find("the columns a, c; --label COLUMN"),
+            std::string::npos);
   const std::string message = (*data)->Get(2).error().message();
-  EXPECT_NE(message.find("t.csv: row 2"), std::string::npos) << message;
+  EXPECT_NE(message.find("t.csv: line 4"), std::string::npos) << message;
 }
 
 }  // namespace

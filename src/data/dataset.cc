@@ -5,6 +5,7 @@
 
 #include "data/dataset_parts.h"
 #include "data/idx.h"
+#include "data/image.h"
 
 namespace pare::data {
 namespace {
@@ -73,6 +74,11 @@ Result<std::shared_ptr<const Dataset>> OpenDataset(const std::string& path,
   }
   const bool packed = EndsIn(path, ".gz") || EndsIn(path, ".tgz") || EndsIn(path, ".xz") ||
                       EndsIn(path, ".zip") || EndsIn(path, ".bz2");
+  if (HasImageExtension(path)) {
+    return Fail(Error(ErrorKind::kUnsupported, "is one picture, and data are many",
+                      "put it in a folder, and give that")
+                    .at(path));
+  }
   return Fail(Error(ErrorKind::kUnsupported, "is no data that pare knows",
                     packed
                         ? "unpack it first"

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/tensor.h"
@@ -41,6 +42,10 @@ class Dataset {
   virtual std::vector<std::string> files() const { return files_; }
   // Of classes 0, 1, …; empty where they have no names.
   const std::vector<std::string>& classes() const { return classes_; }
+  // Whether these are names from the data in alphabetical order, for want of another.
+  bool classes_sorted() const { return classes_sorted_; }
+  // What to do where samples have another shape than a model wants; "" where nothing special.
+  virtual std::string shape_advice() const { return ""; }
   // What the user should know of how the data was read ("3 files are no pictures and were left
   // out"); may be empty.
   const std::string& note() const { return note_; }
@@ -49,6 +54,7 @@ class Dataset {
   std::vector<std::string> classes_;
   std::string note_;
   std::vector<std::string> files_;
+  bool classes_sorted_ = false;
 };
 
 struct DatasetOptions {
@@ -72,6 +78,9 @@ struct DatasetOptions {
 //   .csv/.tsv (numeric columns are one float row)
 Result<std::shared_ptr<const Dataset>> OpenDataset(const std::string& path,
                                                    const DatasetOptions& options = {});
+
+// Whether an array of an .npz holds labels, by its name.
+bool IsLabelName(std::string_view name);
 
 // One array as one sample after the other along its first axis, for tests and callers with data in
 // memory. `labels` may be empty.

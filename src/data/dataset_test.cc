@@ -86,7 +86,7 @@ TEST(Folder, ClassesFileGivesTheOrder) {
   EXPECT_EQ(LabelsOf(*data), (Labels{2, 1}));
   EXPECT_EQ(data->classes(), (Names{"n1", "n2", "n3"}));
   options.classes_path = folder.Write("short.txt", "dog\n");
-  EXPECT_MENTIONS(ErrorOf(folder / "data", options), "'cat' is no class");
+  EXPECT_MENTIONS(ErrorOf(folder / "data", options), "'cat' is none of the classes");
 }
 
 TEST(Folder, NumbersOutOfOrderAreToldOf) {
@@ -124,6 +124,11 @@ TEST(TarOfPictures, ReadInPlace) {
   EXPECT_MENTIONS(ErrorOf(folder.Write("none.tar", TarEnd())), "holds no pictures");
 }
 
+TEST(OnePicture, IsNoData) {
+  TestFolder folder;
+  EXPECT_MENTIONS(ErrorOf(folder.Write("a.PNG", Picture(1))), "put it in a folder");
+}
+
 TEST(ListOfPictures, TabsSpacesAndNoLabels) {
   TestFolder folder;
   folder.Write("pics/with space.png", Picture(1));
@@ -139,6 +144,11 @@ TEST(ListOfPictures, TabsSpacesAndNoLabels) {
   EXPECT_EQ(FirstByte(*plain, 0), 1);
   EXPECT_MENTIONS(ErrorOf(folder.Write("mixed.txt", "pics/b.png 1\npics/b.png\n")),
                   "line 2 has no");
+  const DatasetPtr none = Open(folder.Write("none.txt", "pics/b.png 1\npics/b.png -1\n"));
+  EXPECT_EQ(LabelsOf(*none), (Labels{1, kNoLabel}));
+  EXPECT_MENTIONS(ErrorOf(folder.Write("word.txt", "# a\npics/b.png cat\npics/b.png dog\n")),
+                  "word.txt: line 2: the label 'cat' is no whole number");
+  EXPECT_MENTIONS(ErrorOf(folder.Write("part.txt", "pics/b.png\t0.5\n")), "the label '0.5'");
   EXPECT_MENTIONS(Open(folder.Write("gone.txt", "no.png 1\n"))->Get(0).error().message(), "no.png");
 }
 

@@ -159,7 +159,7 @@ Result<std::vector<int>> MatchInputs(const Sample& sample, const std::vector<Inp
   for (size_t i = 0; i < sample.inputs.size(); ++i) {
     const std::string& name = sample.inputs[i].name;
     given += Text(given.empty() ? "" : ", ", name.empty() ? "one array without a name" : name);
-    if (name != "label" && name != "labels" && name != "y") data.push_back(static_cast<int>(i));
+    if (!IsLabelName(name)) data.push_back(static_cast<int>(i));
   }
   if (specs.size() == 1 && data.size() == 1) return data;
   return Fail(ErrorKind::kUsage,

@@ -35,9 +35,9 @@ Result<Index> IndexByFile(const Index& folders,
   Index by_name = IndexOf(classes);
   for (const auto& [folder, unused] : folders) {
     if (!by_name.contains(folder)) {
-      return Fail(ErrorKind::kUsage,
-                  Text("the folder '", folder, "' is no class of the classes file"),
-                  "each folder's name must stand in a line of that file");
+      return Fail(ErrorKind::kUsage, Text("the folder '", folder, "' is none of the classes"),
+                  "each folder's name must stand in a line of --classes FILE, or of the classes "
+                  "that the model was made with (`pare inspect --json`: pare.classes)");
     }
   }
   return by_name;
@@ -65,6 +65,7 @@ Result<FolderLabels> LabelsOfFolders(const std::vector<std::string>& names,
       label = static_cast<int64_t>(result.classes.size());
       result.classes.push_back(folder);
     }
+    result.classes_sorted = true;
     if (NumbersOutOfOrder(result.classes)) {
       result.note =
           "the class folders are numbers and were taken in alphabetical order ('10' before '2'); "

@@ -12,6 +12,7 @@ struct FolderLabels {
   std::vector<std::string> classes;  // empty: the pictures have no labels
   std::vector<int64_t> labels;       // one a picture
   std::string note;
+  bool classes_sorted = false;  // the classes are the folders' names in the order of their bytes
 };
 
 // `names` are paths below a common root, with '/'. The first folder of each is its class, in the

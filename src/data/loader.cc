@@ -103,7 +103,9 @@ Status Loader::Impl::Prepare() {
     return {};
   };
   if (Status status = fits(); !status) {
-    return Fail(status.error().at(dataset_->SampleName(indices_[0])));
+    const Error error = status.error().at(dataset_->SampleName(indices_[0]));
+    const std::string advice = dataset_->shape_advice();
+    return Fail(advice.empty() ? error : error.advise(advice));
   }
   return {};
 }

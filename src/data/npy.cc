@@ -217,6 +217,10 @@ Result<Tensor> ReadMember(const ZipEntry& entry, const std::shared_ptr<const voi
   return ParseNpy(Content(content), content.owner());
 }
 
+tl::unexpected<Error> CutHeader() {
+  return Invalid("the .npy file is cut off in its header", "copy or write the file anew");
+}
+
 }  // namespace
 
 Result<Tensor> ParseNpy(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
@@ -227,12 +231,12 @@ Result<Tensor> ParseNpy(std::span<const std::byte> bytes, std::shared_ptr<const 
                    "write it with numpy.save");
   }
   const auto major = cursor.Little<uint8_t>(), minor = cursor.Little<uint8_t>();
-  if (!major || !minor) return Invalid("the .npy file is cut off in its header");
+  if (!major || !minor) return CutHeader();
   if (*major < 1 || *major > 3) return Unsupported(Text(".npy version ", *major, " is not known"));
   const std::optional<uint32_t> length =
       *major == 1 ? std::optional<uint32_t>(cursor.Little<uint16_t>()) : cursor.Little<uint32_t>();
   const auto text = length ? cursor.Take(*length) : std::nullopt;
-  if (!text) return Invalid("the .npy file is cut off in its header");
+  if (!text) return CutHeader();
   PARE_ASSIGN(const Header header, HeaderReader(TextOf(*text)).Read());
   PARE_ASSIGN(const int64_t count, CountOf(header.shape));
   const size_t element = SizeOf(header.dtype);

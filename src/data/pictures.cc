@@ -76,6 +76,7 @@ class PictureDataset : public Dataset {
     has_labels_ =
         std::any_of(labels_.begin(), labels_.end(), [](int64_t l) { return l != kNoLabel; });
     classes_ = std::move(labels.classes);
+    classes_sorted_ = labels.classes_sorted;
     note_ = std::move(labels.note);
     if (!note.empty()) note_ += (note_.empty() ? "" : "; ") + note;
   }
@@ -138,24 +139,32 @@ Status Walk(const std::string& root, const std::string& below, int depth,
 
 struct ListLine {
   std::string_view path;
+  bool labelled = false;
   int64_t label = kNoLabel;
 };
 
+// From −1 on, which stands for none.
 bool ToLabel(std::string_view text, int64_t& label) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
-  return !text.empty() && error == std::errc() && end == text.data() + text.size() && label >= 0;
+  return !text.empty() && error == std::errc() && end == text.data() + text.size() &&
+         label >= kNoLabel;
 }
 
-// The last column is the label, if it is a number; a path may hold spaces.
-ListLine ParseListLine(std::string_view line) {
+// The last column is the label; a path may hold spaces, so that behind a space it is one only where
+// it is a number, or the name of a picture ends before.
+Result<ListLine> ParseListLine(std::string_view line) {
   const size_t tab = line.rfind('\t');
   const size_t split = tab != std::string_view::npos ? tab : line.rfind(' ');
-  ListLine result{line};
-  if (split == std::string_view::npos || !ToLabel(line.substr(split + 1), result.label)) {
-    return {line};
-  }
-  result.path = line.substr(0, line.find_last_not_of(" \t", split) + 1);
-  return result;
+  if (split == std::string_view::npos) return ListLine{line};
+  const std::string_view path = line.substr(0, line.find_last_not_of(" \t", split) + 1);
+  const std::string_view text = line.substr(split + 1);
+  ListLine result{path, true};
+  if (ToLabel(text, result.label)) return result;
+  if (text.empty() || (tab == std::string_view::npos && !HasImageExtension(std::string(path))))
+    return ListLine{line};
+  return Invalid(
+      Text("the label '", text, "' is no whole number from 0 on"),
+      "each line is a path, then a tab or space, then the number of the class (-1: none)");
 }
 
 }  // namespace
@@ -201,16 +210,17 @@ Result<DatasetPtr> OpenPictureList(const std::string& path, const DatasetOptions
   std::vector<std::string> names;
   FolderLabels labels;
   int64_t unlabelled_line = 0;
+  bool some = false;  // have a label, or say that there is none
   for (Lines lines(text); const auto line = lines.Next();) {
     if (line->empty() || line->starts_with('#')) continue;
-    const ListLine item = ParseListLine(*line);
-    if (item.label == kNoLabel) unlabelled_line = lines.number();
-    names.emplace_back(item.path);
-    labels.labels.push_back(item.label);
+    const auto item = ParseListLine(*line);
+    if (!item) return Fail(item.error().at(Text("line ", lines.number())).at(path));
+    if (!item->labelled) unlabelled_line = lines.number();
+    some = some || item->labelled;
+    names.emplace_back(item->path);
+    labels.labels.push_back(item->label);
   }
   if (names.empty()) return NoPictures(path);
-  const bool some = std::any_of(labels.labels.begin(), labels.labels.end(),
-                                [](int64_t label) { return label != kNoLabel; });
   if (some && unlabelled_line > 0) {
     return Fail(Error(ErrorKind::kInvalid,
                       Text("line ", unlabelled_line, " has no label, but others have"),

@@ -1,6 +1,7 @@
 #include "data/split.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -64,9 +65,10 @@ std::string NoteOf(const Split& split, int64_t size, const SplitOptions& options
     if (calibrating < 32) note += "; ranges from so few may miss what real input brings";
   }
   if (verifying < std::min<int64_t>(options.verification, 100)) {
-    note += Text(note.empty() ? "" : "; ", "with ", verifying,
-                 " samples to verify, one more or less that is right moves the accuracy by ",
-                 100.0 / static_cast<double>(verifying), " points");
+    note +=
+        Text(note.empty() ? "" : "; ", "with ", verifying, verifying == 1 ? " sample" : " samples",
+             " to verify, each makes ", std::round(1000.0 / static_cast<double>(verifying)) / 10,
+             " % of what is reported");
   }
   return note;
 }
