@@ -182,7 +182,7 @@ TEST_F(QuantizeTest, AFloat16ModelBecomesInt8BehindItsOwnInterface) {
     return layer.precision == "int8" && layer.snr_db > 10;
   });
   EXPECT_GT(near, 15);
-  EXPECT_EQ(compress::ListLayers(narrow)[0].precision, "float16");
+  EXPECT_EQ(compress::ListLayers(narrow, narrow)[0].precision, "float16");
 }
 
 TEST_F(QuantizeTest, AnUnreachableMaxDropIsUnmet) {

@@ -20,6 +20,33 @@ bool FromDequantize(const Graph& graph, ValueId id) {
   return producer && producer->op == "DequantizeLinear";
 }
 
+// By the file: all that an integer form reads comes from a DequantizeLinear.
+bool ReadsIntegers(const Graph& graph, const Node& node, const ops::QuantRule& rule) {
+  if (node.inputs.empty() || !rule.integer) return false;
+  for (size_t i = 0; i < node.inputs.size() && i < rule.inputs.size(); ++i) {
+    const ops::Role role = rule.inputs[i].role;
+    const bool read = i == 0 || role == ops::Role::kActivation || role == ops::Role::kWeight;
+    if (read && !FromDequantize(graph, node.inputs[i])) return false;
+  }
+  return true;
+}
+
+bool ComputesInIntegers(const Node& node) {
+  return node.op.starts_with("pare.Q") || node.op == "pare.Lut";
+}
+
+// Whether each layer that `running` has, by its name in `graph`, is computed in integers there.
+std::map<std::string, bool> IntegersByLayer(const Graph& graph, const Graph& running) {
+  std::map<std::string, bool> integers;
+  for (graph::NodeId id : running.Order()) {
+    const Node& node = running.node(id);
+    if (node.op == "QuantizeLinear" || node.op == "DequantizeLinear") continue;
+    if (node.outputs[0] == ValueId::kNone) continue;
+    integers[LayerNameOf(graph, running.value(node.outputs[0]).name)] |= ComputesInIntegers(node);
+  }
+  return integers;
+}
+
 // 4 by the weights' type, 7 by their magnitude (64 or less), else 8.
 int WeightBitsOf(const Graph& graph, const Node& node) {
   if (node.inputs.size() < 2) return 8;
@@ -46,6 +73,9 @@ std::string FloatName(DType dtype) {
   return dtype == DType::kBF16 ? "bfloat16" : Text("float", 8 * SizeOf(dtype));
 }
 
+constexpr const char* kSameData =
+    "both run on the same samples and are to answer alike: `pare inspect` lists inputs and outputs";
+
 // Of one element type, and of one shape as far as it is known.
 bool SameType(const graph::TensorType& a, const graph::TensorType& b) {
   if (a.dtype != b.dtype) return false;
@@ -58,8 +88,10 @@ bool SameType(const graph::TensorType& a, const graph::TensorType& b) {
 Status CheckSameTypes(const Graph& a, const std::vector<ValueId>& of_a, const Graph& b,
                       const std::vector<ValueId>& of_b, std::string_view what) {
   if (of_a.size() != of_b.size()) {
-    return Fail(ErrorKind::kUsage, Text("the models have ", of_a.size(), " and ", of_b.size(), ' ',
-                                        what, "s and can't be compared"));
+    return Fail(ErrorKind::kUsage,
+                Text("the models have ", of_a.size(), " and ", of_b.size(), ' ', what,
+                     "s and can't be compared"),
+                kSameData);
   }
   for (size_t i = 0; i < of_a.size(); ++i) {
     const graph::Value &x = a.value(of_a[i]), &y = b.value(of_b[i]);
@@ -67,7 +99,8 @@ Status CheckSameTypes(const Graph& a, const std::vector<ValueId>& of_a, const Gr
     return Fail(ErrorKind::kUsage,
                 Text("the models can't be compared: their ", what, "s are \"", x.name, "\" (",
                      graph::TypeText(x.type, a.symbols()), ") and \"", y.name, "\" (",
-                     graph::TypeText(y.type, b.symbols()), ')'));
+                     graph::TypeText(y.type, b.symbols()), ')'),
+                kSameData);
   }
   return {};
 }
@@ -109,8 +142,9 @@ std::map<std::string, double> TimesByLayer(const Graph& graph,
   return times;
 }
 
-std::vector<LayerReport> ListLayers(const Graph& graph) {
+std::vector<LayerReport> ListLayers(const Graph& graph, const Graph& running) {
   std::vector<LayerReport> layers;
+  const std::map<std::string, bool> integers = IntegersByLayer(graph, running);
   for (graph::NodeId id : graph.Order()) {
     const Node& node = graph.node(id);
     const ops::OpDef* op = ops::FindOp(node.op);
@@ -126,8 +160,10 @@ std::vector<LayerReport> ListLayers(const Graph& graph) {
     }
     LayerReport layer{
         .name = ResultName(graph, node), .op = node.op, .precision = {}, .reason = {}};
+    // A layer that another one absorbed runs as that does, which the file alone tells.
+    const auto runs = integers.find(layer.name);
     const bool integer =
-        !node.inputs.empty() && FromDequantize(graph, node.inputs[0]) && op->quant.integer;
+        ReadsIntegers(graph, node, op->quant) && (runs == integers.end() || runs->second);
     layer.precision = integer ? Text("int", WeightBitsOf(graph, node)) : FloatName(dtype);
     layers.push_back(std::move(layer));
   }
@@ -198,7 +234,7 @@ Result<Comparison> Compare(const Side& a, const Side& b,
               CompareQuality(*session_a, *session_b, loader, options.metric, progress));
   comparison.verify_seconds = watch.seconds();
 
-  comparison.layers = ListLayers(b.graph);
+  comparison.layers = ListLayers(b.graph, session_b->graph());
   ExplainLayers(a.graph, b.graph, comparison.layers);
   if (options.layer_samples > 0) {
     const auto count = std::min<size_t>(indices.size(), static_cast<size_t>(options.layer_samples));

@@ -29,7 +29,8 @@ Result<Comparison> Compare(const Side& a, const Side& b,
                            const model::Context& context, const CompareOptions& options,
                            Progress& progress);
 
-// The layers of a graph in execution order: nodes that compute, with what precision they have.
-std::vector<LayerReport> ListLayers(const graph::Graph& graph);
+// The layers of a graph in execution order: nodes that compute, with the precision in which
+// `running`, the same graph as a session runs it, computes them.
+std::vector<LayerReport> ListLayers(const graph::Graph& graph, const graph::Graph& running);
 
 }  // namespace pare::compress

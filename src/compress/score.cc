@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "graph/text.h"
 #include "platform/clock.h"
 
 namespace pare::compress {
@@ -50,6 +51,15 @@ bool ScoresClasses(const Tensor& tensor) {
   return std::count_if(tensor.shape().begin() + 1, tensor.shape().end(), larger) == 1;
 }
 
+// The cosine of one number is its sign.
+bool OneNumber(const graph::Graph& graph) {
+  if (graph.outputs().size() != 1) return false;
+  const graph::TensorType& type = graph.value(graph.outputs()[0].value).type;
+  return IsFloat(type.dtype) && type.has_rank() && type.rank() > 0 &&
+         std::all_of(type.shape->begin() + 1, type.shape->end(),
+                     [](graph::Dim dim) { return dim == graph::Dim(1); });
+}
+
 double Percent(int64_t part, int64_t whole) {
   return whole ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
@@ -77,8 +87,18 @@ std::optional<int64_t> ClassCount(const graph::Graph& graph) {
   return shape[1].size();
 }
 
+Status CheckMetric(Metric metric, const graph::Graph& graph) {
+  if (metric != Metric::kTop || !OneNumber(graph)) return {};
+  return Fail(ErrorKind::kUsage,
+              Text("--metric top needs a score for each of several classes, and the model's output "
+                   "is ",
+                   graph::TypeText(graph.value(graph.outputs()[0].value).type, graph.symbols())),
+              "mse and psnr measure one number");
+}
+
 Metric ChooseMetric(Metric metric, const graph::Graph& graph) {
   if (metric != Metric::kAuto) return metric;
+  if (OneNumber(graph)) return Metric::kMse;
   if (graph.outputs().size() != 1 || !ClassCount(graph)) return Metric::kCosine;
   // An autoencoder's output has the shape of its input, and no classes.
   const graph::TensorType& input = graph.value(graph.inputs()[0]).type;

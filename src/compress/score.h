@@ -14,7 +14,8 @@
 namespace pare::compress {
 
 enum class Metric : uint8_t {
-  kAuto,    // classification where the first output is [batch, classes ≥ 2], else cosine
+  kAuto,    // top where the only output is [batch, classes ≥ 2], mse where it is one number a
+            // sample, else cosine
   kTop,     // top-1, top-5, agreement
   kCosine,  // mean over samples of the cosine of all outputs
   kMse,     // mean squared difference
@@ -26,6 +27,8 @@ std::string_view MetricName(Metric metric);
 std::optional<int64_t> ClassCount(const graph::Graph& graph);
 // What kAuto stands for with this graph.
 Metric ChooseMetric(Metric metric, const graph::Graph& graph);
+// Fails (kUsage) where the metric can tell nothing of the graph's outputs.
+Status CheckMetric(Metric metric, const graph::Graph& graph);
 
 // Turns outputs of other float types into float32, which is what scores are made from.
 Status ToF32(std::span<Tensor> outputs);

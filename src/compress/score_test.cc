@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "compress/timing.h"
+#include "graph/text.h"
 
 namespace pare::compress {
 namespace {
@@ -31,6 +32,22 @@ TEST(LabelScore, ChangesArePairedSampleBySample) {
   EXPECT_EQ(before.top1_bounds()->low, ShareBounds(2, 3).low);
   EXPECT_FALSE(LabelScore().top1_bounds());
   EXPECT_FALSE(LabelScore().top1_change_bounds(LabelScore()));
+}
+
+TEST(Metric, OneNumberIsMeasuredByItsError) {
+  for (const char* shape : {"f32[N,1]", "f32[N]", "f32[4,1,1]"}) {
+    const auto graph =
+        graph::Parse(Text("input x: ", shape, "\ny: ", shape, " = Relu(x)\noutput y\n"));
+    ASSERT_TRUE(graph) << graph.error().message();
+    EXPECT_EQ(ChooseMetric(Metric::kAuto, *graph), Metric::kMse) << shape;
+    EXPECT_TRUE(CheckMetric(Metric::kAuto, *graph));
+    const Status refused = CheckMetric(Metric::kTop, *graph);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message().find(shape), std::string::npos);
+  }
+  const auto classes = graph::Parse("input x: f32[N,4]\ny: f32[N,4] = Relu(x)\noutput y\n");
+  EXPECT_EQ(ChooseMetric(Metric::kAuto, *classes), Metric::kCosine);  // of its input's shape
+  EXPECT_TRUE(CheckMetric(Metric::kTop, *classes));
 }
 
 TEST(LabelScore, ALabelBeyondTheClassesIsWrong) {

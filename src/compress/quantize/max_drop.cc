@@ -1,5 +1,6 @@
 // --max-drop: layers go back to float, worst first, until the quality holds.
 #include <algorithm>
+#include <cmath>
 
 #include "compress/quantize/stages.h"
 
@@ -91,7 +92,8 @@ class DropHolder {
 
   Status Unmet() const {
     return Fail(ErrorKind::kUnmet,
-                Text("--max-drop ", *job_.options.max_drop, " can't be held: ", drop_,
+                Text("--max-drop ", *job_.options.max_drop,
+                     " can't be held: ", std::round(100 * drop_) / 100,
                      " points are lost even with all layers in float that may be"),
                 "more verification samples (--verification) make the measurement finer");
   }
