@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "data/test_pictures.h"
 #include "graph/text.h"
 #include "onnx/export.h"
 #include "onnx/import.h"
@@ -95,7 +96,8 @@ TEST(CommandLine, ErrorsHaveAReasonAWayOutAndACode) {
       {{"bench"}, 2, "MODEL is missing"},
       {{"inspect", folder / "none.onnx"}, 3, "none.onnx"},
       {{"bench", folder / "none.onnx"}, 3, "none.onnx"},
-      {{"inspect", garbage}, 4, "garbage.onnx"},
+      {{"inspect", garbage}, 4, "garbage.onnx: is a text, and no ONNX file"},
+      {{"inspect", folder.path()}, 2, "name a file in it"},
       {{"evaluate", kModel, "--data", folder / "none"}, 3, "none"},
       {{"evaluate", kModel, "--data", kPictures, "--std", "0"}, 2, "--std"},
       {{"compare", kModel, garbage, "--data", kPictures}, 4, "garbage.onnx"},
@@ -125,6 +127,17 @@ TEST(CommandLine, ErrorsHaveAReasonAWayOutAndACode) {
       {{"compare", kModel, kOther, "--data", kPictures}, 2, "their inputs are \"input\""},
       {{"run", kModel}, 2, "nothing is given for the input \"input\""},
       {{"bench", kModel, "--shape", "input=1x3x31x31"}, 2, "does not fit"},
+      {{"bench", kModel, "--batch", "0"}, 2, "a whole number from 1 on"},
+      {{"bench", kModel, "--seconds", "0"}, 2, "e.g. --seconds 2"},
+      {{"bench", kModel, "--batch", "1", "--batch", "2"}, 2, "leave one of the two out"},
+      {{"evaluate", kModel, "--data", kPictures, "--limit", "1e3"}, 2, "digits alone, e.g. 1000"},
+      {{"evaluate", kModel, "--data", kPictures, "--bgr", "--rgb"}, 2, "--bgr is given as well"},
+      {{"evaluate", kModel, "--data", folder.Write("one.png", "")}, 5, "put it in a folder"},
+      {{"quantize", kModel, "--data", kPictures, "-o", "-"}, 2, "name a file"},
+      {{"quantize", kModel, "--data", kPictures, "-o", out, "--max-drop", "abc"}, 2, "e.g. 0.5"},
+      {{"quantize", kModel, "--data", kPictures, "-o", out, "--force", "--target", "native"},
+       2,
+       "leave one of the two out"},
   };
   for (const auto& [arguments, code, message] : kCases) {
     const Ran ran = Pare(arguments);
@@ -234,7 +247,8 @@ TEST_F(Quantized, TheFileKnowsItsPreprocessingAndItsRun) {
   EXPECT_EQ(graph->metadata.at("pare.preprocess.mean"), "0.485,0.456,0.406");
   const json::object run = json::parse(graph->metadata.at("pare.run")).as_object();
   EXPECT_EQ(run.at("calibration").as_int64(), 24);
-  EXPECT_EQ(run.at("data").as_string(), kPictures);
+  EXPECT_EQ(run.at("data").as_string(), "cifar10_test_2000.bin");  // no folders of ours
+  EXPECT_EQ(run.at("model").as_string(), "resnet20_cifar10_fp32.onnx");
   EXPECT_EQ(run.at("data_hash").as_string().size(), 16u);
 
   const Arguments evaluate = Arguments{"evaluate", job_->model, "--limit", "100", "--json"} + kData;
@@ -265,6 +279,29 @@ TEST_F(Quantized, ComparesWithWhatItCameFrom) {
   const Ran people = Pare(compare + Arguments{"--layers", "--quiet"});
   EXPECT_TRUE(Has(people.out, "agreement") && Has(people.out, "SNR dB")) << people.out;
   EXPECT_EQ(people.err, "");
+}
+
+TEST_F(Quantized, ComparedLayersHaveThePrecisionThatTheyRunIn) {
+  const std::string model = job_->folder / "mixed.onnx";
+  const Ran ran = Pare(Arguments{"quantize", kModel, "-o", model, "--calibration", "8",
+                                 "--verification", "16", "--limit", "40", "--target", "any",
+                                 "--seconds", "0.01", "--keep-float", "*conv1*", "--json"} +
+                       kData + kPreprocessing);
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Ran compared = Pare(
+      Arguments{"compare", kModel, model, "--limit", "16", "--seconds", "0.01", "--json"} + kData);
+  ASSERT_EQ(compared.code, 0) << compared.err;
+  const auto precisions = [](const json::object& report) {
+    std::map<std::string, std::string> by_layer;
+    for (const json::value& layer : report.at("layers").as_array())
+      by_layer[layer.at("name").as_string().c_str()] = layer.at("precision").as_string().c_str();
+    return by_layer;
+  };
+  const auto expected = precisions(ran.object());
+  EXPECT_EQ(precisions(compared.object()), expected);
+  EXPECT_GE(std::count_if(expected.begin(), expected.end(),
+                          [](const auto& layer) { return layer.second == "float32"; }),
+            9);
 }
 
 TEST_F(Quantized, AnswersAsAnEngineThatSaturates) {
@@ -305,6 +342,133 @@ TEST_F(Quantized, BenchesBesideTheFloatModel) {
   EXPECT_GT(report.at("peak_memory_bytes").as_int64(), 0);
   EXPECT_GT(report.at("speedup").to_number<double>(), 0);
   EXPECT_TRUE(report.at("notes").is_array() && report.contains("busy_elsewhere"));
+}
+
+// y = x·w with one output a sample, on rows of two numbers and the answer.
+class Regression : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto graph = graph::Parse(
+        "opset 17\ninput x: f32[N,2]\nconst w: f32[2,1] = [1,2]\n"
+        "y: f32[N,1] = MatMul(x, w)\noutput y\n");
+    ASSERT_TRUE(graph) << graph.error().message();
+    ASSERT_TRUE(onnx::Export(*graph, model_));
+    std::string text = "p,q,target\n";
+    for (int i = 0; i < 60; ++i) text += Text("0.", i, ",-0.", 60 - i, ",", i % 7, ".5\n");
+    table_ = folder_.Write("t.csv", text);
+  }
+  Ran Quantize(const Arguments& more) {
+    return Pare(Arguments{"quantize", model_, "--data", table_, "-o", folder_ / "q.onnx",
+                          "--calibration", "20", "--target", "any", "--seconds", "0.01"} +
+                more);
+  }
+
+  TestFolder folder_;
+  std::string model_ = folder_ / "m.onnx", table_;
+};
+
+TEST_F(Regression, IsMeasuredByItsError) {
+  const Ran ran = Quantize({"--label", "target", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.object().at("quality").at("metric").as_string(), "mse");
+  const Ran people = Quantize({"--label", "target"});
+  EXPECT_TRUE(Has(people.out, "\n  mse") && Has(people.out, "\n  psnr")) << people.out;
+  EXPECT_FALSE(Has(people.out, "cosine")) << people.out;
+  // Three weights, and all that int8 needs around them.
+  EXPECT_TRUE(Has(people.out, "\nno gain in size: ")) << people.out;
+  EXPECT_TRUE(Has(ran.out, "no gain in size: ")) << ran.out;
+  const Ran top = Quantize({"--label", "target", "--metric", "top"});
+  EXPECT_EQ(top.code, 2);
+  EXPECT_TRUE(Has(top.err, "--metric top needs")) << top.err;
+}
+
+TEST_F(Regression, AForgottenLabelIsAskedFor) {
+  const Ran ran = Quantize({});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_TRUE(Has(ran.err, "--label COLUMN") && Has(ran.err, "p, q, target")) << ran.err;
+}
+
+TEST_F(Regression, BadSamplesEndTheWorkBeforeItBegins) {
+  std::ofstream(table_, std::ios::app) << "0.5,,1.5\n";
+  const Ran ran = Quantize({"--label", "target", "--verification", "1000"});
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_TRUE(Has(ran.err, "t.csv: line 62: column q is ''")) << ran.err;
+  EXPECT_FALSE(Has(ran.err, "calibrating")) << ran.err;
+}
+
+TEST_F(Regression, PreprocessingOfPicturesIsToldToBeWithoutEffect) {
+  const Ran ran = Quantize({"--label", "target", "--scale", "2", "--bgr"});
+  EXPECT_TRUE(Has(ran.err, "note: --scale, --bgr: without effect")) << ran.err;
+}
+
+TEST_F(Regression, WeightsThatAreNoNumbersAreNamed) {
+  auto graph = graph::Parse(
+      "opset 17\ninput x: f32[N,2]\nconst w: f32[2,1] = [1,nan]\n"
+      "y: f32[N,1] = MatMul(x, w)\noutput y\n");
+  ASSERT_TRUE(graph) << graph.error().message();
+  ASSERT_TRUE(onnx::Export(*graph, model_));
+  const Ran ran = Quantize({"--label", "target"});
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_TRUE(Has(ran.err, "m.onnx: the constant \"w\" holds NaN or infinities in 1 of 2"))
+      << ran.err;
+  const Ran compared =
+      Pare({"compare", model_, model_, "--data", table_, "--label", "target", "--seconds", "0.01"});
+  EXPECT_TRUE(Has(compared.err, "the constant \"w\" holds NaN")) << compared.err;
+}
+
+TEST(Arrays, SamplesThatAreNoNumbersAreNamed) {
+  const TestFolder folder;
+  Tensor x = Tensor::Zeros(DType::kF32, {3, 3, 32, 32}).value();
+  x.mutable_as<float>()[2 * 3 * 32 * 32 + 5] = NAN;
+  const std::string file = folder / "x.npz";
+  ASSERT_TRUE(data::SaveNpz(file, {{"input", x}, {"label", Tensor::Of<int64_t>({3}, {1, 2, 3})}}));
+  const Ran ran = Pare({"evaluate", kModel, "--data", file});
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_TRUE(Has(ran.err, "x.npz[2]: the array input: element 5 is nan")) << ran.err;
+}
+
+TEST(Threads, AreAtMostWhatTheProcessMayUse) {
+  const Ran ran = Pare({"bench", kModel, "--threads", "9999", "--seconds", "0.01", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.object().at("threads"), Pare({"doctor", "--json"}).object().at("threads"));
+  EXPECT_TRUE(Has(ran.err, "note: --threads 9999: ")) << ran.err;
+}
+
+// Two classes: whether red or green is brighter.
+TEST(Classes, OfFoldersAreStoredWhereTheyAreTheModels) {
+  const TestFolder folder;
+  auto graph = graph::Parse(
+      "opset 17\ninput x: f32[N,3,2,2]\nconst w: f32[2,3,1,1] = [-3,3,0,3,-3,0]\n"
+      "h: f32[N,2,2,2] = Conv(x, w)\nm: f32[N,2,1,1] = GlobalAveragePool(h)\n"
+      "y: f32[N,2] = Flatten(m)\noutput y\n");
+  ASSERT_TRUE(graph) << graph.error().message();
+  const std::string model = folder / "m.onnx", small = folder / "int8.onnx";
+  ASSERT_TRUE(onnx::Export(*graph, model));
+  const auto picture = [](uint8_t red, uint8_t green) {
+    std::vector<uint8_t> pixels;
+    for (int i = 0; i < 4; ++i) pixels.insert(pixels.end(), {red, green, 7});
+    return data::PngOf(Tensor::Of<uint8_t>({2, 2, 3}, pixels));
+  };
+  for (int i = 0; i < 24; ++i) {
+    const auto dark = static_cast<uint8_t>(i), bright = static_cast<uint8_t>(200 + i);
+    folder.Write(Text("data/grass/", i, ".png"), picture(dark, bright));
+    folder.Write(Text("data/rose/", i, ".png"), picture(bright, dark));
+    folder.Write(Text("part/rose/", i, ".png"), picture(bright, dark));
+  }
+  const Arguments how = {"--calibration", "20", "--target", "any", "--seconds", "0.01"};
+  const Ran ran = Pare(Arguments{"quantize", model, "--data", folder / "data", "-o", small} + how);
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(onnx::Import(small)->metadata.at("pare.classes"), "grass\nrose\n");
+  // One folder alone would be no class at all.
+  const Ran part = Pare({"evaluate", small, "--data", folder / "part", "--json"});
+  ASSERT_EQ(part.code, 0) << part.err;
+  EXPECT_EQ(part.object().at("top1").to_number<double>(), 100);
+
+  const Ran few = Pare({"evaluate", kModel, "--data", folder / "data", "--limit", "2"});
+  EXPECT_TRUE(Has(few.err,
+                  "the data has 2 classes and the model 10: they are numbered in "
+                  "alphabetical order from 0 on"))
+      << few.err;
 }
 
 TEST(Csv, TheColumnOfTheLabelAndItsClassesAreStored) {

@@ -78,13 +78,11 @@ std::string ToText(const BenchReport& report) {
     table.Add(std::move(cells));
   };
   const auto ms = [&](size_t i) -> const compress::Interval& { return report.timed.sides[i].ms; };
-  row("median", [&](size_t i) { return Milliseconds(ms(i).median) + " ms"; });
-  row("95 % interval", [&](size_t i) {
-    return Text(Milliseconds(ms(i).low), "–", Milliseconds(ms(i).high), " ms");
-  });
-  row("fastest", [&](size_t i) { return Milliseconds(ms(i).min) + " ms"; });
-  row("load", [&](size_t i) { return Milliseconds(report.sides[i].sample.load_ms) + " ms"; });
-  row("first run", [&](size_t i) { return Milliseconds(report.sides[i].first_run_ms) + " ms"; });
+  row("median", [&](size_t i) { return Duration(ms(i).median); });
+  row("95 % interval", [&](size_t i) { return DurationRange(ms(i).low, ms(i).high); });
+  row("fastest", [&](size_t i) { return Duration(ms(i).min); });
+  row("load", [&](size_t i) { return Duration(report.sides[i].sample.load_ms); });
+  row("first run", [&](size_t i) { return Duration(report.sides[i].first_run_ms); });
   row("memory at most",
       [&](size_t i) { return i == 0 ? ByteText(report.peak_memory_bytes) : "–"; });
   std::string text = table.Text();
@@ -129,7 +127,7 @@ Status CheckSameInputs(const Sample& a, const Sample& b) {
 }
 
 Status Bench(const BenchOptions& options, Console& console) {
-  const model::Context context = options.sample.machine.MakeContext();
+  const model::Context context = options.sample.machine.MakeContext(console);
   BenchReport report{.notes = console.notes(),
                      .sides = {},
                      .timed = {},

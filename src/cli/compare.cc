@@ -45,6 +45,13 @@ struct CompareReport {
   int64_t peak_memory_bytes;
 };
 
+ComparisonView ViewOf(const CompareReport& report) {
+  return {.comparison = report.comparison,
+          .name_a = "A",
+          .name_b = "B",
+          .layers = report.all_layers ? LayerTable::kAll : LayerTable::kNotable};
+}
+
 Json ToJson(const CompareReport& report) {
   Json json = Json::Object();
   SetComparison(json, report.comparison);
@@ -52,16 +59,12 @@ Json ToJson(const CompareReport& report) {
            Json::Object({{"quantize", Json()}, {"verify", report.comparison.verify_seconds}}));
   json.Set("peak_memory_bytes", report.peak_memory_bytes);
   json.Set("saturating", report.saturating);
-  json.Set("notes", Json::ArrayOf(report.notes));
+  json.Set("notes", NotesJson(report.notes, ViewOf(report)));
   return json;
 }
 
 std::string ToText(const CompareReport& report) {
-  const ComparisonView view{.comparison = report.comparison,
-                            .name_a = "A",
-                            .name_b = "B",
-                            .layers = report.all_layers ? LayerTable::kAll : LayerTable::kNotable};
-  return Text(ComparisonText(view), "\n", report.comparison.quality.count, " samples\n",
+  return Text(ComparisonText(ViewOf(report)), "\n", report.comparison.quality.count, " samples\n",
               report.saturating ? kSaturatingNote : "");
 }
 
@@ -72,10 +75,12 @@ Status Compare(const CompareOptions& options, Console& console) {
   model::Model& known = data::Preprocess::In(a.graph().metadata) ? a : b;
   PARE_TRY(options.data.ApplyTo(known));
   NoteFixedBatch(a, options.machine.batch, console);
+  for (const model::Model* model : {&a, &b}) NoteWeights(*model, console);
   PARE_ASSIGN(const auto dataset, options.data.Open(known, console));
+  PARE_TRY(compress::CheckMetric(options.metric, a.graph()));
   if (compress::ChooseMetric(options.metric, a.graph()) == compress::Metric::kTop)
     PARE_TRY(CheckLabels(*dataset, a.graph(), known.preprocess().label_offset, console));
-  const model::Context context = options.machine.MakeContext();
+  const model::Context context = options.machine.MakeContext(console);
   compress::CompareOptions compare;
   compare.metric = options.metric;
   compare.batch = options.machine.batch;

@@ -71,10 +71,11 @@ void Console::ShowError(const Error& error) {
   const std::string_view advice = error.advice();
   std::string reason = advice.empty() ? message : message.substr(0, message.size() - advice.size());
   reason.erase(reason.find_last_not_of(" \n") + 1);
-  const Json json = Json::Object({{"error", Json::Object({{"kind", code.name},
-                                                          {"message", reason},
-                                                          {"advice", advice},
-                                                          {"exit_code", code.code}})}});
+  Json json = unmet_ ? *std::move(unmet_) : Json::Object();
+  json.Set("error", Json::Object({{"kind", code.name},
+                                  {"message", reason},
+                                  {"advice", advice},
+                                  {"exit_code", code.code}}));
   out_ << json.Text() << std::flush;
 }
 

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/progress.h"
+#include "base/status.h"
 #include "cli/json.h"
 #include "platform/clock.h"
 
@@ -40,8 +42,20 @@ class Console : public Progress {
   Status Show(const Report& report) {
     return Print(json_ ? ToJson(report).Text() : ToText(report));
   }
+  // The same where a goal was missed: the report is printed, and the error it returns stands behind
+  // it; with --json both are one object.
+  template <typename Report>
+  Status ShowUnmet(const Report& report, Error error) {
+    if (json_) {
+      unmet_ = ToJson(report);
+    } else {
+      PARE_TRY(Print(ToText(report)));
+    }
+    return Fail(std::move(error));
+  }
   Status Print(std::string_view text);
-  // "pare: …" on the error stream, and with --json {"error": …} as the one object on the other.
+  // "pare: …" on the error stream, and with --json {"error": …} as the one object on the other,
+  // behind the members of a report where a goal was missed.
   void ShowError(const Error& error);
 
   // Progress
@@ -64,6 +78,7 @@ class Console : public Progress {
   ConsoleStyle style_;
   bool json_ = false, quiet_ = false;
   std::vector<std::string> notes_;
+  std::optional<Json> unmet_;
 
   std::string stage_;  // "" between stages
   int64_t total_ = 0, done_ = 0;

@@ -59,6 +59,28 @@ TEST(Console, ErrorsGoToBothSidesWithJson) {
             "\"advice\": \"give more\", \"exit_code\": 1}\n}\n");
 }
 
+struct SmallReport {};
+Json ToJson(const SmallReport&) { return Json::Object({{"output", "m.onnx"}}); }
+std::string ToText(const SmallReport&) { return "a table\n"; }
+
+TEST(Console, AMissedGoalHasItsReportBeforeTheComplaint) {
+  const Error error(ErrorKind::kUnmet, "too much is lost", "give more");
+  Streams people, machine;
+  Console text(people.out, people.err, {}), json(machine.out, machine.err, {});
+  json.set_json(true);
+  for (Console* console : {&text, &json}) {
+    const Status shown = console->ShowUnmet(SmallReport(), error);
+    ASSERT_FALSE(shown);
+    console->ShowError(shown.error());
+  }
+  EXPECT_EQ(people.out.str(), "a table\n");
+  EXPECT_EQ(people.err.str(), "pare: too much is lost\n      give more\n");
+  EXPECT_EQ(
+      machine.out.str(),
+      "{\n  \"output\": \"m.onnx\",\n  \"error\": {\"kind\": \"unmet\", \"message\": \"too much is "
+      "lost\", \"advice\": \"give more\", \"exit_code\": 1}\n}\n");
+}
+
 TEST(Console, SaysWhenTheResultIsLost) {
   Streams streams;
   Console console(streams.out, streams.err, {});

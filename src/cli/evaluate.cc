@@ -52,6 +52,7 @@ Status Evaluate(const EvaluateOptions& options, Console& console) {
   PARE_ASSIGN(model::Model model, model::Model::Load(options.model));
   PARE_TRY(options.data.ApplyTo(model));
   NoteFixedBatch(model, options.machine.batch, console);
+  NoteWeights(model, console);
   PARE_ASSIGN(const auto dataset, options.data.Open(model, console));
   if (!dataset->has_labels()) {
     return Fail(Error(ErrorKind::kUsage,
@@ -60,7 +61,7 @@ Status Evaluate(const EvaluateOptions& options, Console& console) {
                     .at(options.data.path));
   }
   PARE_TRY(CheckLabels(*dataset, model.graph(), model.preprocess().label_offset, console));
-  const model::Context context = options.machine.MakeContext();
+  const model::Context context = options.machine.MakeContext(console);
   PARE_ASSIGN(const auto session,
               OfModel(model::MakeSession(model.graph(), context), options.model));
   PARE_ASSIGN(

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "cli/text.h"
+#include "data/dataset.h"
 #include "data/npy.h"
 #include "platform/file.h"
 
@@ -235,8 +236,11 @@ Result<std::vector<Tensor>> MakeInputs(const Graph& graph, const std::vector<Dim
   std::vector<Tensor> inputs;
   Random random(seed);
   for (size_t i = 0; i < shapes.size(); ++i) {
-    PARE_ASSIGN(inputs.emplace_back(),
-                MakeInput(graph.value(graph.inputs()[i]), shapes[i], random));
+    auto input = MakeInput(graph.value(graph.inputs()[i]), shapes[i], random);
+    if (!input && input.error().kind() == ErrorKind::kMemory)
+      return Fail(
+          input.error().advise("a smaller --batch, or smaller sizes in --shape, need less"));
+    PARE_ASSIGN(inputs.emplace_back(), std::move(input));
   }
   return inputs;
 }
@@ -248,13 +252,56 @@ std::vector<std::string> InputPaths(const std::string& given) {
   return paths;
 }
 
+namespace {
+
+// Which input each array of a file is for; nothing for one that no input asks for.
+Result<std::vector<std::optional<size_t>>> Assign(const Graph& graph, const InputFile& file,
+                                                  const data::NamedTensors& arrays) {
+  std::vector<std::optional<size_t>> inputs;
+  for (const auto& [name, array] : arrays)
+    inputs.push_back(file.input && arrays.size() == 1 ? file.input : FindInput(graph, name));
+  const bool any = std::any_of(inputs.begin(), inputs.end(),
+                               [](const auto& input) { return input.has_value(); });
+  if (any) return inputs;
+  // One input and one array that is no label need no names.
+  std::vector<size_t> samples;
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    if (!data::IsLabelName(arrays[i].first) || arrays.size() == 1) samples.push_back(i);
+  }
+  if (samples.size() == 1 && (file.input || graph.inputs().size() == 1)) {
+    inputs[samples[0]] = file.input.value_or(0);
+    return inputs;
+  }
+  const std::string& name = arrays.empty() ? file.path : arrays[0].first;
+  return Fail(
+      Error(ErrorKind::kUsage,
+            arrays.empty() ? "holds no arrays"
+            : name.empty() ? "which input is it for?"
+                           : Text("the model has no input ", Quoted(name)),
+            Text("the model's inputs are ", InputNames(graph), ": --input NAME=", file.path))
+          .at(file.path));
+}
+
+void NoteIgnored(const std::vector<std::optional<size_t>>& inputs, const data::NamedTensors& arrays,
+                 const std::string& path, Progress& progress) {
+  std::string ignored;
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    if (!inputs[i]) ignored += Text(ignored.empty() ? "" : ", ", Quoted(arrays[i].first));
+  }
+  if (!ignored.empty())
+    progress.Note(Text(path, ": no input takes the arrays ", ignored, ": left out"));
+}
+
+}  // namespace
+
 Result<std::vector<Tensor>> ReadInputs(const Graph& graph, const std::vector<std::string>& given,
-                                       CastInputs cast) {
+                                       CastInputs cast, Progress& progress) {
   std::vector<Tensor> inputs(graph.inputs().size());
   const auto put = [&](size_t input, Tensor tensor, const std::string& path) -> Status {
     const Value& value = graph.value(graph.inputs()[input]);
     if (inputs[input])
-      return Fail(ErrorKind::kUsage, Text("the input ", Quoted(value.name), " is given twice"));
+      return Fail(ErrorKind::kUsage, Text("the input ", Quoted(value.name), " is given twice"),
+                  "leave one of the two out");
     auto fitted = Fit(graph, value, std::move(tensor), cast);
     if (!fitted) return Fail(fitted.error().at(path));
     inputs[input] = std::move(*fitted);
@@ -269,20 +316,10 @@ Result<std::vector<Tensor>> ReadInputs(const Graph& graph, const std::vector<std
       PARE_ASSIGN(Tensor array, data::LoadNpy(file.path));
       arrays.emplace_back("", std::move(array));
     }
-    const bool only = arrays.size() == 1 && inputs.size() == 1;
-    for (auto& [name, array] : arrays) {
-      std::optional<size_t> input =
-          file.input && arrays.size() == 1 ? file.input : FindInput(graph, name);
-      if (!input && only) input = 0;
-      if (!input) {
-        return Fail(
-            Error(ErrorKind::kUsage,
-                  name.empty() ? "which input is it for?"
-                               : Text("the model has no input ", Quoted(name)),
-                  Text("the model's inputs are ", InputNames(graph), ": --input NAME=", file.path))
-                .at(file.path));
-      }
-      PARE_TRY(put(*input, std::move(array), file.path));
+    PARE_ASSIGN(const auto targets, Assign(graph, file, arrays));
+    NoteIgnored(targets, arrays, file.path, progress);
+    for (size_t i = 0; i < arrays.size(); ++i) {
+      if (targets[i]) PARE_TRY(put(*targets[i], std::move(arrays[i].second), file.path));
     }
   }
   for (size_t i = 0; i < inputs.size(); ++i) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/progress.h"
 #include "cli/parser.h"
 #include "graph/graph.h"
 
@@ -27,9 +28,11 @@ Result<std::vector<Tensor>> MakeInputs(const graph::Graph& graph, const std::vec
 enum class CastInputs : uint8_t { kNo, kYes };
 // The files that "[NAME=]FILE" may mean: names may hold '=', too.
 std::vector<std::string> InputPaths(const std::string& given);
-// Each of `given` is "[NAME=]x.npy" or an .npz with arrays by name. All inputs must be given; the
-// element types must be the model's, unless they may be cast.
+// Each of `given` is "[NAME=]x.npy" or an .npz with arrays by name, of which those that no input
+// asks for are left out with a note. All inputs must be given; the element types must be the
+// model's, unless they may be cast.
 Result<std::vector<Tensor>> ReadInputs(const graph::Graph& graph,
-                                       const std::vector<std::string>& given, CastInputs cast);
+                                       const std::vector<std::string>& given, CastInputs cast,
+                                       Progress& progress);
 
 }  // namespace pare::cli

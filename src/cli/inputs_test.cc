@@ -73,12 +73,16 @@ class ReadInputsTest : public ::testing::Test {
   }
   Result<std::vector<Tensor>> Read(const std::vector<std::string>& given,
                                    CastInputs cast = CastInputs::kNo) {
-    return ReadInputs(graph_, given, cast);
+    return ReadInputs(graph_, given, cast, notes_);
   }
 
   const graph::Graph graph_ =
       graph::Parse("input x: f32[N,2]\ninput \"a=b\": i64[N]\noutput x\n").value();
   TestFolder folder_;
+  struct Notes : SilentProgress {
+    void Note(std::string_view text) override { all += text; }
+    std::string all;
+  } notes_;
 };
 
 TEST_F(ReadInputsTest, MatchesByName) {
@@ -93,6 +97,20 @@ TEST_F(ReadInputsTest, MatchesByName) {
   const auto unpacked = Read({both});
   ASSERT_TRUE(unpacked) << unpacked.error().message();
   EXPECT_TRUE(graph::SameTensor((*unpacked)[0], (*read)[0]));
+  EXPECT_EQ(notes_.all, "");
+}
+
+TEST_F(ReadInputsTest, LeavesOutArraysThatNoInputTakes) {
+  const Tensor x = Tensor::Of<float>({1, 2}, {1, 2}), label = Tensor::Of<int64_t>({1}, {3});
+  const std::string both = folder_ / "both.npz", odd = folder_ / "odd.npz";
+  ASSERT_TRUE(data::SaveNpz(both, {{"x", x}, {"a=b", label}, {"label", label}}));
+  ASSERT_TRUE(Read({both}));
+  EXPECT_NE(notes_.all.find("no input takes the arrays \"label\""), std::string::npos)
+      << notes_.all;
+  ASSERT_TRUE(data::SaveNpz(odd, {{"p", x}, {"q", x}}));
+  const auto none = Read({odd});
+  ASSERT_FALSE(none);
+  EXPECT_NE(none.error().message().find("the model has no input \"p\""), std::string::npos);
 }
 
 TEST_F(ReadInputsTest, CastsWhereAsked) {

@@ -54,7 +54,7 @@ struct InspectReport {
   Graph graph;  // simplified where that works
   Graph sized;  // with the sizes of --shape and --batch, where they are known
   std::map<std::string, OpCount> operators;
-  int64_t parameters = 0;
+  std::optional<int64_t> parameters;  // nothing where bodies hold some, too
   std::map<DType, int64_t> parameter_bytes;
   std::optional<int64_t> macs;
   std::vector<Missing> missing;
@@ -69,11 +69,23 @@ std::string NodeName(const Graph& graph, const Node& node) {
   return graph.value(node.outputs[0]).name;
 }
 
+// Bodies stay bytes, and with them the constants that are theirs.
+bool HasBodies(const Graph& graph) {
+  const auto order = graph.Order();
+  return std::any_of(order.begin(), order.end(), [&](graph::NodeId id) {
+    const Node& node = graph.node(id);
+    return node.op == "If" || node.op == "Loop" || node.op == "Scan" ||
+           node.attrs.has(graph::kCaptures);
+  });
+}
+
 void CountParameters(InspectReport& report) {
+  if (HasBodies(report.graph)) return;
+  report.parameters = 0;
   for (size_t i = 0; i < report.graph.value_count(); ++i) {
     const graph::Value& value = report.graph.value(static_cast<ValueId>(i));
     if (!value.data || value.uses.empty()) continue;
-    report.parameters += value.data.count();
+    *report.parameters += value.data.count();
     report.parameter_bytes[value.data.dtype()] += static_cast<int64_t>(value.data.bytes());
   }
 }
@@ -112,7 +124,7 @@ void CountMacs(InspectReport& report) {
     report.operators[node.op].macs += macs;
     total += macs;
   }
-  if (complete) report.macs = total;
+  if (complete && report.parameters) report.macs = total;
 }
 
 Missing MissingOf(const Error& error) { return {"", "", error.message()}; }
@@ -268,10 +280,15 @@ std::string HeadText(const InspectReport& report) {
   for (const auto& [dtype, count] : report.parameter_bytes) {
     bytes += Text(bytes.empty() ? "" : ", ", DTypeName(dtype), ' ', ByteText(count));
   }
-  table.Add({"parameters", Text(CountText(report.parameters), bytes.empty() ? "" : " (", bytes,
-                                bytes.empty() ? "" : ")")});
-  table.Add({"MACs", report.macs ? CountText(*report.macs)
-                                 : "– (sizes are not known: --shape gives them)"});
+  table.Add(
+      {"parameters", report.parameters
+                         ? Text(CountText(*report.parameters), bytes.empty() ? "" : " (", bytes,
+                                bytes.empty() ? "" : ")")
+                         : "– (bodies of If, Loop or Scan hold some, and are not looked into)"});
+  const bool bodies = !report.parameters;
+  table.Add({"MACs", bodies        ? std::string("–")
+                     : report.macs ? CountText(*report.macs)
+                                   : "– (sizes are not known: --shape gives them)"});
   if (report.memory) {
     table.Add(
         {"memory",

@@ -1,5 +1,8 @@
 #include "cli/options.h"
 
+#include <algorithm>
+
+#include "compress/not_finite.h"
 #include "compress/score.h"
 #include "platform/file.h"
 
@@ -14,7 +17,7 @@ constexpr const char* kLabelKey = "pare.label";
 void MachineOptions::Declare(Parser& parser) {
   parser.Group("machine");
   parser.Option("--threads", "N", threads, 0,
-                "threads to compute with (default: all that affinity and quota allow)");
+                "threads to compute with (default 0: as many as affinity and quota allow)");
   parser.Option("--batch", "N", batch, 1, "samples in one run of the model (default 1)");
 }
 
@@ -24,8 +27,17 @@ void MachineOptions::DeclareSaturating(Parser& parser) {
               "are those of the emulation");
 }
 
-model::Context MachineOptions::MakeContext() const {
-  model::Context context = model::Context::Make(threads);
+int AllowedThreads(int threads, Console& console) {
+  const int allowed = DetectCpu().threads();
+  if (threads <= allowed) return threads;
+  console.Note(Text("--threads ", threads, ": affinity and quota allow ", allowed, ", and ",
+                    allowed, allowed == 1 ? " is used" : " are used",
+                    " (`pare doctor` tells why)"));
+  return allowed;
+}
+
+model::Context MachineOptions::MakeContext(Console& console) const {
+  model::Context context = model::Context::Make(AllowedThreads(threads, console));
   context.saturating = saturating;
   return context;
 }
@@ -43,7 +55,7 @@ void DataOptions::Declare(Parser& parser, Need need) {
                 "labels that don't lie beside the data: .npy, IDX or a number a line");
   parser.Option("--classes", "FILE", dataset.classes_path,
                 "names of the classes, one a line, in the model's order");
-  parser.Option("--limit", "N", limit, 0, "use at most N samples");
+  parser.Option("--limit", "N", limit, 0, "use at most N samples (default 0: all of them)");
 
   parser.Group("preprocessing (stored in the models that `pare quantize` writes)");
   const auto field = [&](std::string names, std::string value, std::string name, std::string help) {
@@ -60,6 +72,11 @@ void DataOptions::Declare(Parser& parser, Need need) {
     parser.Option(
         std::move(names), "",
         [this, text](std::string_view) -> Status {
+          for (const auto& [name, given] : preprocess) {
+            if (name != "channels" || given == text) continue;
+            return Fail(ErrorKind::kUsage, Text("--", given, " is given as well"),
+                        "the model takes one of the two orders");
+          }
           preprocess.emplace_back("channels", text);
           return {};
         },
@@ -100,19 +117,35 @@ Result<std::shared_ptr<const data::Dataset>> DataOptions::Open(const model::Mode
     options.usual_label_column = label->second;
   PARE_ASSIGN(auto opened, data::OpenDataset(path, options));
   if (!opened->note().empty()) console.Note(opened->note());
-  if (preprocess.empty() && !data::Preprocess::In(metadata) && opened->size() > 0) {
-    PARE_ASSIGN(const data::Sample first, opened->Get(0));
-    const bool pictures = !first.inputs.empty() && first.inputs[0].picture;
-    const bool floats = !model.graph().inputs().empty() &&
-                        IsFloat(model.graph().value(model.graph().inputs()[0]).type.dtype);
-    if (pictures && floats) {
-      console.Note(
-          "no preprocessing is given, nor stored in the model: pixels are divided by 255, and that "
-          "is all "
-          "(--mean, --std, --scale, …)");
-    }
-  }
+  PARE_TRY(NotePreprocessing(model, *opened, console));
   return opened;
+}
+
+Status DataOptions::NotePreprocessing(const model::Model& model, const data::Dataset& opened,
+                                      Console& console) const {
+  std::string given;
+  for (const auto& [field, text] : preprocess) {
+    if (field == "label_offset") continue;
+    given += Text(given.empty() ? "--" : ", --", field == "channels" ? text : field);
+  }
+  const bool stored = data::Preprocess::In(model.graph().metadata);
+  if (opened.size() == 0 || (given.empty() && stored)) return {};
+  PARE_ASSIGN(const data::Sample first, opened.Get(0));
+  const bool pictures = std::any_of(first.inputs.begin(), first.inputs.end(),
+                                    [](const auto& input) { return input.picture; });
+  const bool floats = !model.graph().inputs().empty() &&
+                      IsFloat(model.graph().value(model.graph().inputs()[0]).type.dtype);
+  if (!pictures && !given.empty()) {
+    console.Note(Text(given,
+                      ": without effect, for the samples are no pictures and go to the "
+                      "model as they are"));
+  }
+  if (pictures && floats && preprocess.empty() && !stored) {
+    console.Note(
+        "no preprocessing is given, nor stored in the model: pixels are divided by 255, and that "
+        "is all (--mean, --std, --scale, …)");
+  }
+  return {};
 }
 
 namespace {
@@ -153,6 +186,11 @@ Status StoreData(const DataOptions& options, const data::Dataset& dataset,
     metadata.erase(kClassesKey);
     if (const auto lines = ClassLines(dataset.classes())) metadata[kClassesKey] = *lines;
   }
+  // Names that stand for the model's own classes; those of a part of them would misnumber the rest.
+  const int64_t names = std::ssize(dataset.classes()) + model.preprocess().label_offset;
+  if (!metadata.contains(kClassesKey) && names == compress::ClassCount(model.graph())) {
+    if (const auto lines = ClassLines(dataset.classes())) metadata[kClassesKey] = *lines;
+  }
   if (given.classes_path.empty()) return {};
   PARE_ASSIGN(metadata[kClassesKey], ReadFile(options.dataset.classes_path));
   return {};
@@ -166,6 +204,10 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
   if (offset == 0 && names + 1 == *classes) {
     console.Note(Text("the data has ", names, " classes and the model ", *classes,
                       ": where its first is none of them (background), give --label-offset 1"));
+  } else if (dataset.classes_sorted() && names + offset != *classes) {
+    console.Note(Text("the data has ", names, names == 1 ? " class" : " classes", " and the model ",
+                      *classes, ": they are numbered in alphabetical order from ", offset,
+                      " on; --classes FILE gives the model's order"));
   }
   for (int64_t i = 0; i < dataset.size(); ++i) {
     const int64_t label = dataset.label(i), moved = label + offset;
@@ -185,6 +227,11 @@ Error OfModel(const Error& error, const std::string& path) {
   const bool names_none = message.starts_with("node ") || message.starts_with("the model") ||
                           message.starts_with("no layer of the model");
   return names_none ? error.at(path) : error;
+}
+
+void NoteWeights(const model::Model& model, Console& console) {
+  const std::string bad = compress::NotFiniteWeights(model.graph());
+  if (!bad.empty()) console.Note(Text(model.path(), ": ", bad, ": its answers may hold them, too"));
 }
 
 void NoteFixedBatch(const model::Model& model, int64_t batch, Console& console) {

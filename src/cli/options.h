@@ -21,8 +21,12 @@ struct MachineOptions {
 
   void Declare(Parser& parser);
   void DeclareSaturating(Parser& parser);  // for commands that judge answers
-  model::Context MakeContext() const;
+  model::Context MakeContext(Console& console) const;
 };
+
+// `threads` (0: the default), at most as many as the process may use; a note says where they are
+// fewer. More would only take turns.
+int AllowedThreads(int threads, Console& console);
 
 // Stands under what was measured with --saturating.
 inline constexpr const char* kSaturatingNote =
@@ -47,6 +51,11 @@ struct DataOptions {
   // Tells the console what the user should know of them.
   Result<std::shared_ptr<const data::Dataset>> Open(const model::Model& model,
                                                     Console& console) const;
+
+ private:
+  // Says where pixels go unprepared, and where preprocessing is given for what are no pictures.
+  Status NotePreprocessing(const model::Model& model, const data::Dataset& opened,
+                           Console& console) const;
 };
 
 // What later commands shall find in a file: preprocessing, the classes file's text or the classes
@@ -67,6 +76,9 @@ Result<T> OfModel(Result<T> result, const std::string& path) {
   if (!result) return Fail(OfModel(result.error(), path));
   return result;
 }
+
+// Says that weights hold what is no number, and answers may.
+void NoteWeights(const model::Model& model, Console& console);
 
 // Says once that --batch had no effect where the graph's batch is fixed.
 void NoteFixedBatch(const model::Model& model, int64_t batch, Console& console);

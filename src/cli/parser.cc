@@ -27,6 +27,13 @@ bool LooksLikeOption(std::string_view argument) {
   return !number;
 }
 
+// "-" is elsewhere a name of the standard streams, and would be a file of that name here.
+Status CheckNoStream(std::string_view text) {
+  if (text != "-") return {};
+  return Fail(ErrorKind::kUsage, "\"-\": models and data are not piped",
+              "name a file; one that is called - is ./-");
+}
+
 // Levenshtein's distance.
 size_t Distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
@@ -70,7 +77,8 @@ Status ParseNumber(std::string_view text, std::optional<double>& number) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-    return Fail(ErrorKind::kUsage, Text("\"", text, "\" is no number"));
+    return Fail(ErrorKind::kUsage, Text("\"", Printable(text), "\" is no number"),
+                "a number with a point for the fraction, e.g. 0.5");
   }
   number = value;
   return {};
@@ -81,7 +89,8 @@ void DeclareSeconds(Parser& parser, double& seconds, std::string help) {
     std::optional<double> given;
     PARE_TRY(ParseNumber(text, given));
     if (*given <= 0 || *given > 3600) {
-      return Fail(ErrorKind::kUsage, "it is to be more than 0 and at most 3600");
+      return Fail(ErrorKind::kUsage, Text(text, " is not more than 0 and at most 3600"),
+                  "e.g. --seconds 2");
     }
     seconds = *given;
     return {};
@@ -116,6 +125,7 @@ void Parser::Positional(std::string name, std::string& target, std::string help)
                           .help = std::move(help),
                           .group = {},
                           .set = [&target](std::string_view text) -> Status {
+                            PARE_TRY(CheckNoStream(text));
                             target = text;
                             return {};
                           }});
@@ -131,7 +141,9 @@ void Parser::Flag(std::string names, bool& target, std::string help) {
 void Parser::Option(std::string names, std::string value, std::string& target, std::string help) {
   Add(std::move(names), std::move(value), std::move(help),
       [&target](std::string_view text) -> Status {
-        if (text.empty()) return Fail(ErrorKind::kUsage, "an empty text is no value");
+        if (text.empty())
+          return Fail(ErrorKind::kUsage, "an empty text is no value", "leave the option out");
+        PARE_TRY(CheckNoStream(text));
         target = text;
         return {};
       });
@@ -157,10 +169,17 @@ Result<int64_t> Parser::WholeNumber(std::string_view text, int64_t least, int64_
   int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) {
-    return Fail(ErrorKind::kUsage, Text("\"", text, "\" is no whole number"));
+    return Fail(ErrorKind::kUsage, Text("\"", Printable(text), "\" is no whole number"),
+                Text("digits alone, e.g. ", std::max<int64_t>(least, 1000)));
   }
-  if (number < least) return Fail(ErrorKind::kUsage, Text(number, " is less than ", least));
-  if (number > most) return Fail(ErrorKind::kUsage, Text(number, " is more than ", most));
+  if (number < least) {
+    return Fail(ErrorKind::kUsage, Text(number, " is less than ", least),
+                Text("a whole number from ", least, " on"));
+  }
+  if (number > most) {
+    return Fail(ErrorKind::kUsage, Text(number, " is more than ", most),
+                Text("a whole number from ", least, " to ", most));
+  }
   return number;
 }
 
@@ -206,7 +225,7 @@ Status Parser::TakeOption(std::string_view argument, std::span<const std::string
                 Advice());
   }
   if (entry->given && !entry->repeatable && !entry->value.empty()) {
-    return Fail(ErrorKind::kUsage, Text(name, " is given twice"));
+    return Fail(ErrorKind::kUsage, Text(name, " is given twice"), "leave one of the two out");
   }
   entry->given = true;
   if (Status status = entry->set(value); !status) return Fail(status.error().at(name));

@@ -105,7 +105,7 @@ Status ProfileModel(const ProfileOptions& options, Console& console) {
   options.sample.AddTo(files);
   files.Write(options.trace);
   PARE_TRY(files.Check());
-  const model::Context context = options.sample.machine.MakeContext();
+  const model::Context context = options.sample.machine.MakeContext(console);
   PARE_ASSIGN(const Sample sample, options.sample.Open(options.model, context, console));
   files.Read(sample.files);
   PARE_TRY(files.Check());

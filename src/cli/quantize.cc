@@ -8,7 +8,9 @@
 #include "cli/run_record.h"
 #include "cli/text.h"
 #include "cli/tuning.h"
+#include "compress/not_finite.h"
 #include "compress/quantize/scheme.h"
+#include "data/split.h"
 #include "onnx/export.h"
 #include "platform/clock.h"
 #include "platform/file.h"
@@ -24,7 +26,8 @@ struct QuantizeOptions {
   DataOptions data;
   compress::QuantizeOptions quantize;
   TuningOptions tuning;
-  bool no_bias_correction = false, no_equalization = false, layers = false;
+  std::string target;  // "": native
+  bool no_bias_correction = false, no_equalization = false, force = false, layers = false;
   CommonOptions common;
 
   void Declare(Parser& parser) {
@@ -60,7 +63,8 @@ struct QuantizeOptions {
         [this](std::string_view text) -> Status {
           PARE_TRY(ParseNumber(text, quantize.max_drop));
           if (*quantize.max_drop >= -100 && *quantize.max_drop <= 100) return {};
-          return Fail(ErrorKind::kUsage, Text(text, " is not between -100 (a gain) and 100"));
+          return Fail(ErrorKind::kUsage, Text(text, " is not between -100 (a gain) and 100"),
+                      "percentage points, e.g. 0.5");
         },
         "give layers back to float, worst first, until top-1 (without labels: agreement) "
         "drops by no more");
@@ -94,8 +98,7 @@ struct QuantizeOptions {
           return {};
         },
         "7-bit weights where other engines would saturate: auto (default), always, never");
-    parser.Flag("--force", quantize.keep_slow_layers,
-                "int8 also where float is faster on this machine");
+    parser.Flag("--force", force, "int8 also where float is faster on this machine");
     parser.Option(
         "--target", "WHERE",
         [this](std::string_view name) -> Status {
@@ -103,7 +106,7 @@ struct QuantizeOptions {
             return Fail(ErrorKind::kUsage, Text("there is no target \"", Printable(name), '"'),
                         "native and any are there");
           }
-          if (name == "any") quantize.keep_slow_layers = true;
+          target = name;
           return {};
         },
         "native (default): layers that are slower in int8 here stay float; any: decide without "
@@ -119,6 +122,13 @@ struct QuantizeReport {
   bool all_layers;
   int64_t quantize_peak_bytes, peak_bytes;
 };
+
+ComparisonView ViewOf(const QuantizeReport& report) {
+  return {.comparison = report.comparison,
+          .name_a = "float",
+          .name_b = report.quantized.four_bit_layers > 0 ? "int4/8" : "int8",
+          .layers = report.all_layers ? LayerTable::kAll : LayerTable::kNotable};
+}
 
 Json ToJson(const QuantizeReport& report) {
   const compress::Quantized& q = report.quantized;
@@ -137,17 +147,13 @@ Json ToJson(const QuantizeReport& report) {
   json.Set("seven_bit_layers", q.seven_bit_layers);
   json.Set("four_bit_layers", q.four_bit_layers);
   json.Set("tuned", TunedJson(q.tuned));
-  json.Set("notes", Json::ArrayOf(report.notes));
+  json.Set("notes", NotesJson(report.notes, ViewOf(report)));
   return json;
 }
 
 std::string ToText(const QuantizeReport& report) {
   const compress::Quantized& q = report.quantized;
-  const ComparisonView view{.comparison = report.comparison,
-                            .name_a = "float",
-                            .name_b = q.four_bit_layers > 0 ? "int4/8" : "int8",
-                            .layers = report.all_layers ? LayerTable::kAll : LayerTable::kNotable};
-  std::string text = ComparisonText(view);
+  std::string text = ComparisonText(ViewOf(report));
   text +=
       Text("\ncalibrated on ", q.split.calibration.size(), " samples in ", Fixed(q.seconds, 1),
            " s (", compress::CalibratorName(q.calibrator),
@@ -205,13 +211,18 @@ Result<compress::Comparison> Verify(const QuantizeOptions& options, const model:
   return comparison;
 }
 
-Status CheckDrop(const QuantizeOptions& options, const compress::Quality& quality) {
+// What is to be said where the file written loses too much.
+std::optional<Error> MissedDrop(const QuantizeOptions& options, const compress::Quality& quality) {
   const auto drop = quality.drop();
-  if (!options.quantize.max_drop || !drop || *drop <= *options.quantize.max_drop) return {};
-  return Fail(
-      Error(ErrorKind::kUnmet, Text("the model written loses ", *drop,
-                                    " points, more than --max-drop ", *options.quantize.max_drop))
-          .at(options.output));
+  if (!options.quantize.max_drop || !drop || *drop <= *options.quantize.max_drop)
+    return std::nullopt;
+  return Error(ErrorKind::kUnmet,
+               Text("the model written loses ", Fixed(*drop, 2), " points of ",
+                    quality.top1_a ? "top-1" : "agreement", ", more than --max-drop ",
+                    *options.quantize.max_drop),
+               "a smaller --max-drop, or more samples (--verification), leaves room for the chance "
+               "by which samples differ")
+      .at(options.output);
 }
 
 // A limit that only the float model holds is not held.
@@ -232,6 +243,11 @@ Status CheckAnyInteger(const QuantizeOptions& options, const compress::Quantized
 Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
                   const data::Dataset& dataset, Console& console) {
   const graph::Graph& graph = model.graph();
+  if (const std::string bad = compress::NotFiniteWeights(graph); !bad.empty()) {
+    return Fail(
+        Error(ErrorKind::kInvalid, bad, "train or export the model anew").at(options.model));
+  }
+  PARE_TRY(compress::CheckMetric(options.quantize.metric, graph));
   if (compress::ChooseMetric(options.quantize.metric, graph) == compress::Metric::kTop) {
     PARE_TRY(CheckLabels(dataset, graph, model.preprocess().label_offset, console));
   } else if (options.quantize.max_drop) {
@@ -247,6 +263,34 @@ Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
   return {};
 }
 
+// Arrays and rows are read ahead, so that a bad one doesn't end the verification. Pictures are not:
+// decoding them is a good part of the work.
+Status CheckSamples(const model::Model& model, const std::shared_ptr<const data::Dataset>& dataset,
+                    const compress::QuantizeOptions& how, Console& console) {
+  PARE_ASSIGN(const data::Sample first, dataset->Get(0));
+  const auto is_picture = [](const data::SampleInput& input) { return input.picture; };
+  if (std::any_of(first.inputs.begin(), first.inputs.end(), is_picture)) return {};
+  PARE_ASSIGN(const data::Split split, data::SplitDataset(*dataset, how.split));
+  std::vector<int64_t> indices = split.calibration;
+  indices.insert(indices.end(), split.verification.begin(), split.verification.end());
+  PARE_ASSIGN(data::Loader loader,
+              data::Loader::Make(
+                  dataset, model::InputSpecs(model.graph()), std::move(indices),
+                  {.batch = how.batch, .preprocess = model.preprocess(), .prefetch = false}));
+  while (true) {
+    PARE_TRY(console.Check());
+    PARE_ASSIGN(const auto batch, loader.Next());
+    if (!batch) return {};
+  }
+}
+
+Status CheckOptions(const QuantizeOptions& options) {
+  if (!options.force || options.target != "native") return {};
+  return Fail(ErrorKind::kUsage,
+              "--force keeps layers in int8 that --target native would leave in float",
+              "leave one of the two out");
+}
+
 Status CheckFile(const QuantizeOptions& options) {
   if (!FileExists(options.output) || IsRegularFile(options.output)) return {};
   return Fail(Error(ErrorKind::kUsage, "it is a pipe or device, and what is written is read again",
@@ -256,6 +300,7 @@ Status CheckFile(const QuantizeOptions& options) {
 
 Status Quantize(const QuantizeOptions& options, Console& console) {
   const DataOptions& data = options.data;
+  PARE_TRY(CheckOptions(options));
   CommandFiles files;
   data.AddTo(files);
   files.Read(options.model);
@@ -275,10 +320,12 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
   compress::QuantizeOptions how = options.quantize;
   how.bias_correction = !options.no_bias_correction;
   how.equalization = !options.no_equalization;
+  how.keep_slow_layers = options.force || options.target == "any";
   how.batch = options.machine.batch;
   how.split.limit = data.limit;
+  PARE_TRY(CheckSamples(model, dataset, how, console));
   PARE_ASSIGN(how.tune, options.tuning.Make(*dataset, data.path));
-  const model::Context context = options.machine.MakeContext();
+  const model::Context context = options.machine.MakeContext(console);
   PARE_ASSIGN(
       compress::Quantized quantized,
       OfModel(compress::Quantize(model.graph(), dataset, model.preprocess(), context, how, console),
@@ -296,10 +343,10 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
               Verify(options, model, dataset, quantized, draft ? draft->path() : options.output,
                      context, console));
   if (draft) PARE_TRY(draft->Commit());
-  PARE_TRY(CheckDrop(options, comparison.quality));
-  return console.Show(QuantizeReport{std::move(comparison), quantized, options.output,
-                                     console.notes(), options.layers, quantize_peak,
-                                     PeakRssBytes()});
+  const auto missed = MissedDrop(options, comparison.quality);
+  const QuantizeReport report{std::move(comparison), quantized,     options.output, console.notes(),
+                              options.layers,        quantize_peak, PeakRssBytes()};
+  return missed ? console.ShowUnmet(report, *missed) : console.Show(report);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "cli/report.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "cli/text.h"
@@ -31,10 +32,7 @@ std::string Points(std::optional<double> a, std::optional<double> b,
   return Text(points, " (", Signed(bounds->low, 1), " to ", Signed(bounds->high, 1), ')');
 }
 
-std::string TimeText(const Interval& ms) {
-  return Text(Milliseconds(ms.median), " ms (", Milliseconds(ms.low), "–", Milliseconds(ms.high),
-              ')');
-}
+std::string TimeText(const Interval& ms) { return DurationInterval(ms.median, ms.low, ms.high); }
 
 void AddQuality(Table& table, const Quality& quality) {
   if (quality.top1_a || quality.top1_b) {
@@ -47,11 +45,15 @@ void AddQuality(Table& table, const Quality& quality) {
   if (quality.agreement)
     table.Add({"agreement", "", ShareText(quality.agreement, quality.agreement_bounds),
                "same first class"});
-  if (quality.cosine) table.Add({"cosine", "", Fixed(*quality.cosine, 5), "of the outputs"});
-  if (quality.metric == compress::Metric::kMse && quality.mse)
-    table.Add({"mse", "", Text(*quality.mse), ""});
-  if (quality.metric == compress::Metric::kPsnr)
-    table.Add({"psnr", "", Fixed(quality.psnr, 1) + " dB", ""});
+  const bool by_error =
+      quality.metric == compress::Metric::kMse || quality.metric == compress::Metric::kPsnr;
+  if (!by_error && quality.cosine)
+    table.Add({"cosine", "", Fixed(*quality.cosine, 5), "of the outputs"});
+  if (by_error && quality.mse) table.Add({"mse", "", Text(*quality.mse), "of the outputs"});
+  if (by_error && quality.psnr) {
+    const bool equal = std::isinf(*quality.psnr);
+    table.Add({"psnr", "", equal ? "equal" : Fixed(*quality.psnr, 1) + " dB", "of their range"});
+  }
 }
 
 std::string SummaryText(const ComparisonView& view) {
@@ -69,7 +71,9 @@ std::string SummaryText(const ComparisonView& view) {
                Text(Fixed(c.time.speedup.median, 2), "× (", Fixed(c.time.speedup.low, 2), "–",
                     Fixed(c.time.speedup.high, 2), ')')});
   }
-  return table.Text(2) + "  (in brackets: with 95 % confidence)\n";
+  std::string text = table.Text(2) + "  (in brackets: with 95 % confidence)\n";
+  for (const std::string& line : NoGain(view)) text += Text('\n', line, '\n');
+  return text;
 }
 
 bool InFloat(const LayerReport& layer) { return !layer.precision.starts_with("int"); }
@@ -152,6 +156,33 @@ std::string ShareText(std::optional<double> percent, const std::optional<Bounds>
 void SetBounds(Json& object, std::string_view name, const std::optional<Bounds>& bounds) {
   object.Set(Text(name, "_low"), bounds ? Json(bounds->low) : Json());
   object.Set(Text(name, "_high"), bounds ? Json(bounds->high) : Json());
+}
+
+std::vector<std::string> NoGain(const ComparisonView& view) {
+  const Comparison& c = view.comparison;
+  std::vector<std::string> lines;
+  if (std::all_of(c.layers.begin(), c.layers.end(), InFloat)) return lines;
+  if (c.time.sides.size() == 2 && c.time.speedup.high < 1) {
+    lines.push_back(Text(
+        "no gain in time: ", view.name_b, " takes ", Fixed(1 / c.time.speedup.median, 2),
+        "× as long as ", view.name_a,
+        ": in layers this small, rounding and conversions cost more than the products save; keep "
+        "the float model here, try a larger --batch, or quantize without --force and --target any, "
+        "which leaves slower layers in float"));
+  }
+  if (c.bytes_b > c.bytes_a) {
+    lines.push_back(
+        Text("no gain in size: ", view.name_b, " is ", ByteText(c.bytes_b - c.bytes_a),
+             " larger than ", view.name_a,
+             ": scales, names and notes outweigh what so few weights save; keep the float model"));
+  }
+  return lines;
+}
+
+Json NotesJson(const std::vector<std::string>& notes, const ComparisonView& view) {
+  Json all = Json::ArrayOf(notes);
+  for (const std::string& line : NoGain(view)) all.Add(line);
+  return all;
 }
 
 std::string ComparisonText(const ComparisonView& view) {

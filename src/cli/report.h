@@ -23,6 +23,12 @@ struct ComparisonView {
 // Quality, size, time and speed-up side by side; then the layers.
 std::string ComparisonText(const ComparisonView& view);
 
+// Where int8 takes longer or more bytes than what it was made from: a line for each, with what to
+// do. Nothing where the second model has no integer layers.
+std::vector<std::string> NoGain(const ComparisonView& view);
+// What was told while the command ran, and NoGain.
+Json NotesJson(const std::vector<std::string>& notes, const ComparisonView& view);
+
 // quality, time_ms, bytes, and layers, as docs/json.md has them, are set in `object`.
 void SetComparison(Json& object, const compress::Comparison& comparison);
 

@@ -50,6 +50,25 @@ compress::Comparison SmallComparison() {
   return c;
 }
 
+TEST(NoGain, IsSaidWhereInt8IsSlowerOrLarger) {
+  compress::Comparison c = SmallComparison();
+  EXPECT_TRUE(NoGain({c, "float", "int8"}).empty());
+  c.time.speedup = {0.8, 0.7, 1.1, 0.6};  // may be as fast
+  EXPECT_TRUE(NoGain({c, "float", "int8"}).empty());
+  c.time.speedup.high = 0.9;
+  c.bytes_b = 4'005'000;
+  const auto lines = NoGain({c, "float", "int8"});
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_TRUE(lines[0].starts_with("no gain in time: int8 takes 1.25× as long as float"))
+      << lines[0];
+  EXPECT_TRUE(lines[1].starts_with("no gain in size: int8 is 5.00 kB larger")) << lines[1];
+  EXPECT_NE(ComparisonText({c, "float", "int8"}).find(lines[0]), std::string::npos);
+  EXPECT_NE(NotesJson({"a note"}, {c, "float", "int8"}).Text().find("no gain in size"),
+            std::string::npos);
+  c.layers.pop_back();  // nothing in integers: another float model may be slower
+  EXPECT_TRUE(NoGain({c, "float", "int8"}).empty());
+}
+
 TEST(ComparisonText, IsOneTableAndWhatToKnow) {
   const compress::Comparison comparison = SmallComparison();
   EXPECT_EQ(ComparisonText({comparison, "float", "int8"}),

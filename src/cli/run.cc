@@ -29,7 +29,7 @@ struct RunOptions {
     parser.Option("--output-dir", "FOLDER", output_dir, "write each output there as an .npy");
     parser.Group("machine");
     parser.Option("--threads", "N", threads, 0,
-                  "threads to compute with (default: all that affinity and quota allow)");
+                  "threads to compute with (default 0: as many as affinity and quota allow)");
   }
 };
 
@@ -143,9 +143,10 @@ Status RunModel(const RunOptions& options, Console& console) {
   PARE_ASSIGN(const model::Model model, model::Model::Load(options.model));
   const graph::Graph& graph = model.graph();
   PARE_ASSIGN(const auto inputs,
-              ReadInputs(graph, options.inputs, options.cast ? CastInputs::kYes : CastInputs::kNo));
+              ReadInputs(graph, options.inputs, options.cast ? CastInputs::kYes : CastInputs::kNo,
+                         console));
   PARE_ASSIGN(const auto paths, OutputPaths(options, model));
-  const model::Context context = model::Context::Make(options.threads);
+  const model::Context context = model::Context::Make(AllowedThreads(options.threads, console));
   std::vector<Tensor> outputs(graph.outputs().size());
   const Stopwatch watch;
   PARE_ASSIGN(const auto session, OfModel(model::MakeSession(graph, context), options.model));

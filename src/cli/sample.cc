@@ -39,7 +39,7 @@ void SampleOptions::AddTo(CommandFiles& files) const {
 Status SampleOptions::MakeInputs(const model::Model& model, Sample& sample,
                                  Console& console) const {
   if (!inputs.empty()) {
-    PARE_ASSIGN(sample.inputs, ReadInputs(model.graph(), inputs, CastInputs::kNo));
+    PARE_ASSIGN(sample.inputs, ReadInputs(model.graph(), inputs, CastInputs::kNo, console));
     return {};
   }
   if (data.path.empty()) {

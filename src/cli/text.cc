@@ -39,6 +39,10 @@ std::string Scaled(double value, const char* const* units) {
   return Fixed(value, size < 9.995 ? 2 : size < 99.95 ? 1 : 0) + ' ' + *units;
 }
 
+constexpr double kMicroseconds = 0.00995;  // ms; what is shorter is told in µs
+
+std::string Micros(double ms) { return Fixed(1000 * ms, std::abs(ms) < 0.000995 ? 3 : 2); }
+
 }  // namespace
 
 std::vector<Utf8Piece> Utf8Pieces(std::string_view text) {
@@ -107,8 +111,24 @@ std::string Fixed(std::optional<double> value, int digits) {
 
 std::string Milliseconds(double ms) {
   const double size = std::abs(ms);
+  if (size < kMicroseconds && size > 0) return Fixed(ms, 5);
   if (size < 0.09995) return Fixed(ms, 4);
   return size < 0.9995 ? Fixed(ms, 3) : Fixed(ms, size < 9.995 ? 2 : size < 99.95 ? 1 : 0);
+}
+
+std::string Duration(double ms) {
+  return std::abs(ms) < kMicroseconds ? Micros(ms) + " µs" : Milliseconds(ms) + " ms";
+}
+
+std::string DurationRange(double low, double high) {
+  if (std::abs(high) < kMicroseconds) return Micros(low) + "–" + Micros(high) + " µs";
+  return Milliseconds(low) + "–" + Milliseconds(high) + " ms";
+}
+
+std::string DurationInterval(double median, double low, double high) {
+  const bool micros = std::abs(high) < kMicroseconds;
+  const auto number = [&](double ms) { return micros ? Micros(ms) : Milliseconds(ms); };
+  return number(median) + (micros ? " µs (" : " ms (") + number(low) + "–" + number(high) + ')';
 }
 
 std::string ByteText(int64_t bytes) {

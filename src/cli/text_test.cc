@@ -50,6 +50,14 @@ TEST(Text, NumbersHaveUnits) {
   EXPECT_EQ(CountText(9999), "9999");
   EXPECT_EQ(CountText(40'800'000), "40.8 M");
   EXPECT_EQ(Milliseconds(0.01234), "0.0123");
+  EXPECT_EQ(Milliseconds(0.001234), "0.00123");
+  EXPECT_EQ(Milliseconds(0), "0.0000");
+  EXPECT_EQ(Duration(0.001234), "1.23 µs");
+  EXPECT_EQ(Duration(12.34), "12.3 ms");
+  EXPECT_EQ(DurationRange(0.0005, 0.0012), "0.500–1.20 µs");
+  EXPECT_EQ(DurationInterval(0.0009, 0.0005, 0.0012), "0.900 µs (0.500–1.20)");
+  EXPECT_EQ(DurationInterval(2, 1.9, 2.1), "2.00 ms (1.90–2.10)");
+  EXPECT_EQ(DurationRange(0.009, 0.012), "0.00900–0.0120 ms");
   EXPECT_EQ(Milliseconds(0.1234), "0.123");
   EXPECT_EQ(Milliseconds(12.34), "12.3");
   EXPECT_EQ(Milliseconds(1234.5), "1234");

@@ -451,6 +451,15 @@ Status Importer::CheckOrder() {
   return Fail(error.at(sources_[source - nodes_.begin()].path()));
 }
 
+// A model begins with bytes below the space; a text has only its line ends and tabs there.
+bool LooksLikeText(Bytes bytes) {
+  const auto head = bytes.first(std::min<size_t>(bytes.size(), 64));
+  return !head.empty() && std::all_of(head.begin(), head.end(), [](std::byte byte) {
+    const auto c = static_cast<unsigned char>(byte);
+    return c >= 0x20 || c == '\t' || c == '\n' || c == '\r';
+  });
+}
+
 }  // namespace
 
 Result<Graph> ImportBytes(Bytes model, std::shared_ptr<const void> owner, ExternalFiles& files) {
@@ -465,6 +474,13 @@ Result<Graph> Import(const std::string& path, std::vector<std::string>* data_fil
   PARE_ASSIGN(std::shared_ptr<const MappedFile> file, MappedFile::Open(path));
   const size_t slash = path.rfind('/');
   FolderFiles files(slash == path.npos ? "." : path.substr(0, slash + 1));
+  if (LooksLikeText(file->bytes())) {
+    return Fail(
+        Error(ErrorKind::kInvalid, "is a text, and no ONNX file",
+              "export the model anew, or fetch it from where the text leads (an error page, a "
+              "pointer to a large file)")
+            .at(path));
+  }
   Result<Graph> graph = ImportBytes(file->bytes(), file, files);
   if (!graph) return Fail(graph.error().at(path));
   if (data_files) *data_files = files.paths();

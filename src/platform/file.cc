@@ -92,7 +92,7 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& pa
   struct stat info;
   if (fstat(file.get(), &info) != 0) return SystemError(path, "can't examine", errno);
   if (S_ISDIR(info.st_mode))
-    return Fail(Error(ErrorKind::kUsage, "is a folder, not a file").at(path));
+    return Fail(Error(ErrorKind::kUsage, "is a folder, not a file", "name a file in it").at(path));
   if (!S_ISREG(info.st_mode)) {
     return Fail(Error(ErrorKind::kUnsupported, "is a pipe or device, which can't be mapped",
                       "write it to a file first")
