@@ -38,7 +38,8 @@ constexpr float kVanishes = -1e8f;
 // Whether the condition is known, and masks all keys of no query.
 bool EveryQueryKeepsAKey(const Graph& graph, ValueId condition, bool masked_when) {
   const graph::Value& value = graph.value(condition);
-  if (!graph.is_constant(condition) || value.type.rank() < 1) return false;
+  if (!graph.is_constant(condition) || value.type.dtype != DType::kBool || value.type.rank() < 1)
+    return false;
   const auto flags = value.data.as<bool>();
   const int64_t keys = value.data.shape().back();
   for (int64_t row = 0; row < std::ssize(flags); row += keys) {
