@@ -74,6 +74,17 @@ TEST(TrainCommand, TracesWhatItComputesWith) {
   }
 }
 
+TEST(TrainCommand, KeepsTheWeightsOfTheStartWhereNoneIsBetter) {
+  const TestFolder folder;
+  const Ran ran = Pare(Short({"train", kModel, "-o", folder / "tuned.onnx", "--rate", "10",
+                              "--validation", "20", "--json"}));
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json::object report = json::parse(ran.out).as_object();
+  EXPECT_EQ(report.at("best_step"), 0);
+  EXPECT_EQ(report.at("score_before"), report.at("score_after"));
+  EXPECT_NE(json::serialize(report.at("notes")).find("weights at the start"), std::string::npos);
+}
+
 TEST(TrainCommand, WritesAModelItsCurveAndAReport) {
   const TestFolder folder;
   const std::string output = folder / "tuned.onnx";
@@ -238,6 +249,9 @@ TEST(TrainCommand, SaysWhatIsWrong) {
   EXPECT_NE(error({"--batch", "64"}).find("fewer than a batch of 64"), std::string::npos);
   EXPECT_NE(error({"--schedule", "linear"}).find("no schedule"), std::string::npos);
   EXPECT_NE(error({"--rate", "1e30"}).find("not finite"), std::string::npos);
+  EXPECT_NE(error({"--rate", "-1"}).find("not between"), std::string::npos);
+  EXPECT_NE(error({"--smoothing", "2"}).find("not between"), std::string::npos);
+  EXPECT_NE(error({"--resume"}).find("--checkpoint FILE"), std::string::npos);
   const std::string int8 = SourcePath("tests/models/qdq_cnn.onnx");
   const Ran ran = Pare({"train", int8, "--data", kPictures, "-o", folder / "y.onnx"});
   EXPECT_NE(ran.err.find("weights are i8"), std::string::npos) << ran.err;

@@ -141,6 +141,13 @@ void Console::Note(std::string_view text) {
   if (line_open_) Draw();
 }
 
+void Console::Detail(std::string_view text) {
+  if (quiet_) return;
+  if (line_open_) err_ << "\r\033[K";
+  err_ << text << '\n';
+  if (line_open_) Draw();
+}
+
 bool Console::cancelled() const { return Interrupted(); }
 
 }  // namespace pare::cli

@@ -62,6 +62,7 @@ class Console : public Progress {
   void Stage(std::string_view what, int64_t total) override;
   void Advance(int64_t units) override;
   void Note(std::string_view text) override;
+  void Detail(std::string_view text) override;
   bool cancelled() const override;
   // All notes so far, for reports.
   const std::vector<std::string>& notes() const { return notes_; }

@@ -34,8 +34,8 @@ struct DistillCommandOptions {
           return {};
         },
         "auto (default: soft for classifiers, else mse), soft, mse, huber or cosine");
-    parser.Option("--temperature", "T", temperature, "of soft logits (default 4)");
-    parser.Option("--alpha", "A", alpha,
+    parser.Option("--temperature", "T", temperature, 1e-3, 1e3, "of soft logits (default 4)");
+    parser.Option("--alpha", "A", alpha, 0, 1,
                   "the teacher's part; the rest is the labels' (default 1: no labels needed)");
     DeclarePairs(parser, "--hint", distill.hints, "a layer whose features are learned, too");
     DeclarePairs(parser, "--attention", distill.attention,
@@ -102,6 +102,7 @@ Result<std::vector<compress::Teacher>> LoadTeachers(const DistillCommandOptions&
 
 Status Distill(const DistillCommandOptions& options, Console& console) {
   const TrainingOptions& training = options.training;
+  PARE_TRY(training.Check());
   CommandFiles files = training.Files();
   files.Read(options.teachers);
   files.Read(options.student);

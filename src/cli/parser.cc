@@ -160,6 +160,16 @@ void Parser::Option(std::string names, std::string value, std::vector<std::strin
 }
 
 void Parser::Option(std::string names, std::string value, std::optional<double>& target,
+                    double least, double most, std::string help) {
+  Add(std::move(names), std::move(value), std::move(help),
+      [&target, least, most](std::string_view text) -> Status {
+        PARE_TRY(ParseNumber(text, target));
+        if (*target >= least && *target <= most) return {};
+        return Fail(ErrorKind::kUsage, Text(text, " is not between ", least, " and ", most));
+      });
+}
+
+void Parser::Option(std::string names, std::string value, std::optional<double>& target,
                     std::string help) {
   Add(std::move(names), std::move(value), std::move(help),
       [&target](std::string_view text) { return ParseNumber(text, target); });

@@ -35,6 +35,9 @@ class Parser {
   void Flag(std::string names, bool& target, std::string help);
   // `names`: "--size", or "-o, --output". What is not given leaves its target as it was.
   void Option(std::string names, std::string value, std::string& target, std::string help);
+  // Not less than `least`, not more than `most`.
+  void Option(std::string names, std::string value, std::optional<double>& target, double least,
+              double most, std::string help);
   void Option(std::string names, std::string value, std::optional<double>& target,
               std::string help);
   template <std::integral T>

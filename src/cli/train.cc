@@ -15,11 +15,11 @@ struct TrainOptions {
 
   void Declare(Parser& parser) {
     parser.Positional("MODEL", model, "a float .onnx file: a classifier");
-    training.Declare(parser);
+    parser.Group("start and loss");
     parser.Flag("--from-scratch", from_scratch,
                 "begin with random weights (of --seed) instead of the model's");
-    parser.Group("loss");
-    parser.Option("--smoothing", "S", smoothing, "of the labels, 0 to 1 (default 0)");
+    parser.Option("--smoothing", "S", smoothing, 0, 1, "of the labels, 0 to 1 (default 0)");
+    training.Declare(parser);
   }
 };
 
@@ -34,6 +34,7 @@ Status BeginFromScratch(model::Model& model, const TrainingOptions& training) {
 
 Status Train(const TrainOptions& options, Console& console) {
   const TrainingOptions& training = options.training;
+  PARE_TRY(training.Check());
   CommandFiles files = training.Files();
   files.Read(options.model);
   PARE_TRY(files.Check());

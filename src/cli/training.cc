@@ -65,6 +65,12 @@ Status WriteCurve(const TrainingOptions& options, const TrainingJob& job,
 
 }  // namespace
 
+Status TrainingOptions::Check() const {
+  if (!train.resume || !train.checkpoint.empty()) return {};
+  return Fail(ErrorKind::kUsage, "--resume needs the checkpoint to go on from",
+              "add --checkpoint FILE");
+}
+
 double TrainingOptions::rate() const {
   return given_rate.value_or(train::DefaultRate(train.program.optimizer.kind));
 }
@@ -134,7 +140,7 @@ void TrainingOptions::DeclareOptimizer(Parser& parser) {
         return {};
       },
       "sgd (default) or adamw");
-  parser.Option("--rate", "R", given_rate,
+  parser.Option("--rate", "R", given_rate, 0, 1e38,
                 "highest learning rate (default: sgd 0.05, adamw 0.001)");
   parser.Option(
       "--schedule", "NAME",
@@ -186,16 +192,17 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   report.training_samples = std::ssize(job.split.training);
   report.validation_samples = std::ssize(job.split.validation);
   const train::Score score = job.split.validation.empty() ? train::Score() : job.score;
-  if (score) {
-    PARE_ASSIGN(report.score_before, score(job.model.graph()));
-  }
   PARE_ASSIGN(report.trained,
               OfModel(train::Train(job.model.graph(), job.dataset, job.split.training, preprocess,
                                    job.objective, score, context, how, console),
                       job.model.path()));
   graph::Graph& graph = report.trained.graph;
-  if (score) {
-    PARE_ASSIGN(report.score_after, score(graph));
+  report.score_before = report.trained.start_score;
+  report.score_after = report.trained.best_score;
+  if (score && report.trained.best_step == 0) {
+    console.Note(
+        "no validation was better than the weights at the start: these are written; a smaller "
+        "--rate or more steps may help");
   }
   PARE_TRY(StoreData(options.data, *job.dataset, job.model, graph.metadata));
   PARE_ASSIGN(graph.metadata[kRunKey], RecordOf(options, job, report.trained));
@@ -246,11 +253,15 @@ std::string ToText(const TrainingReport& report) {
   };
   if (report.validation_samples > 0)
     table.Add({report.score_name, score(report.score_before), score(report.score_after)});
-  if (!t.history.empty())
-    table.Add({"loss", Fixed(t.history.front().loss, 4), Fixed(t.history.back().loss, 4)});
+  std::string loss;
+  if (!t.history.empty()) {
+    loss =
+        Text(", mean loss ", Fixed(t.history.front().loss, 4), " in the first validation's steps, ",
+             Fixed(t.history.back().loss, 4), " in the last's");
+  }
   return Text(table.Text(), "\ntrained on ", report.training_samples, " samples in ", t.steps,
               " steps of ", report.options.train.program.batch, " (", Fixed(t.seconds, 1), " s, ",
-              Fixed(t.samples_per_second, 0), " samples/s), ",
+              Fixed(t.samples_per_second, 0), " samples/s)", loss, ", ",
               report.validation_samples > 0 ? Text("scored on ", report.validation_samples,
                                                    " others, best after step ", t.best_step)
                                             : "not scored",

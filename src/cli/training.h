@@ -23,6 +23,8 @@ struct TrainingOptions {
   void Declare(Parser& parser);
   // The optimizer's usual one where none is given.
   double rate() const;
+  // Fails where options contradict each other.
+  Status Check() const;
   // What these options read and write.
   CommandFiles Files() const;
 

@@ -91,8 +91,8 @@ Status CheckRun(const Arrays& arrays, const std::string& run) {
 Status CheckProgress(const RunState& state, int64_t steps) {
   if (state.step < 0 || state.step > steps) return Damaged("number of steps");
   if (state.best_step < -1 || state.best_step > state.step) return Damaged("best step");
-  const bool sums =
-      state.loss_count >= 0 && std::isfinite(state.loss_sum) && std::isfinite(state.best_score);
+  const bool sums = state.loss_count >= 0 && std::isfinite(state.loss_sum) &&
+                    std::isfinite(state.best_score) && std::isfinite(state.start_score);
   if (!sums) return Damaged("sum of losses");
   return {};
 }
@@ -103,13 +103,14 @@ Result<RunState> Read(const Arrays& arrays, std::vector<State>& states, const Ru
   PARE_ASSIGN(const Tensor counts, arrays.Get("progress", DType::kI64, 1));
   PARE_ASSIGN(const Tensor sums, arrays.Get("sums", DType::kF64, 1));
   PARE_ASSIGN(const Tensor history, arrays.Get("history", DType::kF64, 2));
-  if (counts.count() != 3 || sums.count() != 2 || history.shape()[1] != kColumns)
+  if (counts.count() != 3 || sums.count() != 3 || history.shape()[1] != kColumns)
     return Invalid("its progress has another form", "it was written by another version of pare");
   state.step = counts.as<int64_t>()[0];
   state.best_step = counts.as<int64_t>()[1];
   state.loss_count = counts.as<int64_t>()[2];
   state.loss_sum = sums.as<double>()[0];
   state.best_score = sums.as<double>()[1];
+  state.start_score = sums.as<double>()[2];
   PARE_TRY(CheckProgress(state, run.steps));
   PARE_ASSIGN(state.history, HistoryOf(history, state.step));
   for (State& value : states) {
@@ -129,7 +130,7 @@ Status SaveCheckpoint(const std::string& path, const Program& program, const Run
   data::NamedTensors arrays{
       {"run", TextTensor(run)},
       {"progress", Tensor::Of<int64_t>({3}, {state.step, state.best_step, state.loss_count})},
-      {"sums", Tensor::Of<double>({2}, {state.loss_sum, state.best_score})},
+      {"sums", Tensor::Of<double>({3}, {state.loss_sum, state.best_score, state.start_score})},
       {"history", HistoryTensor(state.history)}};
   for (size_t i = 0; i < program.states().size(); ++i) {
     const State& value = program.states()[i];

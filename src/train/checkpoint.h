@@ -19,6 +19,7 @@ struct HistoryRow {
 
 struct RunState {
   int64_t step = 0;  // done
+  double start_score = 0;
   double best_score = 0;
   int64_t best_step = -1;    // −1: none yet
   std::vector<Tensor> best;  // the states then, in the order of the program's

@@ -45,6 +45,7 @@ class Run {
                "pass (level ",
                program_.recomputation(), ")"));
     }
+    if (state_.step == 0) PARE_TRY(ScoreStart());
     progress_.Stage("training", steps_);
     progress_.Advance(state_.step);
     const int64_t before = state_.step;
@@ -57,6 +58,7 @@ class Run {
                     .history = state_.history,
                     .steps = state_.step,
                     .best_step = state_.best_step,
+                    .start_score = state_.start_score,
                     .best_score = state_.best_score,
                     .seconds = seconds_before_ + seconds};
     trained.samples_per_second = static_cast<double>((state_.step - before) * batch()) /
@@ -124,7 +126,11 @@ class Run {
     if (options_.checkpoint.empty() && options_.trace.empty()) return {};
     PARE_ASSIGN(identity_, Identity());
     if (!options_.resume || options_.checkpoint.empty()) return {};
-    if (!std::filesystem::exists(options_.checkpoint)) return {};
+    if (!std::filesystem::exists(options_.checkpoint)) {
+      progress_.Note(
+          Text("there is no checkpoint ", options_.checkpoint, " yet: a new run begins"));
+      return {};
+    }
     PARE_ASSIGN(state_, LoadCheckpoint(options_.checkpoint, program_, {identity_, steps_}));
     if (!state_.history.empty()) seconds_before_ = state_.history.back().seconds;
     progress_.Note(Text("going on after step ", state_.step, " of ", steps_));
@@ -206,6 +212,15 @@ class Run {
                     : Text("go on with --resume; the checkpoint is ", options_.checkpoint));
   }
 
+  // The checkpoint is written once before the first step, so that one that can't be is known then.
+  Status ScoreStart() {
+    if (score_) {
+      PARE_ASSIGN(state_.start_score, score_(model_));
+      PARE_TRY(KeepBest(state_.start_score));
+    }
+    return Save();
+  }
+
   bool OutOfPatience() const {
     return options_.patience > 0 && score_ && state_.best_step >= 0 &&
            state_.step - state_.best_step >= options_.patience * validation_every();
@@ -229,7 +244,7 @@ class Run {
     state_.history.push_back(row);
     state_.loss_sum = 0;
     state_.loss_count = 0;
-    progress_.Note(LineOf(row));
+    progress_.Detail(LineOf(row));
     return {};
   }
 

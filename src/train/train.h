@@ -37,14 +37,17 @@ struct Trained {
   graph::Graph
       graph;  // with the weights of the best validation, or of the end where `score` is empty
   std::vector<HistoryRow> history;
-  int64_t steps = 0, best_step = -1;
-  double best_score = 0;
+  int64_t steps = 0, best_step = -1;  // best_step 0: the weights that the run began with
+  double start_score = 0, best_score = 0;
   double seconds = 0;
   double samples_per_second = 0;
 };
 
 // Trains `model` (loaded with kTrainable) on the samples `indices` of `dataset`. The same seed
 // gives the same bits, for any number of threads, and after a resume.
+//
+// The weights at the start are the first candidate for the best: what training makes worse is not
+// returned.
 //
 // A loss that is not finite stops the run: the error names the first node that wrote such a value,
 // and the last checkpoint stays. When the progress is cancelled a checkpoint is written first.
