@@ -317,7 +317,7 @@ class Parser {
       if (!names.empty()) PARE_TRY(line.Expect(','));
       const bool quoted = line.quoted();
       PARE_ASSIGN(std::string name, line.Name());
-      absent.push_back(name == "_" && !quoted);
+      absent.push_back(name.size() == 1 && name[0] == '_' && !quoted);
       // An absent output has a name that is nobody's until it is removed below.
       if (absent.back()) name = std::string("\0absent", 7);
       if (!absent.back() && graph_.FindValue(name) != ValueId::kNone) return GivenTwice(name);
