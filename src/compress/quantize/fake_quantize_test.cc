@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "graph/text.h"
 #include "passes/pipeline.h"
 
