@@ -52,21 +52,15 @@ class Job {
 
   Result<TrainResult> Run(train::Objective& objective, train::Score score, double unit) {
     if (split_.validation.empty()) score = {};
-    double before = 0, after = 0;
-    if (score) {
-      PARE_ASSIGN(before, score(graph_));
-    }
     PARE_ASSIGN(train::Trained trained,
                 train::Train(graph_, dataset_, split_.training, preprocess_, objective, score,
                              context_, internal_, progress_));
-    if (score) {
-      PARE_ASSIGN(after, score(trained.graph));
-    }
     preprocess_.WriteTo(trained.graph.metadata);
     PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(trained.graph));
     const auto size = static_cast<int64_t>(bytes.size());
     return TrainResult{Access::Make({{}, std::move(trained.graph), preprocess_, size}),
-                       before * unit, after * unit, trained.steps, trained.samples_per_second};
+                       trained.start_score * unit, trained.best_score * unit, trained.steps,
+                       trained.samples_per_second};
   }
 
  private:
