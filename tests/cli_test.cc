@@ -12,26 +12,12 @@
 #include "platform/file.h"
 #include "platform/test_folder.h"
 #include "running.h"
+#include "running_pare.h"
 
 namespace pare {
 namespace {
 
 namespace json = boost::json;
-using Arguments = std::vector<std::string>;
-
-struct Ran {
-  int code;
-  std::string out, err;
-
-  json::object object() const { return json::parse(out).as_object(); }
-};
-
-Ran Pare(const Arguments& arguments) {
-  std::ostringstream out, err;
-  cli::Console console(out, err, {});
-  const int code = cli::Main(arguments, console);
-  return {code, out.str(), err.str()};
-}
 
 Arguments operator+(Arguments a, const Arguments& b) {
   a.insert(a.end(), b.begin(), b.end());

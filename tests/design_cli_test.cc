@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "platform/test_folder.h"
 #include "running.h"
+#include "running_pare.h"
 
 namespace pare {
 namespace {
@@ -19,12 +20,10 @@ struct Designed {
   json::object report;
 };
 
-Designed Pare(std::vector<std::string> arguments) {
-  std::ostringstream out, err;
-  cli::Console console(out, err, {});
+Designed Design(Arguments arguments) {
   arguments.push_back("--json");
-  const int code = cli::Main(arguments, console);
-  return {code, json::parse(out.str()).as_object()};
+  const Ran ran = Pare(arguments);
+  return {ran.code, ran.object()};
 }
 
 double Macs(const json::object& report, const char* side) {
@@ -35,7 +34,7 @@ TEST(DesignCommand, WritesAStudentThatCanBeTaught) {
   const TestFolder folder;
   const std::string student = folder / "student.onnx";
   const Designed half =
-      Pare({"design", kTeacher, "-o", student, "--width", "0.5", "--depth", "0.5"});
+      Design({"design", kTeacher, "-o", student, "--width", "0.5", "--depth", "0.5"});
   ASSERT_EQ(half.code, 0) << json::serialize(half.report);
   // Three stages of three blocks, of which two do not change the shape.
   EXPECT_EQ(half.report.at("blocks").as_int64(), 7);
@@ -53,34 +52,34 @@ TEST(DesignCommand, WritesAStudentThatCanBeTaught) {
     EXPECT_EQ(written.graph().metadata.at(key), value);
   }
   EXPECT_TRUE(written.graph().metadata.contains("pare.run"));
-  const Designed taught = Pare({"distill",
-                                "--teacher",
-                                kTeacher,
-                                "--student",
-                                student,
-                                "--data",
-                                kPictures,
-                                "-o",
-                                folder / "taught.onnx",
-                                "--mean",
-                                "0.485,0.456,0.406",
-                                "--std",
-                                "0.229,0.224,0.225",
-                                "--limit",
-                                "24",
-                                "--steps",
-                                "2",
-                                "--batch",
-                                "4",
-                                "--validation",
-                                "8"});
+  const Designed taught = Design({"distill",
+                                  "--teacher",
+                                  kTeacher,
+                                  "--student",
+                                  student,
+                                  "--data",
+                                  kPictures,
+                                  "-o",
+                                  folder / "taught.onnx",
+                                  "--mean",
+                                  "0.485,0.456,0.406",
+                                  "--std",
+                                  "0.229,0.224,0.225",
+                                  "--limit",
+                                  "24",
+                                  "--steps",
+                                  "2",
+                                  "--batch",
+                                  "4",
+                                  "--validation",
+                                  "8"});
   EXPECT_EQ(taught.code, 0) << json::serialize(taught.report);
 }
 
 TEST(DesignCommand, SearchesForATarget) {
   const TestFolder folder;
   const Designed quarter =
-      Pare({"design", kTeacher, "-o", folder / "s.onnx", "--target-macs", "0.25x"});
+      Design({"design", kTeacher, "-o", folder / "s.onnx", "--target-macs", "0.25x"});
   ASSERT_EQ(quarter.code, 0) << json::serialize(quarter.report);
   EXPECT_LE(Macs(quarter.report, "after"), 0.25 * Macs(quarter.report, "before"));
   EXPECT_GT(Macs(quarter.report, "after"), 0.15 * Macs(quarter.report, "before"));
@@ -93,7 +92,7 @@ TEST(DesignCommand, RefusesWhatSaysTooLittleOrTooMuch) {
   const auto code = [&](std::vector<std::string> more) {
     std::vector<std::string> arguments{"design", kTeacher, "-o", output};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return Pare(arguments).code;
+    return Design(arguments).code;
   };
   EXPECT_EQ(code({}), 2);
   EXPECT_EQ(code({"--width", "0"}), 2);

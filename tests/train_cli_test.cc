@@ -10,28 +10,16 @@
 #include "platform/file.h"
 #include "platform/test_folder.h"
 #include "running.h"
+#include "running_pare.h"
 #include "train/parameters.h"
 
 namespace pare {
 namespace {
 
 namespace json = boost::json;
-using Arguments = std::vector<std::string>;
 
 const std::string kModel = SourcePath("examples/demo/resnet20_cifar10_fp32.onnx");
 const std::string kPictures = SourcePath("examples/demo/cifar10_test_2000.bin");
-
-struct Ran {
-  int code;
-  std::string out, err;
-};
-
-Ran Pare(Arguments arguments) {
-  std::ostringstream out, err;
-  cli::Console console(out, err, {});
-  const int code = cli::Main(arguments, console);
-  return {code, out.str(), err.str()};
-}
 
 // Two small steps, on a few pictures; an option in `arguments` goes before its own.
 Arguments Short(Arguments arguments) {

@@ -6,24 +6,12 @@
 #include "cli/command.h"
 #include "platform/test_folder.h"
 #include "running.h"
+#include "running_pare.h"
 
 namespace pare {
 namespace {
 
 namespace json = boost::json;
-using Arguments = std::vector<std::string>;
-
-struct Outcome {
-  int code;
-  std::string out, err;
-};
-
-Outcome RunPare(const Arguments& arguments) {
-  std::ostringstream out, err;
-  cli::Console console(out, err, {});
-  const int code = cli::Main(arguments, console);
-  return {code, out.str(), err.str()};
-}
 
 class TuneCommand : public ::testing::Test {
  protected:
@@ -36,7 +24,7 @@ class TuneCommand : public ::testing::Test {
   }
 
   // A small perceptron, quantized; what `more` asks for, too.
-  Outcome Quantize(const std::string& output, const Arguments& more) {
+  Ran Quantize(const std::string& output, const Arguments& more) {
     Arguments arguments = {"quantize",
                            SourcePath("tests/models/mlp.onnx"),
                            "--data",
@@ -54,12 +42,12 @@ class TuneCommand : public ::testing::Test {
                            "--threads",
                            "2"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return RunPare(arguments);
+    return Pare(arguments);
   }
   json::object Report(const Arguments& more) {
     Arguments arguments = more;
     arguments.push_back("--json");
-    const Outcome ran = Quantize(folder_ / "q.onnx", arguments);
+    const Ran ran = Quantize(folder_ / "q.onnx", arguments);
     EXPECT_EQ(ran.code, 0) << ran.err;
     return ran.code == 0 ? json::parse(ran.out).as_object() : json::object();
   }
@@ -131,7 +119,7 @@ TEST_F(TuneCommand, KeepsWhatWasThereWhereTuningDoesHarm) {
 
 TEST_F(TuneCommand, SaysWhatIsWrong) {
   const auto error = [&](const Arguments& more) {
-    const Outcome ran = Quantize(folder_ / "x.onnx", more);
+    const Ran ran = Quantize(folder_ / "x.onnx", more);
     EXPECT_NE(ran.code, 0);
     return ran.err;
   };
