@@ -106,6 +106,35 @@ TEST(Network, LearnsFromATeacher) {
   EXPECT_GT(trained->score_after, trained->score_before);
 }
 
+TEST(Network, StopsWhereItIsToldAndGoesOn) {
+  const TestFolder folder;
+  const auto model = Classifier(1);
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(model && data);
+  TrainOptions options = Short();
+  options.steps = 12;
+  const auto whole = Train(*model, *data, options);
+  ASSERT_TRUE(whole) << whole.error().message();
+  options.checkpoint = folder / "run.npz";
+  options.resume = true;
+  TrainProgress last;
+  options.progress = [&](const TrainProgress& now) {
+    last = now;
+    return now.done < 5;
+  };
+  const auto stopped = Train(*model, *data, options);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(last.done, 5);
+  EXPECT_EQ(last.total, 12);
+  EXPECT_NE(last.now.find("loss"), std::string::npos) << last.now;
+  options.progress = nullptr;
+  const auto resumed = Train(*model, *data, options);
+  ASSERT_TRUE(resumed) << resumed.error().message();
+  ASSERT_TRUE(whole->model.Save(folder / "whole.onnx"));
+  ASSERT_TRUE(resumed->model.Save(folder / "resumed.onnx"));
+  EXPECT_EQ(*ReadFile(folder / "whole.onnx"), *ReadFile(folder / "resumed.onnx"));
+}
+
 TEST(Network, RefusesAnUnknownOptimizer) {
   const auto model = Classifier(1);
   const auto data = Dataset::Open(kPictures);

@@ -117,6 +117,29 @@ TEST(TrainCommand, GivesTheSameFileAgainAndAfterAStop) {
   EXPECT_EQ(Content(once), Content(again));
 }
 
+TEST(TrainCommand, RefusesOptionsThatContradictEachOther) {
+  const TestFolder folder;
+  const std::pair<Arguments, const char*> cases[] = {
+      {{"--epochs", "3"}, "--epochs and --steps"},
+      {{"--optimizer", "adamw", "--nesterov"}, "--nesterov is sgd's"},
+      {{"--optimizer", "adamw", "--momentum", "0.5"}, "--momentum is sgd's"},
+      {{"--warmup", "2"}, "not shorter than the run of 2"},
+      {{"--validation", "0", "--patience", "1"}, "nothing is validated"},
+      {{"--checkpoint", folder / std::string(300, 'x'), "--resume"}, "File name too long"},
+  };
+  for (const auto& [more, message] : cases) {
+    Arguments arguments = Short({"train", kModel, "-o", folder / "tuned.onnx"});
+    for (const std::string& argument : more) {
+      const auto given = std::find(arguments.begin(), arguments.end(), argument);
+      if (argument == "--validation" && given != arguments.end()) arguments.erase(given, given + 2);
+    }
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Ran ran = Pare(arguments);
+    EXPECT_NE(ran.code, 0) << message;
+    EXPECT_NE(ran.err.find(message), std::string::npos) << ran.err;
+  }
+}
+
 TEST(TrainCommand, NeverOverwritesWhatItReadsOrWrites) {
   const TestFolder folder;
   const std::string model = folder.Write("model.onnx", Content(kModel));

@@ -126,7 +126,12 @@ TEST_F(TuneCommand, SaysWhatIsWrong) {
   EXPECT_NE(error({"--weight-bits", "5"}).find("8, 7, 4 or auto"), std::string::npos);
   EXPECT_NE(error({"--rate", "0.1"}).find("not --tune"), std::string::npos);
   EXPECT_NE(error({"--tune", "--alpha", "0.5"}).find("asks for labels"), std::string::npos);
-  EXPECT_NE(error({"--tune", "--verification", "600", "--calibration", "1"}).size(), 0u);
+  EXPECT_NE(error({"--steps", "7"}).find("not --tune"), std::string::npos);
+  EXPECT_NE(error({"--tune", "--resume"}).find("needs the checkpoint"), std::string::npos);
+  EXPECT_NE(error({"--tune", "--steps", "2", "--epochs", "2"}).find("both given"),
+            std::string::npos);
+  const std::string few = error({"--tune", "--limit", "2"});
+  EXPECT_NE(few.find("too few to learn from"), std::string::npos) << few;
 }
 
 }  // namespace

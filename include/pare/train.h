@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -65,21 +66,45 @@ class Network {
   std::shared_ptr<struct NetworkImpl> impl_;
 };
 
+// Where a training is: `done` of `total` units of a stage ("training": steps).
+struct TrainProgress {
+  std::string stage;
+  int64_t done = 0, total = 0;
+  std::string now;  // loss and samples/s, in words
+};
+
 struct TrainOptions {
   PreprocessFields preprocess;  // what the model's metadata says, where empty; then stored there
   int64_t epochs = 10;
   int64_t steps = 0;  // > 0: instead of epochs
   int64_t batch = 64;
+  int64_t parts = 1;                // that a batch is computed in, one after the other; divides it
+  int64_t max_memory_mb = 0;        // of a step; 0: no limit
   std::string optimizer = "sgd";    // adamw
   double rate = 0;                  // 0: 0.05 for sgd, 0.001 for adamw
   std::string schedule = "cosine";  // constant, step, one-cycle
+  int64_t warmup = 0;               // steps
+  double momentum = 0.9;            // of sgd
+  bool nesterov = false;
   double weight_decay = 0;
-  int64_t validation = 1000;  // samples kept back, that choose the best weights; at most half
+  double clip_norm = 0;  // limit of the gradient's length; 0: none
+  double ema = 0;        // > 0: the weights averaged over the steps with this decay are the result
+  int64_t validation = 1000;   // samples kept back, that choose the best weights; at most half
+  int64_t validate_every = 0;  // steps; 0: an epoch
+  int64_t patience = 0;        // validations without a gain until it stops; 0: never
   uint64_t seed = 0;
-  std::vector<std::string> freeze;  // glob patterns over the names of weights and nodes
-  bool flip = false;                // augmentation of pictures
+  std::vector<std::string> freeze;      // glob patterns over the names of weights and nodes
+  std::vector<std::string> train_only;  // the same; empty: all that is not frozen
+  bool flip = false;                    // augmentation of pictures
   int64_t crop_pad = 0;
+  double mixup = 0;
+  double smoothing = 0;               // of labels (Train), 0 … 1
+  double temperature = 4, alpha = 1;  // of Distill: 1 − alpha is the labels' part in the loss
+  std::string checkpoint;             // file that keeps the run (.npz), at each validation
+  bool resume = false;                // go on from the checkpoint, where it is there
   int threads = 0;
+  // Called after each step from the calling thread; false stops the run, after a checkpoint.
+  std::function<bool(const TrainProgress&)> progress;
 };
 
 struct TrainResult {

@@ -14,17 +14,50 @@ Result<train::TrainOptions> ToInternal(const TrainOptions& options) {
   internal.epochs = options.epochs;
   internal.steps = options.steps;
   internal.seed = options.seed;
+  internal.validate_every = options.validate_every;
+  internal.patience = options.patience;
+  internal.checkpoint = options.checkpoint;
+  internal.resume = options.resume;
   internal.program.batch = options.batch;
+  internal.program.parts = options.parts;
+  internal.program.max_memory_bytes = options.max_memory_mb * 1'000'000;
   internal.program.parameters.freeze = options.freeze;
+  internal.program.parameters.only = options.train_only;
   train::OptimizerOptions& optimizer = internal.program.optimizer;
   PARE_ASSIGN(optimizer.kind, train::ParseOptimizer(options.optimizer));
+  optimizer.momentum = static_cast<float>(options.momentum);
+  optimizer.nesterov = options.nesterov;
   optimizer.weight_decay = static_cast<float>(options.weight_decay);
+  optimizer.clip_norm = static_cast<float>(options.clip_norm);
+  optimizer.ema = static_cast<float>(options.ema);
   PARE_ASSIGN(internal.schedule.kind, train::ParseSchedule(options.schedule));
   internal.schedule.rate = options.rate > 0 ? options.rate : train::DefaultRate(optimizer.kind);
+  internal.schedule.warmup_steps = options.warmup;
   internal.augment.flip = options.flip;
   internal.augment.crop_pad = options.crop_pad;
+  internal.augment.mixup = static_cast<float>(options.mixup);
   return internal;
 }
+
+// Hands the run's progress on to the caller's function, and its answer back.
+class Reporter : public SilentProgress {
+ public:
+  explicit Reporter(const TrainOptions& options) : report_(options.progress) {}
+  void Stage(std::string_view what, int64_t total) override {
+    now_ = {.stage = std::string(what), .done = 0, .total = total, .now = {}};
+  }
+  void Now(std::string_view text) override { now_.now = text; }
+  void Advance(int64_t units) override {
+    now_.done += units;
+    if (report_ && !report_(now_)) cancelled_ = true;
+  }
+  bool cancelled() const override { return cancelled_; }
+
+ private:
+  const std::function<bool(const TrainProgress&)>& report_;
+  TrainProgress now_;
+  bool cancelled_ = false;
+};
 
 // What both ways of training share; `make` gives objective and score.
 class Job {
@@ -34,7 +67,8 @@ class Job {
         dataset_(Access::Of(dataset).dataset),
         options_(options),
         context_(model::Context::Make(options.threads)),
-        preprocess_(model_.preprocess) {}
+        preprocess_(model_.preprocess),
+        progress_(options) {}
 
   Status Prepare() {
     for (const auto& [field, text] : options_.preprocess) PARE_TRY(preprocess_.Set(field, text));
@@ -72,7 +106,7 @@ class Job {
   data::Preprocess preprocess_;
   train::TrainOptions internal_;
   compress::TrainingSplit split_;
-  SilentProgress progress_;
+  Reporter progress_;
 };
 
 }  // namespace
@@ -81,8 +115,11 @@ Result<TrainResult> Train(const Model& model, const Dataset& dataset, const Trai
   return Guarded([&]() -> Result<TrainResult> {
     Job job(model, dataset, options);
     PARE_TRY(job.Prepare());
-    if (!dataset.has_labels()) return Fail(ErrorKind::kUsage, "the data has no labels to train by");
-    train::LabelObjective objective;
+    if (!dataset.has_labels()) {
+      return Fail(ErrorKind::kUsage, "the data has no labels to train by",
+                  "Distill needs none, or give the dataset its labels");
+    }
+    train::LabelObjective objective({.smoothing = static_cast<float>(options.smoothing)});
     return job.Run(objective,
                    compress::ScoreByLabels(job.validation(), job.context(), job.progress()), 1);
   });
@@ -96,12 +133,15 @@ Result<TrainResult> Distill(const Model& teacher, const Model& student, const Da
     PARE_ASSIGN(const graph::Graph answers, Access::Of(teacher).Simplified());
     const bool classifies =
         compress::ChooseMetric(compress::Metric::kAuto, answers) == compress::Metric::kTop;
-    const auto questions = compress::DistillObjective::QuestionsFor({}, classifies, true);
+    compress::DistillOptions loss;
+    loss.temperature = static_cast<float>(options.temperature);
+    loss.alpha = static_cast<float>(options.alpha);
+    const auto questions = compress::DistillObjective::QuestionsFor(loss, classifies, true);
     std::vector<compress::Teacher> teachers;
     PARE_ASSIGN(compress::Teacher one,
                 compress::Teacher::Make(answers, questions, job.context(), 0));
     teachers.push_back(std::move(one));
-    compress::DistillObjective objective(std::move(teachers), classifies, {});
+    compress::DistillObjective objective(std::move(teachers), classifies, loss);
     PARE_ASSIGN(train::Score score,
                 compress::ScoreByReference(answers, job.validation(), job.context()));
     return job.Run(objective, std::move(score), classifies ? 1 : 100);

@@ -16,8 +16,10 @@ class Progress {
   virtual void Advance(int64_t units) = 0;
   // Something the user should know, said once.
   virtual void Note(std::string_view text) = 0;
-  // How the stage goes, where a number is not enough; of use only while it runs.
+  // How the stage goes, where a number is not enough: an event, of use only while it runs.
   virtual void Detail(std::string_view) {}
+  // The same as it is now: replaces what was said before, and is shown beside the count.
+  virtual void Now(std::string_view) {}
   virtual bool cancelled() const = 0;
 
   Status Check() const {

@@ -16,6 +16,7 @@ namespace {
 
 constexpr double kRedrawSeconds = 0.1;  // of a bar
 constexpr double kRepeatSeconds = 10;   // of a line, where there is no terminal
+constexpr double kTellSeconds = 2;      // before which no time left is told
 constexpr std::string_view kRed = "31", kYellow = "33";
 
 std::string Bar(double fraction, int columns) {
@@ -84,6 +85,7 @@ void Console::Stage(std::string_view what, int64_t total) {
   stage_ = what;
   total_ = total;
   done_ = 0;
+  now_.clear();
   stage_watch_.Restart();
   drawn_seconds_ = 0;
   if (quiet_) return;
@@ -105,6 +107,14 @@ void Console::Advance(int64_t units) {
   Draw();
 }
 
+// Nothing before it can be told from what was done so far.
+std::string Console::TimeLeft() const {
+  const double seconds = stage_watch_.seconds();
+  if (total_ <= 0 || done_ <= 0 || done_ >= total_ || seconds < kTellSeconds) return "";
+  const double left = seconds / static_cast<double>(done_) * static_cast<double>(total_ - done_);
+  return Text(", ", RoughTime(left), " left");
+}
+
 void Console::Draw() {
   std::string count;
   if (total_ > 0) {
@@ -112,6 +122,8 @@ void Console::Draw() {
   } else if (done_ > 0) {
     count = std::to_string(done_);
   }
+  if (!now_.empty()) count += Text(", ", now_);
+  count += TimeLeft();
   if (!style_.terminal) {
     err_ << Printable(stage_) << ": " << count << std::endl;
     return;
@@ -120,7 +132,8 @@ void Console::Draw() {
   if (total_ > 0) {
     const double fraction =
         static_cast<double>(std::min(done_, total_)) / static_cast<double>(total_);
-    line = Text(line, "  ", Bar(fraction, std::clamp(style_.columns - 50, 8, 30)));
+    const int room = style_.columns - Columns(line) - Columns(count) - 5;
+    if (room >= 8) line = Text(line, "  ", Bar(fraction, std::min(room, 30)));
   }
   line = Shortened(Text(line, "  ", count), style_.columns - 1);
   err_ << '\r' << line << "\033[K" << std::flush;  // and clears what stood behind
@@ -140,6 +153,8 @@ void Console::Note(std::string_view text) {
   PrintLines(kYellow, "note:", text);
   if (line_open_) Draw();
 }
+
+void Console::Now(std::string_view text) { now_ = text; }
 
 void Console::Detail(std::string_view text) {
   if (quiet_) return;

@@ -63,6 +63,7 @@ class Console : public Progress {
   void Advance(int64_t units) override;
   void Note(std::string_view text) override;
   void Detail(std::string_view text) override;
+  void Now(std::string_view text) override;
   bool cancelled() const override;
   // All notes so far, for reports.
   const std::vector<std::string>& notes() const { return notes_; }
@@ -70,6 +71,7 @@ class Console : public Progress {
  private:
   void EndStage();
   void Draw();
+  std::string TimeLeft() const;
   // A line that begins with `head`, and those that follow in the text's own lines.
   void PrintLines(std::string_view color, std::string_view head, std::string_view text);
   std::string Colored(std::string_view code, std::string_view text) const;
@@ -82,6 +84,7 @@ class Console : public Progress {
   std::optional<Json> unmet_;
 
   std::string stage_;  // "" between stages
+  std::string now_;    // how it stands, in a few words
   int64_t total_ = 0, done_ = 0;
   Stopwatch stage_watch_;
   double drawn_seconds_ = 0;  // of stage_watch_, when last drawn

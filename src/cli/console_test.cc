@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "cli/exit_code.h"
+#include "cli/text.h"
 
 namespace pare::cli {
 namespace {
@@ -36,6 +37,22 @@ TEST(Console, OnATerminalDrawsOneLineAndClearsIt) {
   EXPECT_NE(drawn.find("0 of 4"), std::string::npos);
   EXPECT_EQ(drawn.find('\n'), std::string::npos);
   EXPECT_TRUE(drawn.ends_with("\r\033[K"));
+}
+
+TEST(Console, ShowsHowAStageStands) {
+  Streams streams;
+  Console console(streams.out, streams.err, {.terminal = true, .color = false, .columns = 80});
+  console.Stage("training", 4);
+  console.Now("loss 0.5");
+  console.Note("a line of its own");
+  EXPECT_NE(streams.err.str().find("0 of 4, loss 0.5"), std::string::npos) << streams.err.str();
+}
+
+TEST(Text, TellsRoughTimes) {
+  EXPECT_EQ(RoughTime(0.2), "1 s");
+  EXPECT_EQ(RoughTime(89), "89 s");
+  EXPECT_EQ(RoughTime(100), "2 min");
+  EXPECT_EQ(RoughTime(3 * 3600 + 20 * 60), "3 h 20 min");
 }
 
 TEST(Console, QuietKeepsNotesForReports) {

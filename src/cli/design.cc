@@ -251,7 +251,8 @@ Result<compress::Design> Choose(const graph::Graph& teacher, const DesignCommand
     PARE_ASSIGN(const double whole, cost(teacher));
     limit *= whole;
   }
-  return compress::SearchDesign(teacher, how, options.depth, limit, cost, console);
+  return compress::SearchDesign(teacher, how, options.depth, {limit, options.macs ? "MACs" : "ms"},
+                                cost, console);
 }
 
 std::string DesignRecord(const DesignCommandOptions& options, const compress::Design& design) {

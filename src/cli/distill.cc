@@ -125,7 +125,7 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
                       "--alpha 1 learns from the teacher alone")
                     .at(training.data.path));
   }
-  const model::Context context = model::Context::Make(training.threads);
+  const model::Context context = model::Context::Make(AllowedThreads(training.threads, console));
   compress::TrainingSplit split = compress::SplitForTraining(
       *dataset, training.validation, training.data.limit, training.train.seed);
   const compress::Validation validation{.dataset = dataset,

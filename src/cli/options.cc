@@ -57,7 +57,7 @@ void DataOptions::Declare(Parser& parser, Need need) {
                 "names of the classes, one a line, in the model's order");
   parser.Option("--limit", "N", limit, 0, "use at most N samples (default 0: all of them)");
 
-  parser.Group("preprocessing (stored in the models that `pare quantize` writes)");
+  parser.Group("preprocessing (stored in the models that are written)");
   const auto field = [&](std::string names, std::string value, std::string name, std::string help) {
     parser.Option(
         std::move(names), std::move(value),
@@ -220,6 +220,19 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
                     .at(dataset.SampleName(i)));
   }
   return {};
+}
+
+Status CheckAllLabelled(const data::Dataset& dataset) {
+  int64_t first = -1, count = 0;
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    if (dataset.label(i) != data::kNoLabel) continue;
+    if (count++ == 0) first = i;
+  }
+  if (count == 0) return {};
+  return Fail(Error(ErrorKind::kUsage,
+                    Text("has no label, as ", count, " of the ", dataset.size(), " samples"),
+                    "training by labels needs one for each; `pare distill` needs none")
+                  .at(dataset.SampleName(first)));
 }
 
 Error OfModel(const Error& error, const std::string& path) {

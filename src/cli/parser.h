@@ -53,6 +53,15 @@ class Parser {
           return {};
         });
   }
+  template <std::integral T>
+  void Option(std::string names, std::string value, std::optional<T>& target,
+              std::type_identity_t<T> least, std::string help) {
+    Add(std::move(names), std::move(value), std::move(help),
+        [&target, least](std::string_view text) -> Status {
+          PARE_ASSIGN(target, WholeNumber(text, static_cast<int64_t>(least), INT64_MAX));
+          return {};
+        });
+  }
   // May be given several times.
   void Option(std::string names, std::string value, std::vector<std::string>& target,
               std::string help);

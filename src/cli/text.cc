@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/status.h"
 #include "base/utf8.h"
 
 namespace pare::cli {
@@ -118,6 +119,14 @@ std::string Milliseconds(double ms) {
 
 std::string Duration(double ms) {
   return std::abs(ms) < kMicroseconds ? Micros(ms) + " µs" : Milliseconds(ms) + " ms";
+}
+
+std::string RoughTime(double seconds) {
+  const auto whole = static_cast<int64_t>(std::ceil(seconds));
+  if (whole < 90) return Text(whole, " s");
+  const int64_t minutes = (whole + 30) / 60;
+  if (minutes < 90) return Text(minutes, " min");
+  return Text(minutes / 60, " h ", minutes % 60, " min");
 }
 
 std::string DurationRange(double low, double high) {

@@ -29,8 +29,9 @@ std::string Milliseconds(double ms);                 // three digits that count,
 std::string Duration(double ms);                     // "1.23 ms"; "4.56 µs" below 10 µs
 std::string DurationRange(double low, double high);  // "1.23–1.45 ms"
 std::string DurationInterval(double median, double low, double high);  // "1.3 ms (1.2–1.4)"
-std::string ByteText(int64_t bytes);                                   // "1.09 MB", of 10^6
-std::string CountText(int64_t count);  // "40.8 M"; exact below 10,000
+std::string RoughTime(double seconds);  // "45 s", "12 min", "3 h 20 min"
+std::string ByteText(int64_t bytes);    // "1.09 MB", of 10^6
+std::string CountText(int64_t count);   // "40.8 M"; exact below 10,000
 
 // Rows of cells under a header, in aligned columns.
 class Table {

@@ -66,9 +66,31 @@ Status WriteCurve(const TrainingOptions& options, const TrainingJob& job,
 }  // namespace
 
 Status TrainingOptions::Check() const {
-  if (!train.resume || !train.checkpoint.empty()) return {};
-  return Fail(ErrorKind::kUsage, "--resume needs the checkpoint to go on from",
-              "add --checkpoint FILE");
+  if (train.resume && train.checkpoint.empty()) {
+    return Fail(ErrorKind::kUsage, "--resume needs the checkpoint to go on from",
+                "add --checkpoint FILE");
+  }
+  if (given_epochs && given_steps)
+    return Fail(ErrorKind::kUsage, "--epochs and --steps are both given", "one of them is enough");
+  const train::OptimizerOptions& optimizer = train.program.optimizer;
+  if (optimizer.kind != OptimizerKind::kSgd && (given_momentum || optimizer.nesterov)) {
+    return Fail(ErrorKind::kUsage,
+                Text(given_momentum ? "--momentum" : "--nesterov", " is sgd's, and --optimizer is ",
+                     train::OptimizerName(optimizer.kind)),
+                "leave it out");
+  }
+  return {};
+}
+
+train::TrainOptions TrainingOptions::How() const {
+  train::TrainOptions how = train;
+  how.epochs = given_epochs.value_or(how.epochs);
+  how.steps = given_steps.value_or(how.steps);
+  how.schedule.rate = rate();
+  how.program.max_memory_bytes = max_memory_mb * 1'000'000;
+  train::OptimizerOptions& optimizer = how.program.optimizer;
+  if (given_momentum) optimizer.momentum = static_cast<float>(*given_momentum);
+  return how;
 }
 
 double TrainingOptions::rate() const {
@@ -103,8 +125,8 @@ void TrainingOptions::Declare(Parser& parser) {
 
 void TrainingOptions::DeclareRun(Parser& parser) {
   parser.Group("run");
-  parser.Option("--epochs", "N", train.epochs, 1, "passes over the training samples (default 10)");
-  parser.Option("--steps", "N", train.steps, 1, "steps in all, instead of --epochs");
+  parser.Option("--epochs", "N", given_epochs, 1, "passes over the training samples (default 10)");
+  parser.Option("--steps", "N", given_steps, 1, "steps in all, instead of --epochs");
   parser.Option("--batch", "N", train.program.batch, 1, "samples a step (default 64)");
   parser.Option("--parts", "N", train.program.parts, 1,
                 "compute a step's batch in N parts and add up their gradients (default 1)");
@@ -151,7 +173,7 @@ void TrainingOptions::DeclareOptimizer(Parser& parser) {
       "cosine (default), constant, step or one-cycle");
   parser.Option("--warmup", "STEPS", train.schedule.warmup_steps, 0,
                 "steps until the full rate (default 0)");
-  DeclareFloat(parser, "--momentum", "M", optimizer.momentum, 0, 1, "of sgd (default 0.9)");
+  parser.Option("--momentum", "M", given_momentum, 0, 1, "of sgd (default 0.9)");
   parser.Flag("--nesterov", optimizer.nesterov, "look ahead with sgd's momentum");
   DeclareFloat(parser, "--weight-decay", "D", optimizer.weight_decay, 0, 1,
                "of matrices and filters (default 0)");
@@ -182,9 +204,7 @@ Result<model::Model> LoadTrainable(const std::string& path, const TrainingOption
 
 Result<TrainingReport> RunTraining(const TrainingOptions& options, const TrainingJob& job,
                                    const model::Context& context, Console& console) {
-  train::TrainOptions how = options.train;
-  how.schedule.rate = options.rate();
-  how.program.max_memory_bytes = options.max_memory_mb * 1'000'000;
+  train::TrainOptions how = options.How();
   const data::Preprocess& preprocess = job.model.preprocess();
   how.augment.border = train::BorderOf(preprocess);
   TrainingReport report{
@@ -226,10 +246,13 @@ Json ToJson(const TrainingReport& report) {
          {"score", std::isfinite(row.score) ? std::optional(row.score) : std::nullopt},
          {"seconds", row.seconds}});
   });
+  const auto scored = [&](double score) {
+    return report.validation_samples > 0 ? std::optional(score) : std::nullopt;
+  };
   return Json::Object({{"output", report.options.output},
                        {"score", report.score_name},
-                       {"score_before", report.score_before},
-                       {"score_after", report.score_after},
+                       {"score_before", scored(report.score_before)},
+                       {"score_after", scored(report.score_after)},
                        {"steps", t.steps},
                        {"best_step", t.best_step},
                        {"seconds", t.seconds},

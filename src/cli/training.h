@@ -25,10 +25,14 @@ struct TrainingOptions {
   double rate() const;
   // Fails where options contradict each other.
   Status Check() const;
+  // `train` with what was given.
+  train::TrainOptions How() const;
   // What these options read and write.
   CommandFiles Files() const;
 
-  std::optional<double> given_rate;
+  // Where an option was given: others may contradict it.
+  std::optional<double> given_rate, given_momentum;
+  std::optional<int64_t> given_epochs, given_steps;
 
  private:
   void DeclareRun(Parser& parser);

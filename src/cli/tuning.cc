@@ -11,22 +11,23 @@ void TuningOptions::Declare(Parser& parser) {
   parser.Flag("--tune", on,
               "train the quantized model to answer as the float model does, without labels, on all "
               "samples but those that verify");
-  parser.Option("--steps", "N", tune.train.steps, 1, "of training (default 500)");
+  parser.Option("--steps", "N", steps, 1, "of training (default 500)");
   parser.Option("--epochs", "N", epochs, 1, "passes over the samples, instead of --steps");
-  parser.Option("--tune-batch", "N", tune.train.program.batch, 1, "samples a step (default 64)");
-  parser.Option("--tune-validation", "N", tune.validation, 1,
+  parser.Option("--tune-batch", "N", batch, 1, "samples a step (default 64)");
+  parser.Option("--tune-validation", "N", validation, 1,
                 "samples that are kept back, to choose the best weights by (default 500, at most a "
                 "quarter)");
   parser.Option(
       "--optimizer", "NAME",
       [this](std::string_view name) -> Status {
-        PARE_ASSIGN(tune.train.program.optimizer.kind, train::ParseOptimizer(name));
+        PARE_ASSIGN(optimizer, train::ParseOptimizer(name));
         return {};
       },
       "adamw (default) or sgd");
-  parser.Option("--rate", "R", rate, "highest learning rate (default: adamw 0.0002, sgd 0.01)");
-  parser.Option("--temperature", "T", temperature, "of soft logits (default 4)");
-  parser.Option("--alpha", "A", alpha,
+  parser.Option("--rate", "R", rate, 0, 1e38,
+                "highest learning rate (default: adamw 0.0002, sgd 0.01)");
+  parser.Option("--temperature", "T", temperature, 1e-3, 1e6, "of soft logits (default 4)");
+  parser.Option("--alpha", "A", alpha, 0, 1,
                 "the float model's part; the rest is the labels' (default 1: no labels needed)");
   DeclareRun(parser);
 }
@@ -34,34 +35,47 @@ void TuningOptions::Declare(Parser& parser) {
 void TuningOptions::DeclareRun(Parser& parser) {
   parser.Flag("--flip", tune.train.augment.flip, "every other picture from the other side");
   parser.Option("--crop-pad", "N", tune.train.augment.crop_pad, 0, "shift by up to N pixels");
-  parser.Option("--validate-every", "N", tune.train.validate_every, 1, "steps (default 100)");
+  parser.Option("--validate-every", "N", validate_every, 1, "steps (default 100)");
   parser.Option("--checkpoint", "FILE", tune.train.checkpoint,
                 "keep the run there at each validation and on Ctrl-C (.npz)");
   parser.Flag("--resume", tune.train.resume, "go on from --checkpoint, to the same bits");
 }
 
+bool TuningOptions::any() const {
+  return rate || alpha || temperature || epochs || steps || batch || validation || validate_every ||
+         optimizer || tune.train.resume || tune.train.augment.any() ||
+         !tune.train.checkpoint.empty();
+}
+
+Status TuningOptions::Check() const {
+  if (!on && any()) {
+    return Fail(ErrorKind::kUsage, "options of tuning were given, but not --tune",
+                "add --tune, or leave them out");
+  }
+  if (epochs && steps)
+    return Fail(ErrorKind::kUsage, "--epochs and --steps are both given", "one of them is enough");
+  if (tune.train.resume && tune.train.checkpoint.empty()) {
+    return Fail(ErrorKind::kUsage, "--resume needs the checkpoint to go on from",
+                "add --checkpoint FILE");
+  }
+  return {};
+}
+
 Result<std::optional<compress::TuneOptions>> TuningOptions::Make(const data::Dataset& dataset,
                                                                  const std::string& path) const {
-  const bool any = rate || alpha || temperature || epochs > 0 || tune.train.augment.any() ||
-                   !tune.train.checkpoint.empty();
-  if (!on) {
-    if (!any) return std::optional<compress::TuneOptions>();
-    return Fail(ErrorKind::kUsage, "options of tuning were given, but not --tune");
-  }
+  PARE_TRY(Check());
+  if (!on) return std::optional<compress::TuneOptions>();
   compress::TuneOptions made = tune;
-  made.train.schedule.rate = rate.value_or(
-      tune.train.program.optimizer.kind == train::OptimizerKind::kAdamW ? 0.0002 : 0.01);
-  if (epochs > 0) {
-    made.train.epochs = epochs;
-    made.train.steps = 0;
-  }
-  made.alpha = static_cast<float>(alpha.value_or(1));
-  made.temperature = static_cast<float>(temperature.value_or(4));
-  if (made.alpha < 0 || made.alpha > 1 || !(made.temperature > 0)) {
-    return Fail(ErrorKind::kUsage,
-                Text("--alpha ", made.alpha, " --temperature ", made.temperature),
-                "--alpha is from 0 to 1, --temperature above 0");
-  }
+  made.train.program.optimizer.kind = optimizer.value_or(made.train.program.optimizer.kind);
+  made.train.schedule.rate =
+      rate.value_or(compress::DefaultTuneRate(made.train.program.optimizer.kind));
+  made.train.epochs = epochs.value_or(made.train.epochs);
+  made.train.steps = epochs ? 0 : steps.value_or(made.train.steps);
+  made.train.program.batch = batch.value_or(made.train.program.batch);
+  made.train.validate_every = validate_every.value_or(made.train.validate_every);
+  made.validation = validation.value_or(made.validation);
+  made.alpha = static_cast<float>(alpha.value_or(made.alpha));
+  made.temperature = static_cast<float>(temperature.value_or(made.temperature));
   if (made.alpha < 1 && !dataset.has_labels()) {
     return Fail(Error(ErrorKind::kUsage, "--alpha below 1 asks for labels, and the data has none",
                       "--alpha 1 learns from the float model alone")

@@ -14,8 +14,10 @@ namespace pare::cli {
 struct TuningOptions {
   bool on = false;
   compress::TuneOptions tune;
+  // What was given; the others have the defaults of `tune`.
   std::optional<double> rate, alpha, temperature;
-  int64_t epochs = 0;
+  std::optional<int64_t> epochs, steps, batch, validation, validate_every;
+  std::optional<train::OptimizerKind> optimizer;
 
   void Declare(Parser& parser);
   // Empty without --tune. Labels that are asked for must be there.
@@ -24,6 +26,8 @@ struct TuningOptions {
 
  private:
   void DeclareRun(Parser& parser);
+  bool any() const;
+  Status Check() const;
 };
 
 Json TunedJson(const std::optional<compress::Tuned>& tuned);  // null without

@@ -59,8 +59,12 @@ constexpr Pass kTrain[] = {
 };
 
 constexpr Pass kStep[] = {
-    {"FoldConstants", FoldConstants},   {"RemoveIdentities", RemoveIdentities},
-    {"MergeMoves", MergeMoves},         {"MergeEqual", MergeEqual},
+    {"FoldConstants", FoldConstants},
+    {"RemoveIdentities", RemoveIdentities},
+    {"MergeMoves", MergeMoves},
+    {"MergeEqual", MergeEqual},
+    {"FuseBias", FuseBias},
+    {"FuseResidual", FuseResidual},
     {"FuseActivation", FuseActivation},
 };
 

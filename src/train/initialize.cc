@@ -70,10 +70,15 @@ Status Fill(Graph& graph, ValueId id, Beginning beginning, Random& random) {
   return {};
 }
 
-Status ResetStatistics(Graph& graph, Random& random) {
+// Of the normalisations that are trained: a frozen one goes on with what it has.
+Status ResetStatistics(Graph& graph, const std::vector<ValueId>& parameters, Random& random) {
+  const auto trained = [&](ValueId id) {
+    return std::find(parameters.begin(), parameters.end(), id) != parameters.end();
+  };
   for (graph::NodeId id : graph.Order()) {
     if (graph.node(id).op != "BatchNormalization") continue;
     const std::vector<ValueId> inputs = graph.node(id).inputs;
+    if (!trained(inputs[1]) && !trained(inputs[2])) continue;
     if (graph.is_constant(inputs[3])) PARE_TRY(Fill(graph, inputs[3], {.value = 0}, random));
     if (graph.is_constant(inputs[4])) PARE_TRY(Fill(graph, inputs[4], {.value = 1}, random));
   }
@@ -85,7 +90,7 @@ Status ResetStatistics(Graph& graph, Random& random) {
 Status InitializeWeights(Graph& graph, const std::vector<ValueId>& parameters, uint64_t seed) {
   Random random(seed, 0x696e6974);
   for (ValueId id : parameters) PARE_TRY(Fill(graph, id, BeginningOf(graph, id), random));
-  return ResetStatistics(graph, random);
+  return ResetStatistics(graph, parameters, random);
 }
 
 }  // namespace pare::train

@@ -97,5 +97,16 @@ TEST(Initialize, GivesTheSameWeightsForASeed) {
   EXPECT_FALSE(graph::SameTensor(weights(a), weights(c)));
 }
 
+// What a frozen normalisation knows of its data is not forgotten.
+TEST(Initialize, LeavesTheStatisticsOfFrozenNormalisations) {
+  graph::Graph graph = Network();
+  const auto parameters =
+      FindParameters(graph, {.freeze = {"scale", "bias"}, .only = {}, .also = {}}).value();
+  ASSERT_TRUE(InitializeWeights(graph, parameters, 1));
+  EXPECT_EQ(MeanSquareOf(graph, "scale"), 9);
+  EXPECT_EQ(MeanSquareOf(graph, "mean"), 9);
+  EXPECT_EQ(MeanSquareOf(graph, "variance"), 9);
+}
+
 }  // namespace
 }  // namespace pare::train

@@ -44,8 +44,11 @@ void Assign(Var state, Var value) {
 
 // The gradient of all parts of the step so far.
 Var SumOfParts(const Parameter& p, Var keeps_sum) {
+  Emitter& emit = p.value.emitter();
   const Var sum = AddZeros(p.value, "gradient");
+  emit.set_origin("gradient." + NameOf(p.value));
   const Var total = sum * keeps_sum + p.gradient;
+  emit.set_origin("update");
   Assign(sum, total);
   return total;
 }
@@ -112,8 +115,11 @@ Updates EmitUpdates(Emitter& emit, std::span<const Parameter> given, Var loss,
     const Var ratio = options.clip_norm / (updates.gradient_norm + 1e-6f);
     scale = scale * emit.Add("Min", {emit.Scalar(1), ratio});
   }
-  // Not a number where either is not finite: the operators then leave everything as it is.
-  scale = scale + (loss + updates.gradient_norm) * 0.0f;
+  // Not a number where either is not finite, or where nothing shall move yet: the operators then
+  // leave everything as it is.
+  Var holds = loss + updates.gradient_norm;
+  if (scalars.moves) holds = holds + 1.0f / scalars.moves;
+  scale = scale + holds * 0.0f;
   for (const Parameter& p : parameters) {
     const Var next = UpdateOne(p, scale, scalars, options);
     if (!next) return updates;

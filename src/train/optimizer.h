@@ -36,13 +36,16 @@ struct Parameter {
 };
 
 // What changes from step to step: scalars, inputs of the graph.
+// How the states begin their names that add up the gradients of a step's parts.
+inline constexpr std::string_view kSumOfParts = "optimizer.gradient.";
+
 struct StepScalars {
   ops::Var rate;            // of learning
   ops::Var step;            // from 1
   ops::Var gradient_scale;  // 1 / parts of a step
   // Only where a step's gradient comes in parts; 0 or 1.
   ops::Var keeps_sum;  // 0: a step begins, the sum of the parts begins anew
-  ops::Var moves;      // 1: the last part, with which parameters move; else gradient_scale is NaN
+  ops::Var moves;      // 1: the last part, with which parameters move
 };
 
 struct Average {

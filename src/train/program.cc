@@ -55,11 +55,8 @@ StepScalars AddScalars(ops::Emitter& emit, int64_t parts) {
                       .gradient_scale = {},
                       .keeps_sum = {},
                       .moves = {}};
-  if (parts == 1) {
-    scalars.gradient_scale = emit.Scalar(1);
-    return scalars;
-  }
-  scalars.gradient_scale = ScalarInput(emit, "gradient_scale");
+  scalars.gradient_scale = emit.Scalar(1.0f / static_cast<float>(parts));
+  if (parts == 1) return scalars;
   scalars.keeps_sum = ScalarInput(emit, "keeps_sum");
   scalars.moves = ScalarInput(emit, "moves");
   return scalars;
@@ -142,7 +139,10 @@ Result<Program> Program::Make(const Graph& model, Objective& objective,
   program.context_ = context;
   PARE_ASSIGN(program.parameters_, FindParameters(model, options.parameters));
   PARE_ASSIGN(const Graph trained, WithParameters(model, program.parameters_));
-  PARE_ASSIGN(const auto shapes, model::ShapesForBatch(trained, options.batch / options.parts));
+  std::vector<Dims> shapes = options.shapes;
+  if (shapes.empty()) {
+    PARE_ASSIGN(shapes, model::ShapesForBatch(trained, options.batch / options.parts));
+  }
   PARE_ASSIGN(program.step_, passes::BindShapes(trained, shapes));
   PARE_ASSIGN(const auto more, EmitLoss(program.step_, objective));
   PARE_TRY(passes::RunPasses(program.step_, passes::TrainPasses()));
@@ -192,7 +192,6 @@ Result<std::vector<Tensor>> Program::InputsFor(const TrainBatch& batch, const St
   push(static_cast<double>(place.step));
   if (parts_ == 1) return inputs;
   const bool last = place.part + 1 == parts_;
-  push(last ? 1.0 / static_cast<double>(parts_) : std::numeric_limits<double>::quiet_NaN());
   push(place.part == 0 ? 0 : 1);
   push(last ? 1 : 0);
   return inputs;
@@ -201,9 +200,8 @@ Result<std::vector<Tensor>> Program::InputsFor(const TrainBatch& batch, const St
 Result<StepResult> Program::Run(const TrainBatch& batch, const StepPlace& place) {
   PARE_ASSIGN(const auto inputs, InputsFor(batch, place));
   PARE_TRY(session_->Run(inputs, outputs_));
-  const bool last = place.part + 1 == parts_;
   return StepResult{.loss = outputs_[0].as<float>()[0],
-                    .gradient_norm = last ? outputs_[1].as<float>()[0] : 0};
+                    .gradient_norm = outputs_[1].as<float>()[0]};
 }
 
 Result<std::string> Program::FindNotFinite(const TrainBatch& batch, const StepPlace& place) {
@@ -212,6 +210,11 @@ Result<std::string> Program::FindNotFinite(const TrainBatch& batch, const StepPl
     for (ValueId output : watched.node(id).outputs) {
       if (output != ValueId::kNone) watched.SetPinned(output, true);
     }
+  }
+  // What earlier parts gave was finite; the sum with this part's gradient may not be.
+  for (State& state : states_) {
+    if (state.name.starts_with(kSumOfParts))
+      std::memset(state.data.mutable_data(), 0, state.data.bytes());
   }
   PARE_ASSIGN(const auto session, MakeStepSession(watched, context_));
   std::string first;

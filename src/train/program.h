@@ -17,6 +17,9 @@ struct ProgramOptions {
   // Parts that a step's batch is computed in, one after the other: their gradients add up.
   // Normalisations see one part at a time.
   int64_t parts = 1;
+  // Of the model's inputs, for one part. Empty: as the model has them, where all but the batch is
+  // known.
+  std::vector<Dims> shapes{};
   // What a step's plan and states may take; activations are computed anew in the backward pass
   // where they don't fit. 0: no limit.
   int64_t max_memory_bytes = 0;
@@ -26,7 +29,7 @@ struct ProgramOptions {
 
 struct StepResult {
   float loss = 0;
-  float gradient_norm = 0;  // with the last part of a step; else 0
+  float gradient_norm = 0;  // of the step's parts so far, divided by their number in all
 };
 
 // Where in the run a batch is.
@@ -54,7 +57,8 @@ class Program {
   // parameters. Where the loss or the gradient is not finite none has moved, and FindNotFinite
   // tells where that began.
   Result<StepResult> Run(const TrainBatch& batch, const StepPlace& place);
-  // The first layer whose result is not finite, by name; runs the part once more.
+  // The first layer whose result is not finite, by name; runs the part once more. The sums of the
+  // step's parts are lost.
   Result<std::string> FindNotFinite(const TrainBatch& batch, const StepPlace& place);
 
   const graph::Graph& graph() const { return step_; }

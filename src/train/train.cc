@@ -1,13 +1,13 @@
 #include "train/train.h"
 
 #include <cmath>
-#include <filesystem>
 #include <limits>
 
 #include "base/hash.h"
 #include "data/fingerprint.h"
 #include "graph/text.h"
 #include "platform/clock.h"
+#include "platform/file.h"
 #include "train/trace.h"
 
 namespace pare::train {
@@ -38,7 +38,7 @@ class Run {
     PARE_TRY(Plan());
     PARE_TRY(Resume());
     PARE_ASSIGN(trace_, Trace::Begin(options_.trace));
-    PARE_TRY(trace_.WriteStart(program_, identity_));
+    if (state_.step == 0) PARE_TRY(trace_.WriteStart(program_, identity_));
     if (program_.recomputation() > 0) {
       progress_.Note(
           Text("to fit into the memory, activations are computed anew in the backward "
@@ -46,9 +46,10 @@ class Run {
                program_.recomputation(), ")"));
     }
     if (state_.step == 0) PARE_TRY(ScoreStart());
-    progress_.Stage("training", steps_);
-    progress_.Advance(state_.step);
-    const int64_t before = state_.step;
+    const int64_t before = first_step_ = state_.step;
+    progress_.Stage(before > 0 ? Text("training from step ", before, " on") : "training",
+                    steps_ - before);
+    started_ = watch_.seconds();
     bool stop = state_.step >= steps_ || OutOfPatience();  // the checkpoint may be the run's end
     while (!stop) {
       PARE_ASSIGN(stop, Epoch(state_.step / steps_an_epoch_));
@@ -61,8 +62,7 @@ class Run {
                     .start_score = state_.start_score,
                     .best_score = state_.best_score,
                     .seconds = seconds_before_ + seconds};
-    trained.samples_per_second = static_cast<double>((state_.step - before) * batch()) /
-                                 std::max(seconds - validating_, 1e-9);
+    trained.samples_per_second = SamplesPerSecond();
     UseBest();
     PARE_ASSIGN(trained.graph, program_.Finished());
     return trained;
@@ -77,15 +77,27 @@ class Run {
 
   Status Plan() {
     steps_an_epoch_ = std::ssize(indices_) / batch();
-    if (steps_an_epoch_ == 0) {
-      return Fail(ErrorKind::kUsage,
-                  Text("there are ", indices_.size(),
-                       " samples to train on, fewer than a batch of ", batch()),
-                  "a smaller --batch, or more data");
-    }
     steps_ = options_.steps > 0 ? options_.steps : options_.epochs * steps_an_epoch_;
     schedule_ = options_.schedule;
     schedule_.steps = steps_;
+    return CheckSchedule();
+  }
+
+  Status CheckSchedule() const {
+    const int64_t warmup = schedule_.warmup_steps;
+    if (warmup > 0 && schedule_.kind == ScheduleKind::kOneCycle) {
+      return Fail(ErrorKind::kUsage, "one-cycle has a warm-up of its own",
+                  "leave --warmup out, or take another --schedule");
+    }
+    if (warmup >= steps_ && warmup > 0) {
+      return Fail(ErrorKind::kUsage,
+                  Text("a warm-up of ", warmup, " steps is not shorter than the run of ", steps_),
+                  "a shorter --warmup, or more steps");
+    }
+    if (options_.patience > 0 && !score_) {
+      return Fail(ErrorKind::kUsage, "patience waits for a gain, and nothing is validated",
+                  "a --validation of some samples, or no --patience");
+    }
     return {};
   }
 
@@ -126,7 +138,7 @@ class Run {
     if (options_.checkpoint.empty() && options_.trace.empty()) return {};
     PARE_ASSIGN(identity_, Identity());
     if (!options_.resume || options_.checkpoint.empty()) return {};
-    if (!std::filesystem::exists(options_.checkpoint)) {
+    if (!FileExists(options_.checkpoint)) {
       progress_.Note(
           Text("there is no checkpoint ", options_.checkpoint, " yet: a new run begins"));
       return {};
@@ -168,6 +180,7 @@ class Run {
       part_ = (part_ + 1) % parts();
       if (part_ != 0) continue;
       ++state_.step;
+      TellNow();
       progress_.Advance(1);
       PARE_ASSIGN(const bool stop, AfterStep());
       if (stop) return true;
@@ -254,6 +267,19 @@ class Run {
     return line;
   }
 
+  // Of this run, without what its validations took.
+  double SamplesPerSecond() const {
+    const double seconds = watch_.seconds() - started_ - validating_;
+    return static_cast<double>((state_.step - first_step_) * batch()) / std::max(seconds, 1e-9);
+  }
+
+  void TellNow() {
+    const double mean =
+        state_.loss_sum / static_cast<double>(std::max<int64_t>(1, state_.loss_count));
+    progress_.Now(
+        Text("loss ", mean, ", ", static_cast<int64_t>(SamplesPerSecond()), " samples/s"));
+  }
+
   Status KeepBest(double score) {
     state_.best_score = score;
     state_.best_step = state_.step;
@@ -286,6 +312,8 @@ class Run {
   int64_t steps_ = 0, steps_an_epoch_ = 0;
   int64_t part_ = 0;  // of the step that is being computed
   double rate_ = 0;
+  int64_t first_step_ = 0;     // of this run
+  double started_ = 0;         // when its first step began
   double seconds_before_ = 0;  // of the runs that this one goes on from
   double validating_ = 0;      // seconds of this run
   const Stopwatch watch_;
@@ -294,13 +322,43 @@ class Run {
   Trace trace_;
 };
 
+// Shapes of one part: dimensions that the model leaves free are those of the first samples.
+Result<std::vector<Dims>> ShapesOf(const graph::Graph& model,
+                                   std::shared_ptr<const data::Dataset> dataset,
+                                   std::vector<int64_t> indices, const data::Preprocess& preprocess,
+                                   const ProgramOptions& options) {
+  if (std::ssize(indices) < options.batch) {
+    return Fail(ErrorKind::kUsage,
+                Text("there are ", indices.size(), " samples to train on, fewer than a batch of ",
+                     options.batch),
+                "a smaller --batch, or more data");
+  }
+  const int64_t rows = std::max<int64_t>(1, options.batch / std::max<int64_t>(1, options.parts));
+  indices.resize(static_cast<size_t>(rows));
+  PARE_ASSIGN(data::Loader loader,
+              data::Loader::Make(std::move(dataset), model::InputSpecs(model), std::move(indices),
+                                 {.batch = rows, .preprocess = preprocess, .prefetch = false}));
+  if (loader.batch() != rows) {
+    return Fail(ErrorKind::kUsage,
+                Text("the model's batch is fixed to ", loader.batch(), ", and a step's is ", rows),
+                Text("a batch of ", loader.batch() * std::max<int64_t>(1, options.parts)));
+  }
+  PARE_ASSIGN(const auto batch, loader.Next());
+  std::vector<Dims> shapes;
+  if (!batch) return shapes;
+  for (const Tensor& input : batch->inputs) shapes.push_back(input.shape());
+  return shapes;
+}
+
 }  // namespace
 
 Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dataset> dataset,
                       std::vector<int64_t> indices, const data::Preprocess& preprocess,
                       Objective& objective, const Score& score, const model::Context& context,
                       const TrainOptions& options, Progress& progress) {
-  PARE_ASSIGN(Program program, Program::Make(model, objective, context, options.program));
+  ProgramOptions how = options.program;
+  PARE_ASSIGN(how.shapes, ShapesOf(model, dataset, indices, preprocess, how));
+  PARE_ASSIGN(Program program, Program::Make(model, objective, context, how));
   return Run(model, std::move(dataset), std::move(indices), preprocess, score, options,
              std::move(program), progress)
       .Go();

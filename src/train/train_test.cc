@@ -120,7 +120,6 @@ TEST(Train, RefusesTheCheckpointOfOtherOptions) {
       [](TrainOptions& o) { o.program.optimizer.nesterov = true; },
       [](TrainOptions& o) { o.program.optimizer.no_decay = {"w1"}; },
       [](TrainOptions& o) { o.validate_every = 5; },
-      [](TrainOptions& o) { o.patience = 3; },
       [](TrainOptions& o) { o.augment.border = {1}; },
   };
   for (size_t i = 0; i < std::size(changes); ++i) {
@@ -226,6 +225,127 @@ TEST(Train, NamesTheNodeWhereTheLossIsLost) {
   ASSERT_FALSE(trained);
   EXPECT_NE(trained.error().message().find("layer y"), std::string::npos)
       << trained.error().message();
+}
+
+Result<Trained> TrainText(const char* text, const Tensor& samples, const TrainOptions& options,
+                          int threads = 1) {
+  auto graph = graph::Parse(text);
+  EXPECT_TRUE(graph) << graph.error().message();
+  EXPECT_TRUE(ops::InferTypes(*graph));
+  const int64_t count = samples.shape()[0];
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < count; ++i) labels.push_back(i % 3);
+  const auto dataset = data::DatasetOf({{.name = "", .tensor = samples}}, labels).value();
+  LabelObjective objective;
+  SilentProgress progress;
+  return Train(*graph, dataset, FirstIndices(count), {}, objective, {},
+               model::Context::Make(threads), options, progress);
+}
+
+Tensor Noise(const Dims& shape) {
+  Tensor noise = Tensor::Make(DType::kF32, shape).value();
+  Random random(5);
+  for (float& x : noise.mutable_as<float>()) x = random.Normal();
+  return noise;
+}
+
+// The gradient of a step's first part is not finite, that of its last one is.
+TEST(Train, NamesTheNodeOfAnEarlierPart) {
+  constexpr char kSteep[] = R"(
+input x: f32[N,2]
+const w1: f32[3,2] = fill(1e-38)
+const w2: f32[3,3] = random(2, -30, 30)
+h = Gemm(x, w1) {transB=1}
+y = Gemm(h, w2) {transB=1}
+output y
+)";
+  TrainOptions options = SomeOptions();
+  options.program.batch = 2;
+  options.program.parts = 2;
+  options.steps = 1;
+  Tensor points = Tensor::Zeros(DType::kF32, {2, 2}).value();
+  for (float& x : points.mutable_as<float>().first(2)) x = 3e38f;
+  for (const uint64_t seed : {0, 1, 2, 3}) {  // in one order or the other
+    options.seed = seed;
+    const auto trained = TrainText(kSteep, points, options);
+    ASSERT_FALSE(trained);
+    EXPECT_NE(trained.error().message().find("layer gradient.w1"), std::string::npos)
+        << trained.error().message();
+  }
+}
+
+constexpr char kPictures[] = R"(
+input x: f32[N,3,H,W]
+const w1: f32[16,3,3,3] = random(1, -0.4, 0.4)
+const scale: f32[16] = fill(1)
+const bias: f32[16] = fill(0)
+const mean: f32[16] = fill(0)
+const variance: f32[16] = fill(1)
+const w2: f32[16,1,3,3] = random(2, -0.4, 0.4)
+const w3: f32[3,16] = random(3, -0.4, 0.4)
+c1 = Conv(x, w1) {pads=[1,1,1,1]}
+n1 = BatchNormalization(c1, scale, bias, mean, variance)
+r1 = Relu(n1)
+c2 = Conv(r1, w2) {group=16, pads=[1,1,1,1]}
+p = GlobalAveragePool(c2)
+f = Flatten(p)
+y = Gemm(f, w3) {transB=1}
+output y
+)";
+
+TEST(Train, BindsFreeDimensionsToTheData) {
+  TrainOptions options = SomeOptions();
+  options.steps = 3;
+  const auto trained = TrainText(kPictures, Noise({32, 3, 12, 10}), options);
+  ASSERT_TRUE(trained) << trained.error().message();
+  const graph::Graph& graph = trained->graph;
+  EXPECT_FALSE((*graph.value(graph.inputs()[0]).type.shape)[2].known());
+}
+
+TEST(Train, GivesTheSameBitsOnAnyNumberOfThreadsWithConvolutions) {
+  TrainOptions options = SomeOptions();
+  options.steps = 5;
+  const Tensor noise = Noise({64, 3, 20, 20});
+  const auto one = TrainText(kPictures, noise, options, 1);
+  const auto three = TrainText(kPictures, noise, options, 3);
+  ASSERT_TRUE(one && three);
+  for (const char* name : {"w1", "scale", "bias", "mean", "variance", "w2", "w3"}) {
+    EXPECT_TRUE(graph::SameTensor(one->graph.value(one->graph.FindValue(name)).data,
+                                  three->graph.value(three->graph.FindValue(name)).data))
+        << name;
+  }
+}
+
+TEST(Train, RefusesAnotherBatchThanTheFiles) {
+  constexpr char kFixed[] = R"(
+input x: f32[8,4]
+const w: f32[3,4] = random(1, -0.4, 0.4)
+y = Gemm(x, w) {transB=1}
+output y
+)";
+  TrainOptions options = SomeOptions();
+  options.steps = 2;
+  const auto refused = TrainText(kFixed, Noise({32, 4}), options);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("fixed to 8"), std::string::npos)
+      << refused.error().message();
+  options.program.parts = 2;
+  EXPECT_TRUE(TrainText(kFixed, Noise({32, 4}), options));
+}
+
+TEST(Train, RefusesSchedulesThatContradictThemselves) {
+  TrainOptions options = SomeOptions();
+  options.steps = 5;
+  options.schedule.warmup_steps = 5;
+  EXPECT_FALSE(TrainSmall(options));
+  options.schedule.warmup_steps = 2;
+  EXPECT_TRUE(TrainSmall(options));
+  options.schedule.kind = ScheduleKind::kOneCycle;
+  EXPECT_FALSE(TrainSmall(options));
+  options.schedule.warmup_steps = 0;
+  EXPECT_TRUE(TrainSmall(options));
+  options.patience = 1;
+  EXPECT_FALSE(TrainSmall(options));
 }
 
 }  // namespace

@@ -49,31 +49,53 @@ std::vector<ResidualBlock> BlocksToRemove(const std::vector<ResidualBlock>& bloc
   return gone;
 }
 
-// Marks the patterns that name a layer of the group.
-bool IsKept(const Graph& graph, const Channels& channels, const UnitGroup& group,
-            const std::vector<std::string>& patterns, std::vector<bool>& used) {
-  bool kept = false;
-  for (int producer : group.producers) {
-    const ChannelAxis& axis = channels.axes()[producer];
-    const graph::Node& node = graph.node(axis.reader.node);
-    for (size_t i = 0; i < patterns.size(); ++i) {
-      const bool named = MatchesGlob(patterns[i], graph.value(axis.value).name) ||
-                         MatchesGlob(patterns[i], node.name) ||
-                         MatchesGlob(patterns[i], graph.value(node.outputs[0]).name);
-      used[i] = used[i] || named;
-      kept = kept || named;
-    }
-  }
-  return kept;
+// Whether a pattern names what makes the channels of the axis: the layer or its weights.
+bool Names(const std::string& pattern, const Graph& graph, const ChannelAxis& axis) {
+  const graph::Node& node = graph.node(axis.reader.node);
+  return MatchesGlob(pattern, graph.value(axis.value).name) || MatchesGlob(pattern, node.name) ||
+         MatchesGlob(pattern, graph.value(node.outputs[0]).name);
 }
 
-Status CheckPatterns(const std::vector<std::string>& patterns, const std::vector<bool>& used) {
-  for (size_t i = 0; i < patterns.size(); ++i) {
-    if (used[i]) continue;
-    return Fail(ErrorKind::kUsage, Text("--keep ", patterns[i], " names no layer with channels"),
+bool IsKept(const Graph& graph, const Channels& channels, const UnitGroup& group,
+            const std::vector<std::string>& patterns) {
+  for (int producer : group.producers) {
+    for (const std::string& pattern : patterns) {
+      if (Names(pattern, graph, channels.axes()[producer])) return true;
+    }
+  }
+  return false;
+}
+
+// Each pattern has to name a layer of the whole model, whichever blocks are then left out.
+Status CheckPatterns(const Graph& model, const std::vector<std::string>& patterns) {
+  if (patterns.empty()) return {};
+  const Channels channels = Channels::Of(model);
+  for (const std::string& pattern : patterns) {
+    const bool used = std::any_of(
+        channels.groups().begin(), channels.groups().end(),
+        [&](const UnitGroup& group) { return IsKept(model, channels, group, {pattern}); });
+    if (used) continue;
+    return Fail(ErrorKind::kUsage, Text("--keep ", pattern, " names no layer with channels"),
                 "`pare inspect --nodes` lists the names");
   }
   return {};
+}
+
+// A block with a layer that keeps its width stays.
+bool HasKeptLayer(const Graph& graph, const ResidualBlock& block,
+                  const std::vector<std::string>& patterns) {
+  const auto named = [&](const std::string& name) {
+    return std::any_of(patterns.begin(), patterns.end(),
+                       [&](const std::string& pattern) { return MatchesGlob(pattern, name); });
+  };
+  return std::any_of(block.branch.begin(), block.branch.end(), [&](graph::NodeId id) {
+    const graph::Node& node = graph.node(id);
+    return named(node.name) || named(graph.value(node.outputs[0]).name) ||
+           std::any_of(node.inputs.begin(), node.inputs.end(), [&](graph::ValueId input) {
+             return input != graph::ValueId::kNone && graph.is_constant(input) &&
+                    named(graph.value(input).name);
+           });
+  });
 }
 
 // Groups of units that are several channels each (heads) keep multiples that are as wide.
@@ -88,12 +110,11 @@ int64_t ChannelsOfUnit(const Channels& channels, int group) {
 Result<Graph> Narrowed(const Graph& graph, const DesignOptions& options, Design& design) {
   const Channels channels = Channels::Of(graph);
   std::vector<KeptUnits> kept;
-  std::vector<bool> used(options.keep.size());
   for (int i = 0; i < std::ssize(channels.groups()); ++i) {
     const UnitGroup& group = channels.groups()[i];
     if (group.producers.empty()) continue;
     DesignedGroup designed{group.name, group.size, group.size, group.why_not, group.why_inexact};
-    if (IsKept(graph, channels, group, options.keep, used) && group.prunable) {
+    if (IsKept(graph, channels, group, options.keep) && group.prunable) {
       designed.why_not = "asked for by --keep";
     } else if (group.prunable) {
       designed.after = DesignedUnits(group.size, ChannelsOfUnit(channels, i), options.width);
@@ -101,7 +122,6 @@ Result<Graph> Narrowed(const Graph& graph, const DesignOptions& options, Design&
     }
     design.groups.push_back(std::move(designed));
   }
-  PARE_TRY(CheckPatterns(options.keep, used));
   return RemoveChannels(graph, channels, kept);
 }
 
@@ -161,7 +181,10 @@ Result<Design> MakeDesign(const Graph& model, const DesignOptions& options) {
                 .blocks = 0};
   const auto blocks = FindBlocks(model);
   design.blocks = static_cast<int>(blocks.size());
-  const auto gone = BlocksToRemove(blocks, options.depth);
+  PARE_TRY(CheckPatterns(model, options.keep));
+  auto gone = BlocksToRemove(blocks, options.depth);
+  std::erase_if(
+      gone, [&](const ResidualBlock& block) { return HasKeptLayer(model, block, options.keep); });
   for (const ResidualBlock& block : gone) design.removed_blocks.push_back(block.name);
   PARE_ASSIGN(const Graph shallow, RemoveBlocks(model, gone));
   PARE_ASSIGN(design.graph, Narrowed(shallow, options, design));
@@ -169,8 +192,8 @@ Result<Design> MakeDesign(const Graph& model, const DesignOptions& options) {
 }
 
 Result<Design> SearchDesign(const Graph& model, const DesignOptions& options,
-                            std::optional<double> depth, double target, DesignCost cost,
-                            Progress& progress) {
+                            std::optional<double> depth, const DesignTarget& target,
+                            DesignCost cost, Progress& progress) {
   std::vector<double> depths{1, 0.75, 0.5, 0.25};
   if (depth) depths = {*depth};
   double least = INFINITY;
@@ -178,11 +201,12 @@ Result<Design> SearchDesign(const Graph& model, const DesignOptions& options,
   for (double part : depths) {
     tried.depth = part;
     PARE_ASSIGN(std::optional<Design> best,
-                SearchWidth(model, tried, target, cost, progress, least));
+                SearchWidth(model, tried, target.most, cost, progress, least));
     if (best) return std::move(*best);
   }
   return Fail(ErrorKind::kUnmet,
-              Text("no design is within ", target, "; the least that was found is ", least),
+              Text("no design is within ", target.most, ' ', target.unit,
+                   "; the least that was found is ", least),
               "give a larger target, a smaller --depth, or fewer --keep");
 }
 

@@ -45,11 +45,15 @@ Result<Design> MakeDesign(const graph::Graph& model, const DesignOptions& option
 
 // What a design costs: its MACs, its milliseconds.
 using DesignCost = FunctionRef<Result<double>(const graph::Graph&)>;
+struct DesignTarget {
+  double most = 0;
+  std::string unit{};  // of the cost, for messages
+};
 // The widest design whose cost is at most `target`, by bisection over the width; the depth is
 // `depth`, or where nothing is given, goes down by quarters as far as narrow designs are not
 // enough. Fails (kUnmet) with what is least where none is.
 Result<Design> SearchDesign(const graph::Graph& model, const DesignOptions& options,
-                            std::optional<double> depth, double target, DesignCost cost,
-                            Progress& progress);
+                            std::optional<double> depth, const DesignTarget& target,
+                            DesignCost cost, Progress& progress);
 
 }  // namespace pare::compress

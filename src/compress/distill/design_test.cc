@@ -131,6 +131,14 @@ TEST(Design, NarrowsGroupsAndDropsTheWeakestBlocks) {
   EXPECT_EQ(design->groups[1].why_not, "it is the model's output y");
 }
 
+// The second block has the weakest weights, and would go first.
+TEST(Design, KeepsTheBlocksOfWhatIsNamed) {
+  const auto design = MakeDesign(Read(kResidual), {.width = 1, .depth = 0.34, .keep = {"w2"}});
+  ASSERT_TRUE(design) << design.error().message();
+  EXPECT_TRUE(design->graph.value(design->graph.FindValue("w2")).data);
+  EXPECT_EQ(design->removed_blocks.size(), 1u);
+}
+
 TEST(Design, KeepsWhatIsNamedAndRefusesNamesOfNothing) {
   const Graph graph = Read(kResidual);
   const auto kept = MakeDesign(graph, {.width = 0.5, .depth = 1, .keep = {"w1"}});
@@ -165,12 +173,12 @@ TEST(Design, SearchFindsTheWidestWithinTheTarget) {
   SilentProgress silent;
   const double whole = macs(graph).value();
   EXPECT_EQ(whole, 16.0 * (3 * 32 + 3 * 32 * 32 + 2 * 32));
-  const auto found = SearchDesign(graph, {}, std::nullopt, 0.3 * whole, macs, silent);
+  const auto found = SearchDesign(graph, {}, std::nullopt, {0.3 * whole, "MACs"}, macs, silent);
   ASSERT_TRUE(found) << found.error().message();
   EXPECT_LE(macs(found->graph).value(), 0.3 * whole);
   EXPECT_EQ(found->groups[0].after, 16);  // 20 channels would be 0.4 of it
   EXPECT_TRUE(found->removed_blocks.empty());
-  const auto impossible = SearchDesign(graph, {}, 1.0, 0.001 * whole, macs, silent);
+  const auto impossible = SearchDesign(graph, {}, 1.0, {0.001 * whole, "MACs"}, macs, silent);
   ASSERT_FALSE(impossible);
   EXPECT_EQ(impossible.error().kind(), ErrorKind::kUnmet);
 }

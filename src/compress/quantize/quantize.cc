@@ -104,15 +104,14 @@ Status Steer(Job& job, data::Split& split) {
   return {};
 }
 
-// Everything that doesn't verify, nor steered.
+// Everything (of what --limit draws) that doesn't verify, nor steered.
 std::vector<int64_t> TuningPool(const data::Dataset& dataset, const QuantizeOptions& options,
                                 const std::vector<int64_t>& verification) {
-  const int64_t limit = options.split.limit;
-  const int64_t size = limit > 0 ? std::min(limit, dataset.size()) : dataset.size();
-  std::vector<int64_t> pool;
-  for (int64_t i = 0; i < size; ++i) {
-    if (!std::binary_search(verification.begin(), verification.end(), i)) pool.push_back(i);
-  }
+  const int64_t limit = options.split.limit > 0 ? options.split.limit : dataset.size();
+  std::vector<int64_t> pool = data::DrawSamples(dataset, limit, options.split.seed);
+  std::erase_if(pool, [&](int64_t i) {
+    return std::binary_search(verification.begin(), verification.end(), i);
+  });
   return pool;
 }
 

@@ -32,6 +32,12 @@ class Tuner {
   }
 
   Result<Tuned> Run() {
+    if (validation_.indices.empty() || training_.empty()) {
+      return Fail(ErrorKind::kUsage,
+                  Text("--tune has ", training_.size() + validation_.indices.size(),
+                       " samples beside those that verify: too few to learn from"),
+                  "more data, or a smaller --verification");
+    }
     PARE_ASSIGN(start_, Decide(job_.calibration, job_.best.variant));
     PARE_ASSIGN(inserted_, InsertFakeQuantize(start_));
     PARE_ASSIGN(const PairScore before, Measure(*job_.best.session));
@@ -88,12 +94,6 @@ class Tuner {
   }
 
   Result<train::Trained> Train() {
-    if (validation_.indices.empty() || training_.empty()) {
-      return Fail(ErrorKind::kUsage,
-                  Text("--tune has ", training_.size() + validation_.indices.size(),
-                       " samples beside those that verify: too few to learn from"),
-                  "more data, or a smaller --verification");
-    }
     DistillOptions loss;
     loss.alpha = options_.alpha;
     loss.temperature = options_.temperature;
@@ -131,11 +131,15 @@ class Tuner {
 
 }  // namespace
 
+double DefaultTuneRate(train::OptimizerKind kind) {
+  return kind == train::OptimizerKind::kAdamW ? 0.0002 : 0.01;
+}
+
 TuneOptions::TuneOptions() {
   train.steps = 500;
   train.validate_every = 100;
   train.program.optimizer.kind = train::OptimizerKind::kAdamW;
-  train.schedule.rate = 0.0002;
+  train.schedule.rate = DefaultTuneRate(train.program.optimizer.kind);
 }
 
 Result<Tuned> Tune(Job& job, const Graph& teacher, const TuneOptions& options,

@@ -15,6 +15,8 @@ namespace pare::compress {
 
 struct Job;
 
+double DefaultTuneRate(train::OptimizerKind kind);
+
 struct TuneOptions {
   TuneOptions();
   // Steps or epochs, batch, optimizer, schedule, augmentation, checkpoint; parameters.also is set.
