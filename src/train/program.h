@@ -68,6 +68,8 @@ class Program {
   int recomputation() const { return recomputation_; }
   std::vector<State>& states() { return states_; }
   const std::vector<State>& states() const { return states_; }
+  // No step follows: gives back what they computed in. States stay.
+  void EndSteps() { session_.reset(); }
   // The model with the weights and statistics as they are now (averaged weights, where there are
   // such).
   Result<graph::Graph> Finished() const;

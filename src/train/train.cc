@@ -64,6 +64,7 @@ class Run {
                     .seconds = seconds_before_ + seconds};
     trained.samples_per_second = SamplesPerSecond();
     UseBest();
+    program_.EndSteps();  // before the weights are copied
     PARE_ASSIGN(trained.graph, program_.Finished());
     return trained;
   }
