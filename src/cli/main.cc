@@ -14,6 +14,8 @@ int main(int count, char** values) {
 #ifdef __GLIBC__
   // Heaps of many threads each keep what they freed; threads here allocate little, and rarely.
   mallopt(M_ARENA_MAX, 2);
+  // Large tensors go back to the system when they are freed; by default the limit grows with them.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
 #endif
   const std::vector<std::string> arguments(values + 1, values + count);
   pare::cli::Console console(std::cout, std::cerr, pare::cli::ConsoleStyle::Detect());
