@@ -72,9 +72,13 @@ class Arrays {
   std::map<std::string, Tensor> by_name_;
 };
 
-Status CheckRun(const Arrays& arrays, const std::string& run) {
+Result<std::string> RunOf(const Arrays& arrays) {
   PARE_ASSIGN(const Tensor text, arrays.Get("run", DType::kU8, 1));
-  const std::string saved(reinterpret_cast<const char*>(text.data()), text.bytes());
+  return std::string(reinterpret_cast<const char*>(text.data()), text.bytes());
+}
+
+Status CheckRun(const Arrays& arrays, const std::string& run) {
+  PARE_ASSIGN(const std::string saved, RunOf(arrays));
   if (saved == run) return {};
   const auto at = std::mismatch(saved.begin(), saved.end(), run.begin(), run.end());
   const auto line = [](const std::string& of, std::string::const_iterator here) {
@@ -124,6 +128,14 @@ Result<RunState> Read(const Arrays& arrays, std::vector<State>& states, const Ru
 }
 
 }  // namespace
+
+Result<std::string> DecisionsIn(const std::string& path) {
+  PARE_ASSIGN(auto arrays, data::LoadNpz(path));
+  const auto run = RunOf(Arrays(std::move(arrays)));
+  if (!run) return Fail(run.error().at(path));
+  const size_t at = run->find(kDecisions);
+  return at == std::string::npos ? std::string() : run->substr(at + kDecisions.size());
+}
 
 Status SaveCheckpoint(const std::string& path, const Program& program, const RunState& state,
                       const std::string& run) {

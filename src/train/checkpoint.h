@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/npy.h"
@@ -33,6 +34,11 @@ struct RunKey {
   std::string identity;  // all that the run's results depend on, a line each
   int64_t steps = 0;     // of the whole run
 };
+
+// Begins the last line of an identity: what follows is TrainOptions::decisions, bytes of any kind.
+inline constexpr std::string_view kDecisions = "\ndecided ";
+// Of the run that a checkpoint is of.
+Result<std::string> DecisionsIn(const std::string& path);
 
 // Atomically. `run` names what must be the same to go on (options, data, model).
 Status SaveCheckpoint(const std::string& path, const Program& program, const RunState& state,

@@ -132,7 +132,7 @@ class Run {
         ", patience ", options_.patience, "\naugmentation flip ", int{a.flip}, " crop ", a.crop_pad,
         " mixup ", a.mixup, " border", list(a.border));
     for (const auto& [field, value] : preprocess) text += Text('\n', field, ' ', value);
-    return text;
+    return Text(text, kDecisions, options_.decisions);
   }
 
   Status Resume() {

@@ -27,7 +27,10 @@ struct TrainOptions {
   std::string checkpoint;        // file; "": none is written
   int64_t checkpoint_every = 0;  // steps; 0: at each validation
   bool resume = false;           // from `checkpoint`, where it is there
-  std::string trace;             // folder for what the run computes with (train/trace.h); "": none
+  // What the caller decided by measuring before the run: the checkpoint keeps it (DecisionsIn), so
+  // that a run that goes on can decide the same.
+  std::string decisions;
+  std::string trace;  // folder for what the run computes with (train/trace.h); "": none
 };
 
 // How good a model is on samples that training doesn't see; larger is better.

@@ -105,6 +105,22 @@ TEST(Train, RefusesTheCheckpointOfAnotherRun) {
   EXPECT_NE(other.error().message().find("seed 3"), std::string::npos) << other.error().message();
 }
 
+TEST(Train, KeepsWhatWasDecidedBeforeIt) {
+  const TestFolder folder;
+  TrainOptions options = SomeOptions();
+  options.epochs = 1;
+  options.checkpoint = folder / "run.npz";
+  options.decisions = std::string("4:a\nb\0\ndecided ", 16);
+  ASSERT_TRUE(TrainSmall(options));
+  const auto decisions = DecisionsIn(options.checkpoint);
+  ASSERT_TRUE(decisions) << decisions.error().message();
+  EXPECT_EQ(*decisions, options.decisions);
+  options.resume = true;
+  EXPECT_TRUE(TrainSmall(options));
+  options.decisions = "";
+  EXPECT_FALSE(TrainSmall(options));
+}
+
 // Whatever moves the result makes another run.
 TEST(Train, RefusesTheCheckpointOfOtherOptions) {
   const TestFolder folder;

@@ -158,6 +158,7 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
           {wide, {}, options.keep_float, {}, {}},
           nullptr,
           {},
+          {},
           {}};
   PARE_ASSIGN(job.float_session, model::MakeSession(wide, context));
   if (options.equalization) {

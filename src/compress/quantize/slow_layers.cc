@@ -1,5 +1,11 @@
+#include <charconv>
+#include <map>
+#include <optional>
+
 #include "compress/layers.h"
 #include "compress/quantize/stages.h"
+#include "platform/file.h"
+#include "train/checkpoint.h"
 
 namespace pare::compress {
 namespace {
@@ -32,9 +38,56 @@ Result<std::map<std::string, std::string>> SlowLayers(const Job& job,
   return slow;
 }
 
+// Each text behind its length.
+std::string TextOf(const std::map<std::string, std::string>& slow) {
+  std::string text;
+  for (const auto& [name, why] : slow) text += Text(name.size(), ':', name, why.size(), ':', why);
+  return text;
+}
+
+std::optional<std::string> TakeText(std::string_view& from) {
+  size_t size = 0;
+  const auto [end, error] = std::from_chars(from.data(), from.data() + from.size(), size);
+  if (error != std::errc() || end == from.data() + from.size() || *end != ':') return std::nullopt;
+  from.remove_prefix(static_cast<size_t>(end - from.data()) + 1);
+  if (from.size() < size) return std::nullopt;
+  std::string text(from.substr(0, size));
+  from.remove_prefix(size);
+  return text;
+}
+
+Result<std::map<std::string, std::string>> SlowLayersIn(std::string_view text) {
+  std::map<std::string, std::string> slow;
+  while (!text.empty()) {
+    const auto name = TakeText(text), why = TakeText(text);
+    if (!name || !why) {
+      return Invalid("its list of layers that measured slower can't be read",
+                     "the file is damaged: start anew without --resume");
+    }
+    slow[*name] = *why;
+  }
+  return slow;
+}
+
+// What a tuning that goes on decided when it began: measured anew it could be something else.
+Result<bool> DecideAsBefore(Job& job) {
+  const auto& tune = job.options.tune;
+  if (!tune || !tune->train.resume || !FileExists(tune->train.checkpoint)) return false;
+  PARE_ASSIGN(job.decisions, train::DecisionsIn(tune->train.checkpoint));
+  const auto slow = SlowLayersIn(job.decisions);
+  if (!slow) return Fail(slow.error().at(tune->train.checkpoint));
+  if (slow->empty()) return true;
+  Variant mixed = job.best.variant;
+  mixed.given_back.insert(slow->begin(), slow->end());
+  PARE_ASSIGN(job.best, job.Make(mixed));
+  return true;
+}
+
 }  // namespace
 
 Status GiveBackSlowLayers(Job& job) {
+  PARE_ASSIGN(const bool decided, DecideAsBefore(job));
+  if (decided) return {};
   job.progress.Stage("comparing layer times", 0);
   PARE_ASSIGN(data::Loader loader, job.samples.Load(job.samples.Few(1)));
   PARE_ASSIGN(const auto batch, loader.Next());
@@ -49,7 +102,9 @@ Status GiveBackSlowLayers(Job& job) {
   runtime::Session* const sessions[] = {job.best.session.get(), form.session.get()};
   PARE_ASSIGN(const Timed timed,
               TimeInterleaved(sessions, batch->inputs, {.seconds = kTimingSeconds}));
-  if (timed.speedup.low > 1) job.best = std::move(form);
+  if (timed.speedup.low <= 1) return {};
+  job.best = std::move(form);
+  job.decisions = TextOf(slow);
   return {};
 }
 

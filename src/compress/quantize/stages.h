@@ -19,7 +19,8 @@ struct Job {
   Calibration calibration;
   std::unique_ptr<runtime::Session> float_session;
   Probe probe;
-  Form best;  // so far
+  Form best;              // so far
+  std::string decisions;  // which layers measured slower, for a tuning that goes on
 
   Result<std::vector<Form>> Make(std::span<const Variant> variants) {
     return MakeForms(calibration, variants, probe.shapes(), context);

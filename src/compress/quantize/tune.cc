@@ -105,6 +105,7 @@ class Tuner {
     train::TrainOptions how = options_.train;
     how.program.batch = batch();
     how.program.parameters.also = inserted_.Ratios();
+    how.decisions = job_.decisions;
     how.augment.border = train::BorderOf(job_.samples.preprocess());
     const train::Score score = [this](const Graph& graph) -> Result<double> {
       PARE_ASSIGN(const Form form, FormOf(graph));
