@@ -3,6 +3,7 @@
 #
 #   PARE     the program (build/release/pare)
 #   CIFAR    a folder with train/data_batch_*.bin and test/test_batch.bin (tools/cifar10.py makes them)
+#            (a proof that needs none sets NO_CIFAR)
 #   ASSETS   models (../shared/assets)
 #   WORK     where runs are kept (build/proofs)
 set -euo pipefail
@@ -10,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PARE=${PARE:-build/release/pare}
 ASSETS=${ASSETS:-../shared/assets}
 WORK=${WORK:-build/proofs}
-: "${CIFAR:?is the folder with train/ and test/ of CIFAR-10; tools/cifar10.py makes the binaries}"
+[[ -n ${NO_CIFAR:-} ]] || : "${CIFAR:?is the folder with train/ and test/ of CIFAR-10; tools/cifar10.py makes the binaries}"
 IMAGENET=(--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225)
 RESULTS=bench/proofs/RESULTS.md
 mkdir -p "$WORK"

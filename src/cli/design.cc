@@ -6,39 +6,13 @@
 #include "cli/inputs.h"
 #include "cli/options.h"
 #include "cli/run_record.h"
+#include "cli/targets.h"
 #include "cli/text.h"
-#include "compress/cost.h"
-#include "compress/timing.h"
 #include "onnx/export.h"
 #include "train/parameters.h"
 
 namespace pare::cli {
 namespace {
-
-// "0.3x" of the model's, or a quantity of its own.
-struct Target {
-  double value = 0;
-  bool relative = false;
-};
-
-Status ParseTarget(std::string_view text,
-                   std::span<const std::pair<std::string_view, double>> units,
-                   std::optional<Target>& target) {
-  Target parsed{1, false};
-  for (const auto& [suffix, factor] : units) {
-    if (!text.ends_with(suffix)) continue;
-    parsed.value = factor;
-    parsed.relative = suffix == "x";
-    text.remove_suffix(suffix.size());
-    break;
-  }
-  std::optional<double> number;
-  PARE_TRY(ParseNumber(text, number));
-  if (*number <= 0) return Fail(ErrorKind::kUsage, "a target is more than 0");
-  parsed.value *= *number;
-  target = parsed;
-  return {};
-}
 
 Status ParsePart(std::string_view text, std::optional<double>& part) {
   PARE_TRY(ParseNumber(text, part));
@@ -87,22 +61,12 @@ struct DesignCommandOptions {
     };
     part("--width", width, "of each layer's channels that stays, e.g. 0.5");
     part("--depth", depth, "of each stage's residual blocks that stays, e.g. 0.5");
-    parser.Option(
-        "--target-macs", "N",
-        [this](std::string_view text) {
-          static constexpr std::pair<std::string_view, double> kUnits[] = {
-              {"x", 1}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}};
-          return ParseTarget(text, kUnits, macs);
-        },
+    DeclareTarget(
+        parser, "--target-macs", "N", TargetUnit::kMacs, macs,
         "search the width for so many multiply-accumulates (30M), or a part of the model's (0.3x)");
-    parser.Option(
-        "--target-latency", "MS",
-        [this](std::string_view text) {
-          static constexpr std::pair<std::string_view, double> kUnits[] = {{"x", 1}, {"ms", 1}};
-          return ParseTarget(text, kUnits, latency);
-        },
-        "search it for a time (2ms), or a part of the model's (0.5x): candidates are measured on "
-        "this CPU, batch 1, 1 thread");
+    DeclareTarget(parser, "--target-latency", "MS", TargetUnit::kMs, latency,
+                  "search it for a time (2ms), or a part of the model's (0.5x): candidates are "
+                  "measured on this CPU, batch 1, 1 thread");
   }
 };
 
@@ -185,49 +149,6 @@ std::string ToText(const DesignReport& report) {
               Printable(report.options.output), "; `pare distill` teaches it\n");
 }
 
-// One sample on one thread: what MACs and times are of.
-class SampleRun {
- public:
-  static Result<SampleRun> Make(const graph::Graph& graph, const std::vector<std::string>& given) {
-    PARE_ASSIGN(auto shapes, ResolveShapes(graph, given, 1));
-    PARE_ASSIGN(auto inputs, MakeInputs(graph, shapes, 0));
-    return SampleRun(std::move(shapes), std::move(inputs));
-  }
-
-  Result<compress::ModelCost> Cost(const graph::Graph& graph) const {
-    return compress::CostOf(graph, shapes_);
-  }
-  // The fastest run of each.
-  Result<std::vector<double>> Time(std::span<const graph::Graph* const> graphs, double seconds,
-                                   Console& console) const {
-    std::vector<std::unique_ptr<runtime::Session>> owners;
-    std::vector<runtime::Session*> sessions;
-    for (const graph::Graph* graph : graphs) {
-      PARE_ASSIGN(owners.emplace_back(), model::MakeSession(*graph, context_));
-      sessions.push_back(owners.back().get());
-    }
-    PARE_ASSIGN(
-        const compress::Timed timed,
-        compress::TimeInterleaved(sessions, inputs_, {.seconds = seconds, .progress = &console}));
-    if (sessions.size() > 1) {
-      for (const auto& note : compress::TimingNotes(timed, 1, context_.cpu.threads())) {
-        console.Note(note);
-      }
-    }
-    std::vector<double> times;
-    for (const compress::SideTimes& side : timed.sides) times.push_back(side.ms.min);
-    return times;
-  }
-
- private:
-  SampleRun(std::vector<Dims> shapes, std::vector<Tensor> inputs)
-      : context_(model::Context::Make(1)), shapes_(std::move(shapes)), inputs_(std::move(inputs)) {}
-
-  model::Context context_;
-  std::vector<Dims> shapes_;
-  std::vector<Tensor> inputs_;
-};
-
 Result<compress::Design> Choose(const graph::Graph& teacher, const DesignCommandOptions& options,
                                 const SampleRun& run, Console& console) {
   compress::DesignOptions how{options.width.value_or(1), options.depth.value_or(1), options.keep};
@@ -246,11 +167,11 @@ Result<compress::Design> Choose(const graph::Graph& teacher, const DesignCommand
     return times[0];
   };
   console.Stage("searching", 0);
-  double limit = target->value;
+  double whole = 1;
   if (target->relative) {
-    PARE_ASSIGN(const double whole, cost(teacher));
-    limit *= whole;
+    PARE_ASSIGN(whole, cost(teacher));
   }
+  const double limit = target->Of(whole);
   return compress::SearchDesign(teacher, how, options.depth, {limit, options.macs ? "MACs" : "ms"},
                                 cost, console);
 }

@@ -188,6 +188,7 @@ Json NotesJson(const std::vector<std::string>& notes, const ComparisonView& view
 std::string ComparisonText(const ComparisonView& view) {
   const auto& layers = view.comparison.layers;
   std::string text = SummaryText(view);
+  if (view.layers == LayerTable::kNone) return text;
   if (view.layers == LayerTable::kAll) return text + AllLayersText(layers);
   return text + FloatLayersText(layers) + WorstLayersText(layers);
 }

@@ -10,6 +10,7 @@
 namespace pare::cli {
 
 enum class LayerTable : uint8_t {
+  kNone,
   kNotable,  // those left in float with their reasons, and those with the least fidelity
   kAll,
 };

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <map>
 
-#include "base/glob.h"
 #include "compress/prune/blocks.h"
+#include "compress/prune/candidates.h"
 #include "compress/prune/importance.h"
 #include "compress/prune/remove.h"
 
@@ -16,17 +16,6 @@ using graph::Graph;
 
 constexpr double kLeastWidth = 1.0 / 16;
 constexpr int kBisections = 7;  // widths apart by less round to the same channels
-
-Status CheckNotQuantized(const Graph& graph) {
-  for (graph::NodeId id : graph.Order()) {
-    const graph::Node& node = graph.node(id);
-    // QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear; QLinearConv …
-    if (!node.op.ends_with("uantizeLinear") && !node.op.starts_with("QLinear")) continue;
-    return Fail(ErrorKind::kUnsupported, Text("the model is quantized (", node.op, ")"),
-                "design from the float model that it was made from, and quantize the student");
-  }
-  return {};
-}
 
 // Of each stage the most important blocks stay, at least one.
 std::vector<ResidualBlock> BlocksToRemove(const std::vector<ResidualBlock>& blocks, double depth) {
@@ -49,64 +38,6 @@ std::vector<ResidualBlock> BlocksToRemove(const std::vector<ResidualBlock>& bloc
   return gone;
 }
 
-// Whether a pattern names what makes the channels of the axis: the layer or its weights.
-bool Names(const std::string& pattern, const Graph& graph, const ChannelAxis& axis) {
-  const graph::Node& node = graph.node(axis.reader.node);
-  return MatchesGlob(pattern, graph.value(axis.value).name) || MatchesGlob(pattern, node.name) ||
-         MatchesGlob(pattern, graph.value(node.outputs[0]).name);
-}
-
-bool IsKept(const Graph& graph, const Channels& channels, const UnitGroup& group,
-            const std::vector<std::string>& patterns) {
-  for (int producer : group.producers) {
-    for (const std::string& pattern : patterns) {
-      if (Names(pattern, graph, channels.axes()[producer])) return true;
-    }
-  }
-  return false;
-}
-
-// Each pattern has to name a layer of the whole model, whichever blocks are then left out.
-Status CheckPatterns(const Graph& model, const std::vector<std::string>& patterns) {
-  if (patterns.empty()) return {};
-  const Channels channels = Channels::Of(model);
-  for (const std::string& pattern : patterns) {
-    const bool used = std::any_of(
-        channels.groups().begin(), channels.groups().end(),
-        [&](const UnitGroup& group) { return IsKept(model, channels, group, {pattern}); });
-    if (used) continue;
-    return Fail(ErrorKind::kUsage, Text("--keep ", pattern, " names no layer with channels"),
-                "`pare inspect --nodes` lists the names");
-  }
-  return {};
-}
-
-// A block with a layer that keeps its width stays.
-bool HasKeptLayer(const Graph& graph, const ResidualBlock& block,
-                  const std::vector<std::string>& patterns) {
-  const auto named = [&](const std::string& name) {
-    return std::any_of(patterns.begin(), patterns.end(),
-                       [&](const std::string& pattern) { return MatchesGlob(pattern, name); });
-  };
-  return std::any_of(block.branch.begin(), block.branch.end(), [&](graph::NodeId id) {
-    const graph::Node& node = graph.node(id);
-    return named(node.name) || named(graph.value(node.outputs[0]).name) ||
-           std::any_of(node.inputs.begin(), node.inputs.end(), [&](graph::ValueId input) {
-             return input != graph::ValueId::kNone && graph.is_constant(input) &&
-                    named(graph.value(input).name);
-           });
-  });
-}
-
-// Groups of units that are several channels each (heads) keep multiples that are as wide.
-int64_t ChannelsOfUnit(const Channels& channels, int group) {
-  int64_t least = INT64_MAX;
-  for (int producer : channels.groups()[group].producers) {
-    least = std::min(least, channels.PositionsPerUnit(producer, group));
-  }
-  return std::max<int64_t>(1, least);
-}
-
 Result<Graph> Narrowed(const Graph& graph, const DesignOptions& options, Design& design) {
   const Channels channels = Channels::Of(graph);
   std::vector<KeptUnits> kept;
@@ -114,7 +45,7 @@ Result<Graph> Narrowed(const Graph& graph, const DesignOptions& options, Design&
     const UnitGroup& group = channels.groups()[i];
     if (group.producers.empty()) continue;
     DesignedGroup designed{group.name, group.size, group.size, group.why_not, group.why_inexact};
-    if (IsKept(graph, channels, group, options.keep) && group.prunable) {
+    if (IsNamed(graph, channels, group, options.keep) && group.prunable) {
       designed.why_not = "asked for by --keep";
     } else if (group.prunable) {
       designed.after = DesignedUnits(group.size, ChannelsOfUnit(channels, i), options.width);
@@ -172,7 +103,8 @@ int64_t DesignedUnits(int64_t size, int64_t channels, double width) {
 }
 
 Result<Design> MakeDesign(const Graph& model, const DesignOptions& options) {
-  PARE_TRY(CheckNotQuantized(model));
+  PARE_TRY(CheckNotQuantized(
+      model, "design from the float model that it was made from, and quantize the student"));
   Design design{.graph = {},
                 .width = options.width,
                 .depth = options.depth,
@@ -181,10 +113,10 @@ Result<Design> MakeDesign(const Graph& model, const DesignOptions& options) {
                 .blocks = 0};
   const auto blocks = FindBlocks(model);
   design.blocks = static_cast<int>(blocks.size());
-  PARE_TRY(CheckPatterns(model, options.keep));
+  PARE_TRY(CheckKeepPatterns(model, Channels::Of(model), options.keep));
   auto gone = BlocksToRemove(blocks, options.depth);
   std::erase_if(
-      gone, [&](const ResidualBlock& block) { return HasKeptLayer(model, block, options.keep); });
+      gone, [&](const ResidualBlock& block) { return HasNamedLayer(model, block, options.keep); });
   for (const ResidualBlock& block : gone) design.removed_blocks.push_back(block.name);
   PARE_ASSIGN(const Graph shallow, RemoveBlocks(model, gone));
   PARE_ASSIGN(design.graph, Narrowed(shallow, options, design));

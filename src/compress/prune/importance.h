@@ -1,14 +1,34 @@
 // How much the units of a channel group matter, told from the weights alone.
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "compress/prune/groups.h"
 
 namespace pare::compress {
 
-// By unit: the L2 norm of all weights that make its channels (Li et al. 2017, "Pruning Filters for
-// Efficient ConvNets", there L1), each as the normalisation behind it scales it: |gamma| / σ.
+enum class Importance : uint8_t {
+  kReconstruction,  // what least squares can't make up for (elimination.h)
+  kActivation,      // what a unit adds to the layers that sum over it (elimination.h)
+  kL1,              // of the weights that make its channels (Li et al. 2017, "Pruning Filters …")
+  kL2,
+  kBatchNorm,        // |gamma| (Liu et al. 2017, "Network Slimming")
+  kGeometricMedian,  // distance to the other units' weights (He et al. 2019, "FPGM")
+  kRandom,           // a control
+};
+Result<Importance> ParseImportance(std::string_view name);
+std::string_view ImportanceName(Importance importance);
+// Whether it is told from what the model computes on samples.
+inline bool NeedsSamples(Importance importance) { return importance <= Importance::kActivation; }
+
+// By unit, of one of the kinds that need no samples. Weights count as the normalisation behind them
+// scales them, |gamma| / σ. Empty for kBatchNorm where no normalisation follows.
+std::vector<double> ImportanceByWeights(const graph::Graph& graph, const Channels& channels,
+                                        int group, Importance importance, uint64_t seed);
+
+// kL2 of these.
 std::vector<double> ImportanceByNorm(const graph::Graph& graph, const Channels& channels,
                                      int group);
 

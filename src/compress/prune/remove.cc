@@ -19,10 +19,10 @@ using Positions = std::vector<int64_t>;
 
 class Removal {
  public:
-  Removal(const Graph& graph, const Channels& channels)
-      : before_(graph), after_(graph), channels_(channels) {}
+  // `kept`: positions by axis.
+  Removal(const Graph& graph, const Channels& channels, std::vector<std::optional<Positions>> kept)
+      : before_(graph), after_(graph), channels_(channels), kept_(std::move(kept)) {}
 
-  Status FindPositions(std::span<const KeptUnits> kept);
   Status SliceConstants();
   Status MendNodes();
   Result<Graph> Take();
@@ -40,34 +40,6 @@ class Removal {
   const Channels& channels_;
   std::vector<std::optional<Positions>> kept_;  // by axis; nothing where all stay
 };
-
-Status Removal::FindPositions(std::span<const KeptUnits> kept) {
-  std::map<int, std::vector<bool>> stays;
-  for (const KeptUnits& units : kept) {
-    const UnitGroup& group = channels_.groups()[units.group];
-    if (!group.prunable) {
-      return Fail(ErrorKind::kUsage, Text("the channels of ", group.name, " can't be removed"),
-                  group.why_not);
-    }
-    PARE_DCHECK(!units.units.empty());
-    std::vector<bool> flags(static_cast<size_t>(group.size));
-    for (int64_t unit : units.units) flags[static_cast<size_t>(unit)] = true;
-    if (std::ssize(units.units) < group.size) stays[units.group] = std::move(flags);
-  }
-  kept_.resize(channels_.axes().size());
-  for (size_t axis = 0; axis < kept_.size(); ++axis) {
-    const auto units = channels_.units(static_cast<int>(axis));
-    Positions positions;
-    for (size_t i = 0; i < units.size(); ++i) {
-      const auto flags = stays.find(units[i].group);
-      if (flags == stays.end() || flags->second[static_cast<size_t>(units[i].index)]) {
-        positions.push_back(static_cast<int64_t>(i));
-      }
-    }
-    if (positions.size() < units.size()) kept_[axis] = std::move(positions);
-  }
-  return {};
-}
 
 std::map<ValueId, std::map<Removal::Slices, std::vector<graph::Use>>> Removal::SlicesOfConstants()
     const {
@@ -196,10 +168,39 @@ Result<Tensor> TakePositions(const Tensor& tensor, int axis, std::span<const int
   return taken;
 }
 
+Result<std::vector<std::optional<Positions>>> KeptPositions(const Channels& channels,
+                                                            std::span<const KeptUnits> kept) {
+  std::map<int, std::vector<bool>> stays;
+  for (const KeptUnits& units : kept) {
+    const UnitGroup& group = channels.groups()[units.group];
+    if (!group.prunable) {
+      return Fail(ErrorKind::kUsage, Text("the channels of ", group.name, " can't be removed"),
+                  group.why_not);
+    }
+    PARE_DCHECK(!units.units.empty());
+    std::vector<bool> flags(static_cast<size_t>(group.size));
+    for (int64_t unit : units.units) flags[static_cast<size_t>(unit)] = true;
+    if (std::ssize(units.units) < group.size) stays[units.group] = std::move(flags);
+  }
+  std::vector<std::optional<Positions>> of_axis(channels.axes().size());
+  for (size_t axis = 0; axis < of_axis.size(); ++axis) {
+    const auto units = channels.units(static_cast<int>(axis));
+    Positions positions;
+    for (size_t i = 0; i < units.size(); ++i) {
+      const auto flags = stays.find(units[i].group);
+      if (flags == stays.end() || flags->second[static_cast<size_t>(units[i].index)]) {
+        positions.push_back(static_cast<int64_t>(i));
+      }
+    }
+    if (positions.size() < units.size()) of_axis[axis] = std::move(positions);
+  }
+  return of_axis;
+}
+
 Result<Graph> RemoveChannels(const Graph& graph, const Channels& channels,
                              std::span<const KeptUnits> kept) {
-  Removal removal(graph, channels);
-  PARE_TRY(removal.FindPositions(kept));
+  PARE_ASSIGN(auto positions, KeptPositions(channels, kept));
+  Removal removal(graph, channels, std::move(positions));
   PARE_TRY(removal.SliceConstants());
   PARE_TRY(removal.MendNodes());
   return removal.Take();

@@ -1,6 +1,7 @@
 // Removes channels: a smaller graph of the same operators.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -19,6 +20,11 @@ struct KeptUnits {
 // and (kInternal) where what the records said and the types inferred anew disagree.
 Result<graph::Graph> RemoveChannels(const graph::Graph& graph, const Channels& channels,
                                     std::span<const KeptUnits> kept);
+
+// By axis of `channels`: the positions that stay; nothing where all do. Fails as above for a group
+// that is not prunable.
+Result<std::vector<std::optional<std::vector<int64_t>>>> KeptPositions(
+    const Channels& channels, std::span<const KeptUnits> kept);
 
 // The positions of a tensor along an axis, in the order given.
 Result<Tensor> TakePositions(const Tensor& tensor, int axis, std::span<const int64_t> positions);

@@ -1,0 +1,102 @@
+#include "cli/targets.h"
+
+#include "cli/inputs.h"
+#include "compress/report.h"
+#include "passes/pipeline.h"
+
+namespace pare::cli {
+namespace {
+
+using Units = std::span<const std::pair<std::string_view, double>>;
+constexpr std::pair<std::string_view, double> kMacUnits[] = {
+    {"x", 1}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}};
+constexpr std::pair<std::string_view, double> kByteUnits[] = {
+    {"x", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}};
+constexpr std::pair<std::string_view, double> kTimeUnits[] = {{"x", 1}, {"ms", 1}};
+
+Units UnitsOf(TargetUnit unit) {
+  switch (unit) {
+    case TargetUnit::kMacs:
+      return kMacUnits;
+    case TargetUnit::kBytes:
+      return kByteUnits;
+    default:
+      return kTimeUnits;
+  }
+}
+
+Status ParseTarget(std::string_view text, Units units, std::optional<Target>& target) {
+  Target parsed{1, false};
+  for (const auto& [suffix, factor] : units) {
+    if (!text.ends_with(suffix)) continue;
+    parsed.value = factor;
+    parsed.relative = suffix == "x";
+    text.remove_suffix(suffix.size());
+    break;
+  }
+  std::optional<double> number;
+  PARE_TRY(ParseNumber(text, number));
+  if (*number <= 0) return Fail(ErrorKind::kUsage, "a target is more than 0");
+  parsed.value *= *number;
+  target = parsed;
+  return {};
+}
+
+Result<std::unique_ptr<runtime::Session>> DeployedSession(graph::Graph graph,
+                                                          const model::Context& context) {
+  PARE_TRY(passes::Simplify(graph));
+  return model::MakeSession(graph, context);
+}
+
+}  // namespace
+
+void DeclareTarget(Parser& parser, std::string names, std::string value, TargetUnit unit,
+                   std::optional<Target>& target, std::string help) {
+  parser.Option(
+      std::move(names), std::move(value),
+      [&target, unit](std::string_view text) { return ParseTarget(text, UnitsOf(unit), target); },
+      std::move(help));
+}
+
+Result<SampleRun> SampleRun::Make(const graph::Graph& graph,
+                                  const std::vector<std::string>& given) {
+  PARE_ASSIGN(auto shapes, ResolveShapes(graph, given, 1));
+  PARE_ASSIGN(auto inputs, MakeInputs(graph, shapes, 0));
+  return SampleRun(std::move(shapes), std::move(inputs));
+}
+
+Result<std::vector<double>> SampleRun::Time(std::span<const graph::Graph* const> graphs,
+                                            double seconds, Console& console) const {
+  std::vector<std::unique_ptr<runtime::Session>> owners;
+  std::vector<runtime::Session*> sessions;
+  for (const graph::Graph* graph : graphs) {
+    PARE_ASSIGN(owners.emplace_back(), DeployedSession(*graph, context_));
+    sessions.push_back(owners.back().get());
+  }
+  PARE_ASSIGN(
+      const compress::Timed timed,
+      compress::TimeInterleaved(sessions, inputs_, {.seconds = seconds, .progress = &console}));
+  if (sessions.size() > 1) {
+    for (const auto& note : compress::TimingNotes(timed, 1, context_.cpu.threads())) {
+      console.Note(note);
+    }
+  }
+  std::vector<double> times;
+  for (const compress::SideTimes& side : timed.sides) times.push_back(side.ms.min);
+  return times;
+}
+
+Result<std::map<std::string, double>> SampleRun::LayerTimes(const graph::Graph& graph,
+                                                            double seconds,
+                                                            Console& console) const {
+  PARE_ASSIGN(const auto session, DeployedSession(graph, context_));
+  runtime::Session* const sessions[] = {session.get()};
+  PARE_ASSIGN(
+      const compress::Timed timed,
+      compress::ProfileInterleaved(sessions, inputs_, {.seconds = seconds, .progress = &console}));
+  std::map<std::string, double> times;
+  for (const runtime::LayerTime& layer : timed.sides[0].layers) times[layer.name] += layer.min_ms;
+  return times;
+}
+
+}  // namespace pare::cli

@@ -1,0 +1,36 @@
+// Which units go: the search for widths within a target.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "compress/prune/costs.h"
+
+namespace pare::compress {
+
+// A group that may be cut.
+struct PruneCandidate {
+  int group = -1;
+  std::vector<int64_t> widths;  // how many units may stay, from all of them down
+  std::vector<int64_t> order;   // units, those that matter least first
+  std::vector<double> loss;     // loss[k]: of removing the first k of `order`; loss[0] = 0
+};
+
+// Units by group, as ChannelCosts takes them.
+using Widths = std::vector<int64_t>;
+
+// Greedy: again and again the cut with the most cost gained for the loss it adds, over all groups,
+// until the cost is at most `target`; then cuts that turn out not to be needed are taken back.
+// Fails (kUnmet) with the least cost that there is where that is more.
+Result<Widths> PlanGlobally(std::span<const PruneCandidate> candidates, const ChannelCosts& costs,
+                            double target);
+
+// The same part of every group stays, the largest that is within the target.
+Result<Widths> PlanByLayer(std::span<const PruneCandidate> candidates, const ChannelCosts& costs,
+                           double target);
+
+// The first units of the orders gone, so that the widths are left.
+std::vector<std::vector<int64_t>> UnitsThatStay(std::span<const PruneCandidate> candidates,
+                                                const Widths& widths);
+
+}  // namespace pare::compress

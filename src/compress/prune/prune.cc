@@ -1,0 +1,183 @@
+#include "compress/prune/prune.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "compress/prune/candidates.h"
+#include "compress/prune/judge.h"
+#include "compress/prune/remove.h"
+
+namespace pare::compress {
+namespace {
+
+using graph::Graph;
+
+constexpr int kSearchSteps = 8;
+constexpr double kNearTarget = 0.02;  // of a measured cost: nearer is not looked for
+
+struct ListedGroup {
+  PruneGroup listed;
+  int group;
+};
+
+Result<std::vector<ListedGroup>> List(const Graph& model, const Channels& channels,
+                                      const PruneOptions& options) {
+  PARE_TRY(CheckNotQuantized(
+      model, "prune the float model that it was made from, and quantize what is left"));
+  PARE_TRY(CheckKeepPatterns(model, channels, options.keep));
+  std::vector<ListedGroup> groups;
+  for (int i = 0; i < std::ssize(channels.groups()); ++i) {
+    const UnitGroup& group = channels.groups()[i];
+    if (group.producers.empty()) continue;
+    PruneGroup listed{.name = group.name,
+                      .size = group.size,
+                      .after = group.size,
+                      .channels = ChannelsOfUnit(channels, i),
+                      .producers = static_cast<int>(group.producers.size()),
+                      .consumers = static_cast<int>(group.consumers.size()),
+                      .prunable = group.prunable,
+                      .why_not = group.why_not,
+                      .exact = group.exact,
+                      .why_inexact = group.why_inexact};
+    if (IsNamed(model, channels, group, options.keep) && group.prunable)
+      listed.why_not = "asked for by --keep";
+    groups.push_back({std::move(listed), i});
+  }
+  return groups;
+}
+
+// Sums in the order of what matters least. Groups are made comparable by their means.
+void SetLosses(PruneCandidate& candidate, const std::vector<double>& importance) {
+  candidate.order.resize(importance.size());
+  std::iota(candidate.order.begin(), candidate.order.end(), int64_t{0});
+  std::ranges::stable_sort(candidate.order, {}, [&](int64_t unit) { return importance[unit]; });
+  double sum = 0;
+  for (double value : importance) sum += value;
+  const double mean = std::max(sum / static_cast<double>(importance.size()), 1e-30);
+  candidate.loss = {0};
+  for (int64_t unit : candidate.order)
+    candidate.loss.push_back(candidate.loss.back() + importance[unit] / mean);
+}
+
+}  // namespace
+
+Result<std::vector<PruneGroup>> ListGroups(const Graph& model, const PruneOptions& options) {
+  PARE_ASSIGN(auto listed, List(model, Channels::Of(model), options));
+  std::vector<PruneGroup> groups;
+  for (ListedGroup& group : listed) groups.push_back(std::move(group.listed));
+  return groups;
+}
+
+Status Pruner::FindCandidates() {
+  PARE_ASSIGN(auto listed, List(*model_, channels_, options_));
+  for (ListedGroup& entry : listed) {
+    PruneGroup& group = entry.listed;
+    if (group.why_not.empty() && !group.exact && !options_.allow_inexact)
+      group.why_not = "its removal is not exact (--allow-inexact): " + group.why_inexact;
+    if (group.why_not.empty()) {
+      candidates_.push_back({.group = entry.group,
+                             .widths = WidthsOf(group.size, group.channels, options_.portable),
+                             .order = {},
+                             .loss = {}});
+    }
+    groups_.push_back(std::move(group));
+    group_of_listed_.push_back(entry.group);
+  }
+  if (!candidates_.empty()) return {};
+  return Fail(ErrorKind::kUsage, "no group of channels can be cut",
+              "`pare prune --list` tells why; --allow-inexact and fewer --keep leave more");
+}
+
+void Pruner::JudgeByWeights(PruneCandidate& candidate, Progress& progress) {
+  auto importance =
+      ImportanceByWeights(*model_, channels_, candidate.group, options_.importance, options_.seed);
+  if (importance.empty()) {
+    progress.Note(Text("no normalisation follows ", channels_.groups()[candidate.group].name,
+                       ": its units are judged by l2"));
+    importance = ImportanceByNorm(*model_, channels_, candidate.group);
+  }
+  SetLosses(candidate, importance);
+}
+
+Status Pruner::JudgeBySamples(const PruneSamples& samples, const model::Context& context,
+                              Progress& progress) {
+  progress.Stage("judging groups", std::ssize(candidates_));
+  PARE_ASSIGN(Judge judge, Judge::Make(*model_, channels_, samples.fit, samples.probe, context));
+  const JudgeBy by = options_.importance == Importance::kActivation ? JudgeBy::kContribution
+                                                                    : JudgeBy::kLeastSquares;
+  for (PruneCandidate& candidate : candidates_) {
+    PARE_ASSIGN(const bool judged, judge.Fill(by, candidate, progress));
+    if (!judged) {
+      progress.Note(Text("no layer behind ", channels_.groups()[candidate.group].name,
+                         " tells what its units matter: they are judged by l2"));
+      auto squares = ImportanceByNorm(*model_, channels_, candidate.group);
+      for (double& value : squares) value *= value;
+      SetLosses(candidate, squares);
+      for (double& loss : candidate.loss) loss /= static_cast<double>(squares.size());
+    }
+    progress.Advance(1);
+  }
+  return {};
+}
+
+Result<Pruner> Pruner::Make(const Graph& model, const PruneOptions& options,
+                            const PruneSamples* samples, const model::Context& context,
+                            Progress& progress) {
+  Pruner pruner(model, options);
+  PARE_TRY(pruner.FindCandidates());
+  if (NeedsSamples(options.importance)) {
+    PARE_DCHECK(samples);
+    PARE_TRY(pruner.JudgeBySamples(*samples, context, progress));
+  } else {
+    for (PruneCandidate& candidate : pruner.candidates_) pruner.JudgeByWeights(candidate, progress);
+  }
+  return pruner;
+}
+
+Result<Pruned> Pruner::Cut(const ChannelCosts& costs, double target) const {
+  Pruned pruned{.graph = {}, .groups = groups_, .widths = {}, .cost = 0, .kept = {}};
+  const auto plan = options_.scope == PruneScope::kGlobal ? PlanGlobally : PlanByLayer;
+  PARE_ASSIGN(pruned.widths, plan(candidates_, costs, target));
+  const auto units = UnitsThatStay(candidates_, pruned.widths);
+  for (size_t i = 0; i < candidates_.size(); ++i)
+    pruned.kept.push_back({candidates_[i].group, units[i]});
+  for (size_t i = 0; i < groups_.size(); ++i)
+    pruned.groups[i].after = pruned.widths[group_of_listed_[i]];
+  PARE_ASSIGN(pruned.graph, RemoveChannels(*model_, channels_, pruned.kept));
+  return pruned;
+}
+
+// The plan's costs and the real ones differ by a factor that hardly changes from one cut to the
+// next; it is learned as one goes.
+Result<Pruned> Pruner::CutTo(const ChannelCosts& costs, double limit, GraphCost cost,
+                             Progress& progress) const {
+  std::optional<Pruned> best;
+  double planned = limit, too_much = INFINITY;
+  for (int step = 0; step < kSearchSteps; ++step) {
+    PARE_TRY(progress.Check());
+    auto tried = Cut(costs, planned);
+    if (!tried && best) break;
+    if (!tried) return tried;
+    PARE_ASSIGN(tried->cost, cost(tried->graph));
+    progress.Advance(1);
+    const bool within = tried->cost <= limit;
+    const double next = planned * limit / std::max(tried->cost, 1e-30);
+    if (!within) too_much = std::min(too_much, planned);
+    if (within && (!best || tried->cost > best->cost)) best = std::move(*tried);
+    if (best && (best->cost > (1 - kNearTarget) * limit || best->widths == costs.all_units()))
+      break;
+    planned = within ? std::min(next, (planned + std::min(too_much, 1.5 * planned)) / 2)
+                     : std::min(next, 0.99 * planned);
+  }
+  if (best) return std::move(*best);
+  return Fail(ErrorKind::kUnmet, Text("no cut that was tried costs at most ", limit),
+              "give a larger target");
+}
+
+Result<Reconstruction> Pruner::Refit(Pruned& pruned, const Calibration& calibration,
+                                     const model::Context& context, Progress& progress) const {
+  return Reconstruct(*model_, channels_, pruned.kept, calibration, context, progress, pruned.graph);
+}
+
+}  // namespace pare::compress

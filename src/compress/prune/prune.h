@@ -1,0 +1,104 @@
+// Structured pruning: a smaller graph of the same operators, cut where that costs least.
+//
+//   graph → groups (groups.h) → what each unit's removal loses (importance.h, elimination.h)
+//         → widths within a target (plan.h) → removal (remove.h) → least squares (reconstruct.h)
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compress/prune/calibration.h"
+#include "compress/prune/importance.h"
+#include "compress/prune/plan.h"
+#include "compress/prune/reconstruct.h"
+
+namespace pare::compress {
+
+enum class PruneScope : uint8_t {
+  kGlobal,  // greedy over all groups
+  kLayer,   // the same part of each
+};
+
+struct PruneOptions {
+  Importance importance = Importance::kReconstruction;
+  PruneScope scope = PruneScope::kGlobal;
+  bool allow_inexact = false;     // cut groups whose removal can't be exact, too
+  bool portable = true;           // widths that other engines like as well
+  std::vector<std::string> keep;  // patterns of layers that keep their width
+  uint64_t seed = 0;              // of random importance
+};
+
+// A group that weights make, as --list shows it.
+struct PruneGroup {
+  std::string name;      // the first layer that makes its channels
+  int64_t size = 0;      // units
+  int64_t after = 0;     // units that stay; `size` before a cut
+  int64_t channels = 1;  // of a unit
+  int producers = 0, consumers = 0;
+  bool prunable = false;
+  std::string why_not;  // where it is not, or stays by an option
+  bool exact = true;
+  std::string why_inexact;  // where it is not
+};
+// All of them in the order of the network. Refuses quantized models, and a pattern of `keep` that
+// names no layer.
+Result<std::vector<PruneGroup>> ListGroups(const graph::Graph& model, const PruneOptions& options);
+
+struct Pruned {
+  graph::Graph graph;
+  std::vector<PruneGroup> groups;
+  Widths widths;
+  double cost = 0;  // as it was measured
+  std::vector<KeptUnits> kept;
+};
+
+// Unlabelled samples, in memory.
+struct PruneSamples {
+  Calibration fit;    // that layers are read and fitted on
+  Calibration probe;  // others, that losses are measured on
+};
+
+// What a graph really costs.
+using GraphCost = FunctionRef<Result<double>(const graph::Graph&)>;
+
+// A model (loaded with train::kTrainable) whose groups are judged once and cut as often as one
+// likes. It refers to what it is made from.
+class Pruner {
+ public:
+  // `samples` may be null where the importance needs none.
+  static Result<Pruner> Make(const graph::Graph& model, const PruneOptions& options,
+                             const PruneSamples* samples, const model::Context& context,
+                             Progress& progress);
+
+  const Channels& channels() const { return channels_; }
+  const std::vector<PruneCandidate>& candidates() const { return candidates_; }
+
+  // The graph with at most `target` of `costs`, weights as they were.
+  Result<Pruned> Cut(const ChannelCosts& costs, double target) const;
+  // Cuts by `costs` until the graph's real cost is at most `limit`, and near to it. Fails (kUnmet)
+  // where no cut is.
+  Result<Pruned> CutTo(const ChannelCosts& costs, double limit, GraphCost cost,
+                       Progress& progress) const;
+  // Fits the layers behind the cuts of `pruned`.
+  Result<Reconstruction> Refit(Pruned& pruned, const Calibration& calibration,
+                               const model::Context& context, Progress& progress) const;
+
+ private:
+  Pruner(const graph::Graph& model, const PruneOptions& options)
+      : model_(&model), options_(options), channels_(Channels::Of(model)) {}
+
+  Status FindCandidates();
+  void JudgeByWeights(PruneCandidate& candidate, Progress& progress);
+  Status JudgeBySamples(const PruneSamples& samples, const model::Context& context,
+                        Progress& progress);
+
+  const graph::Graph* model_;
+  PruneOptions options_;
+  Channels channels_;
+  std::vector<PruneGroup> groups_;  // listed
+  std::vector<int> group_of_listed_;
+  std::vector<PruneCandidate> candidates_;
+};
+
+}  // namespace pare::compress
