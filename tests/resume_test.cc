@@ -53,61 +53,79 @@ bool KillOnceThere(pid_t child, const std::string& file) {
   return WIFSIGNALED(EndOf(child));
 }
 
-// Rows for tests/models/mlp.onnx, with labels beside them.
-std::string SomeData(const TestFolder& folder) {
-  constexpr int64_t kRows = 64;
+// Samples of normally distributed values, with labels beside them.
+std::string SomeData(const TestFolder& folder, Dims shape, int64_t classes) {
   Random random(5);
-  Tensor rows = Tensor::Make(DType::kF32, {kRows, 20}).value();
+  const int64_t samples = shape[0];
+  Tensor rows = Tensor::Make(DType::kF32, std::move(shape)).value();
   for (float& x : rows.mutable_as<float>()) x = random.Normal();
-  std::vector<int64_t> labels(kRows);
-  for (int64_t& label : labels) label = random.Below(10);
+  std::vector<int64_t> labels(samples);
+  for (int64_t& label : labels) label = random.Below(classes);
   EXPECT_TRUE(data::SaveNpy(folder / "x.npy", rows));
-  EXPECT_TRUE(data::SaveNpy(folder / "x_labels.npy", Tensor::Of<int64_t>({kRows}, labels)));
+  EXPECT_TRUE(data::SaveNpy(folder / "x_labels.npy", Tensor::Of<int64_t>({samples}, labels)));
   return folder / "x.npy";
 }
 
-TEST(Resume, AKilledRunGoesOnToTheSameBytes) {
-  const TestFolder folder;
-  const std::string data = SomeData(folder), checkpoint = folder / "run.npz", log = folder / "log";
-  const auto train = [&](const std::string& output, Arguments more) {
-    Arguments arguments = {"train",
-                           SourcePath("tests/models/mlp.onnx"),
-                           "--data",
-                           data,
-                           "-o",
-                           output,
-                           "--steps",
-                           std::to_string(kSteps),
-                           "--batch",
-                           "8",
-                           "--rate",
-                           "0.01",
-                           "--ema",
-                           "0.9",
-                           "--threads",
-                           "1",
-                           "--validate-every",
-                           "200"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Start(arguments, log);
-  };
-  const std::string whole = folder / "whole.onnx", resumed = folder / "resumed.onnx";
-  ASSERT_EQ(EndOf(train(whole, {})), 0) << ReadFile(log).value_or("");
+// What is common to the runs of a test: `start` begins one that writes a file.
+class KilledRun {
+ public:
+  KilledRun(const TestFolder& folder, Arguments arguments)
+      : folder_(folder), arguments_(std::move(arguments)) {}
 
-  // A run that is done before it can be killed shows nothing: once more.
-  bool killed = false;
-  for (int attempt = 0; attempt < 10 && !killed; ++attempt) {
-    std::filesystem::remove(checkpoint);
-    const pid_t child = train(resumed, {"--checkpoint", checkpoint, "--checkpoint-every", "1"});
-    ASSERT_GT(child, 0);
-    killed = KillOnceThere(child, checkpoint);
+  void ExpectTheSameBytes() {
+    const std::string whole = folder_ / "whole.onnx", resumed = folder_ / "resumed.onnx",
+                      checkpoint = folder_ / "run.npz";
+    ASSERT_EQ(EndOf(Begin(whole, {})), 0) << Log();
+    // A run that is done before it can be killed shows nothing: once more.
+    bool killed = false;
+    for (int attempt = 0; attempt < 10 && !killed; ++attempt) {
+      std::filesystem::remove(checkpoint);
+      const pid_t child = Begin(resumed, {"--checkpoint", checkpoint, "--checkpoint-every", "1"});
+      ASSERT_GT(child, 0);
+      killed = KillOnceThere(child, checkpoint);
+    }
+    ASSERT_TRUE(killed);
+    EXPECT_FALSE(FileExists(resumed));
+    ASSERT_EQ(EndOf(Begin(resumed, {"--checkpoint", checkpoint, "--resume"})), 0) << Log();
+    EXPECT_NE(Log().find("going on after step"), std::string::npos) << Log();
+    EXPECT_TRUE(ReadFile(whole).value() == ReadFile(resumed).value());
   }
-  ASSERT_TRUE(killed);
-  EXPECT_FALSE(FileExists(resumed));
-  ASSERT_EQ(EndOf(train(resumed, {"--checkpoint", checkpoint, "--resume"})), 0)
-      << ReadFile(log).value_or("");
-  EXPECT_NE(ReadFile(log)->find("going on after step"), std::string::npos) << *ReadFile(log);
-  EXPECT_TRUE(ReadFile(whole).value() == ReadFile(resumed).value());
+
+ private:
+  std::string Log() const { return ReadFile(folder_ / "log").value_or(""); }
+  pid_t Begin(const std::string& output, const Arguments& more) {
+    Arguments arguments = arguments_;
+    arguments.insert(arguments.end(), {"-o", output});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Start(arguments, folder_ / "log");
+  }
+
+  const TestFolder& folder_;
+  const Arguments arguments_;
+};
+
+TEST(Resume, AKilledTrainingGoesOnToTheSameBytes) {
+  const TestFolder folder;
+  KilledRun(folder,
+            {"train", SourcePath("tests/models/mlp.onnx"), "--data", SomeData(folder, {64, 20}, 10),
+             "--steps", std::to_string(kSteps), "--batch", "8", "--rate", "0.01", "--ema", "0.9",
+             "--threads", "1", "--validate-every", "200"})
+      .ExpectTheSameBytes();
+}
+
+// The teacher's answers are remembered, and those of the killed process are lost: what is asked
+// again is asked beside other samples.
+TEST(Resume, AKilledDistillationGoesOnToTheSameBytes) {
+  const TestFolder folder;
+  const std::string teacher = SourcePath("tests/training/cnn.onnx"),
+                    student = folder / "student.onnx";
+  ASSERT_EQ(EndOf(Start({"design", teacher, "-o", student, "--width", "0.5"}, folder / "log")), 0)
+      << ReadFile(folder / "log").value_or("");
+  KilledRun(folder,
+            {"distill", "--teacher", teacher, "--student", student, "--data",
+             SomeData(folder, {56, 3, 12, 12}, 5), "--steps", "60", "--batch", "16", "--rate",
+             "0.01", "--threads", "2", "--validation", "8", "--validate-every", "30"})
+      .ExpectTheSameBytes();
 }
 
 }  // namespace

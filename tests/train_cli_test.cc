@@ -1,4 +1,4 @@
-// `pare train` and `pare distill` from their command lines to their files.
+// `pare train` from its command line to its files, and what `pare distill` shares with it.
 #include <algorithm>
 #include <boost/json.hpp>
 #include <filesystem>
@@ -99,22 +99,22 @@ TEST(TrainCommand, WritesAModelItsCurveAndAReport) {
 
 TEST(TrainCommand, GivesTheSameFileAgainAndAfterAStop) {
   const TestFolder folder;
-  const auto train = [&](const std::string& output, Arguments more) {
-    Arguments arguments = Short({"train", kModel, "-o", output, "--quiet"});
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Pare(arguments);
+  const auto arguments = [&](const std::string& output, Arguments more) {
+    Arguments all = Short({"train", kModel, "-o", output, "--quiet", "--steps", "4"});
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
   };
   const std::string once = folder / "once.onnx", again = folder / "again.onnx";
-  ASSERT_EQ(train(once, {}).code, 0);
-  // One step, a checkpoint, and on from there.
-  const Arguments kept = {"--checkpoint", folder / "run.npz", "--validate-every", "1"};
-  ASSERT_EQ(train(folder / "first.onnx", kept).code, 0);
-  Arguments resumed = kept;
-  resumed.push_back("--resume");
-  ASSERT_EQ(train(again, resumed).code, 0);
-  EXPECT_EQ(Content(folder / "first.onnx"), Content(again));
-  ASSERT_EQ(train(again, {}).code, 0);
+  ASSERT_EQ(Pare(arguments(once, {})).code, 0);
+  ASSERT_EQ(Pare(arguments(again, {})).code, 0);
   EXPECT_EQ(Content(once), Content(again));
+  const std::string stopped = folder / "stopped.onnx", checkpoint = folder / "run.npz";
+  const Ran ran = PareStopped(arguments(stopped, {"--checkpoint", checkpoint}), 3);
+  EXPECT_EQ(ran.code, 130) << ran.err;
+  EXPECT_NE(ran.err.find("interrupted after step 3"), std::string::npos) << ran.err;
+  EXPECT_FALSE(FileExists(stopped));
+  ASSERT_EQ(Pare(arguments(stopped, {"--checkpoint", checkpoint, "--resume"})).code, 0);
+  EXPECT_EQ(Content(once), Content(stopped));
 }
 
 TEST(TrainCommand, RefusesOptionsThatContradictEachOther) {
@@ -266,38 +266,6 @@ TEST(TrainCommand, SaysWhatIsWrong) {
   const std::string int8 = SourcePath("tests/models/qdq_cnn.onnx");
   const Ran ran = Pare({"train", int8, "--data", kPictures, "-o", folder / "y.onnx"});
   EXPECT_NE(ran.err.find("weights are i8"), std::string::npos) << ran.err;
-}
-
-TEST(DistillCommand, BringsAStudentNearerToItsTeacher) {
-  const TestFolder folder;
-  const std::string output = folder / "student.onnx";
-  const Ran ran = Pare(Short({"distill", "--teacher", kModel, "--student", kModel, "-o", output,
-                              "--json", "--cache", folder / "answers.npz"}));
-  ASSERT_EQ(ran.code, 0) << ran.err;
-  const json::object report = json::parse(ran.out).as_object();
-  EXPECT_EQ(report.at("score").as_string(), "agreement");
-  EXPECT_EQ(report.at("score_before").to_number<double>(), 100);  // it is its own teacher
-  EXPECT_TRUE(std::filesystem::exists(output));
-  EXPECT_TRUE(std::filesystem::exists(folder / "answers.npz"));
-}
-
-TEST(DistillCommand, TakesHintsLabelsAndRefusesWhatDoesNotFit) {
-  const TestFolder folder;
-  const auto distill = [&](Arguments more) {
-    Arguments arguments =
-        Short({"distill", "--teacher", kModel, "--student", kModel, "-o", folder / "s.onnx"});
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Pare(arguments);
-  };
-  const std::string layer = "/layer1/layer1.0/Relu_1_output_0",
-                    other = "/layer3/layer3.0/Relu_1_output_0";
-  const Ran all = distill({"--hint", layer + "=" + layer, "--attention", layer + "=" + layer,
-                           "--relation-weight", "0.1", "--alpha", "0.5"});
-  EXPECT_EQ(all.code, 0) << all.err;
-  EXPECT_NE(distill({"--hint", layer + "=" + other}).err.find("same extents"), std::string::npos);
-  EXPECT_NE(distill({"--hint", "nothing=" + layer}).err.find("no value \"nothing\""),
-            std::string::npos);
-  EXPECT_NE(distill({"--hint", layer}).err.find("names no pair"), std::string::npos);
 }
 
 }  // namespace

@@ -118,7 +118,8 @@ struct TrainResult {
 Result<TrainResult> Train(const Model& model, const Dataset& dataset,
                           const TrainOptions& options = {});
 // By the teacher's answers, without labels; the score is the agreement with the teacher (of what is
-// no classifier: 100 · the cosine of the outputs).
+// no classifier: 100 · the cosine of the outputs). Both have as many outputs and the same inputs,
+// by their names or else in one order; the preprocessing is what either of them knows.
 Result<TrainResult> Distill(const Model& teacher, const Model& student, const Dataset& dataset,
                             const TrainOptions& options = {});
 

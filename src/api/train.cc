@@ -1,6 +1,7 @@
 #include "pare/train.h"
 
 #include "api/access.h"
+#include "compress/distill/fit.h"
 #include "compress/distill/objective.h"
 #include "compress/validate.h"
 #include "compress/widen.h"
@@ -70,8 +71,8 @@ class Job {
         preprocess_(model_.preprocess),
         progress_(options) {}
 
-  Status Prepare() {
-    for (const auto& [field, text] : options_.preprocess) PARE_TRY(preprocess_.Set(field, text));
+  Status Prepare(const Model* teacher = nullptr) {
+    PARE_TRY(PreparePreprocess(teacher));
     PARE_ASSIGN(graph_, compress::Widened(model_.graph, progress_, train::kTrainable));
     PARE_ASSIGN(internal_, ToInternal(options_));
     internal_.augment.border = train::BorderOf(preprocess_);
@@ -80,6 +81,12 @@ class Job {
   }
   compress::Validation validation() const {
     return {dataset_, split_.validation, preprocess_, options_.batch};
+  }
+  // Samples without a label can't be learned from by labels.
+  Status CheckLabelled() const { return train::CheckLabelled(*dataset_, split_.training); }
+  // Of what a model sees at once.
+  Result<std::vector<Dims>> Shapes() const {
+    return train::StepShapes(graph_, dataset_, split_.training, preprocess_, internal_.program);
   }
   const model::Context& context() const { return context_; }
   Progress& progress() { return progress_; }
@@ -98,6 +105,21 @@ class Job {
   }
 
  private:
+  Status PreparePreprocess(const Model* teacher) {
+    std::vector<compress::PreparedModel> models;
+    models.push_back({"the student", model_.graph, preprocess_});
+    if (teacher) {
+      const Access::ModelImpl& other = Access::Of(*teacher);
+      models.push_back({"the teacher", other.graph, other.preprocess});
+    }
+    for (compress::PreparedModel& model : models) {
+      for (const auto& [field, text] : options_.preprocess)
+        PARE_TRY(model.preprocess.Set(field, text));
+    }
+    PARE_ASSIGN(preprocess_, compress::SharedPreprocess(models));
+    return {};
+  }
+
   const Access::ModelImpl& model_;
   graph::Graph graph_;
   std::shared_ptr<const data::Dataset> dataset_;
@@ -119,6 +141,7 @@ Result<TrainResult> Train(const Model& model, const Dataset& dataset, const Trai
       return Fail(ErrorKind::kUsage, "the data has no labels to train by",
                   "Distill needs none, or give the dataset its labels");
     }
+    PARE_TRY(job.CheckLabelled());
     train::LabelObjective objective({.smoothing = static_cast<float>(options.smoothing)});
     return job.Run(objective,
                    compress::ScoreByLabels(job.validation(), job.context(), job.progress()), 1);
@@ -129,22 +152,27 @@ Result<TrainResult> Distill(const Model& teacher, const Model& student, const Da
                             const TrainOptions& options) {
   return Guarded([&]() -> Result<TrainResult> {
     Job job(student, dataset, options);
-    PARE_TRY(job.Prepare());
+    PARE_TRY(job.Prepare(&teacher));
     PARE_ASSIGN(const graph::Graph answers, Access::Of(teacher).Simplified());
-    const bool classifies =
-        compress::ChooseMetric(compress::Metric::kAuto, answers) == compress::Metric::kTop;
+    PARE_TRY(compress::CheckOutputs(Access::Of(student).graph, answers));
+    PARE_ASSIGN(auto shared, compress::MatchInputs(Access::Of(student).graph, answers));
+    PARE_ASSIGN(compress::ReferenceScore score,
+                compress::ScoreByReference(answers, job.validation(), job.context()));
     compress::DistillOptions loss;
     loss.temperature = static_cast<float>(options.temperature);
     loss.alpha = static_cast<float>(options.alpha);
-    const auto questions = compress::DistillObjective::QuestionsFor(loss, classifies, true);
+    if (loss.alpha < 1) PARE_TRY(job.CheckLabelled());
+    PARE_ASSIGN(auto shapes, job.Shapes());
+    const auto questions = compress::DistillObjective::QuestionsFor(loss, score.classifies, true);
     std::vector<compress::Teacher> teachers;
-    PARE_ASSIGN(compress::Teacher one,
-                compress::Teacher::Make(answers, questions, job.context(), 0));
+    PARE_ASSIGN(compress::Teacher one, compress::Teacher::Make(answers, questions, job.context(),
+                                                               {.batch = options.batch,
+                                                                .shapes = std::move(shapes),
+                                                                .cache_bytes = 0,
+                                                                .inputs = std::move(shared)}));
     teachers.push_back(std::move(one));
-    compress::DistillObjective objective(std::move(teachers), classifies, loss);
-    PARE_ASSIGN(train::Score score,
-                compress::ScoreByReference(answers, job.validation(), job.context()));
-    return job.Run(objective, std::move(score), classifies ? 1 : 100);
+    compress::DistillObjective objective(std::move(teachers), score.classifies, loss);
+    return job.Run(objective, std::move(score.score), score.classifies ? 1 : 100);
   });
 }
 

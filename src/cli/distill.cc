@@ -1,5 +1,9 @@
+#include <algorithm>
+
 #include "cli/command.h"
 #include "cli/training.h"
+#include "compress/distill/cache.h"
+#include "compress/distill/fit.h"
 #include "compress/distill/objective.h"
 
 namespace pare::cli {
@@ -10,6 +14,7 @@ struct DistillCommandOptions {
   std::vector<std::string> teachers;
   TrainingOptions training;
   compress::DistillOptions distill;
+  std::optional<compress::Pairing> pairing;
   std::string cache;
   int64_t cache_mib = 512;
   std::optional<double> alpha, temperature, hint_weight, attention_weight, relation_weight;
@@ -37,28 +42,44 @@ struct DistillCommandOptions {
     parser.Option("--temperature", "T", temperature, 1e-3, 1e3, "of soft logits (default 4)");
     parser.Option("--alpha", "A", alpha, 0, 1,
                   "the teacher's part; the rest is the labels' (default 1: no labels needed)");
-    DeclarePairs(parser, "--hint", distill.hints, "a layer whose features are learned, too");
+    DeclarePairs(parser, "--hint", distill.hints,
+                 "layers whose features are learned, too: one name that both models have, or a "
+                 "layer of each (repeatable)");
+    parser.Option(
+        "--hints", "HOW",
+        [this](std::string_view name) -> Status {
+          PARE_ASSIGN(pairing, compress::ParsePairing(name));
+          return {};
+        },
+        "choose such layers: by name or by shape (the last one of each resolution), by position "
+        "(at "
+        "quarters of the depth), or auto (the first of these that finds any)");
     DeclarePairs(parser, "--attention", distill.attention,
-                 "a layer whose attention map is learned, too");
-    parser.Option("--hint-weight", "W", hint_weight, "(default 1)");
-    parser.Option("--attention-weight", "W", attention_weight, "(default 100)");
-    parser.Option("--relation-weight", "W", relation_weight,
+                 "layers whose attention maps are learned, too (repeatable)");
+    parser.Option("--hint-weight", "W", hint_weight, 0, 1e6, "of each pair (default 1)");
+    parser.Option("--attention-weight", "W", attention_weight, 0, 1e6,
+                  "of each pair (default 100)");
+    parser.Option("--relation-weight", "W", relation_weight, 0, 1e6,
                   "of the distances between the samples of a batch (default 0)");
-    parser.Option("--cache", "FILE", cache, "keep the teacher's answers there (.npz)");
-    parser.Option("--cache-size", "MIB", cache_mib, 0, "of remembered answers (default 512)");
+    parser.Option("--cache", "FILE", cache,
+                  "keep the teachers' answers there (.npz), for later runs of the same --batch");
+    parser.Option("--cache-size", "MIB", cache_mib, 0,
+                  "of remembered answers (default 512; 0: none)");
   }
 
   static void DeclarePairs(Parser& parser, std::string name,
                            std::vector<compress::LayerPair>& pairs, std::string help) {
     parser.Option(
-        std::move(name), "STUDENT=TEACHER",
+        std::move(name), "LAYER[=LAYER]",
         [&pairs](std::string_view text) -> Status {
           const size_t at = text.find('=');
-          if (at == std::string_view::npos) {
+          const std::string_view own = text.substr(0, at);
+          const std::string_view other = at == std::string_view::npos ? own : text.substr(at + 1);
+          if (own.empty() || other.empty()) {
             return Fail(ErrorKind::kUsage, Text("\"", text, "\" names no pair of layers"),
-                        "STUDENT=TEACHER, by the names that `pare profile` shows");
+                        "LAYER, or STUDENT=TEACHER, by the names that `pare profile` shows");
           }
-          pairs.push_back({std::string(text.substr(0, at)), std::string(text.substr(at + 1))});
+          pairs.push_back({std::string(own), std::string(other)});
           return {};
         },
         std::move(help));
@@ -78,25 +99,126 @@ struct DistillCommandOptions {
   }
 };
 
-Result<std::vector<compress::Teacher>> LoadTeachers(const DistillCommandOptions& options,
+// A student and its teachers, that take, answer and were made for the same.
+struct Models {
+  model::Model student;
+  std::vector<model::Model> teachers;
+  std::vector<compress::SharedInputs> inputs;  // of each teacher
+
+  // The one that knows what the data is: its preprocessing, its classes.
+  const model::Model& known() const {
+    const auto knows = [](const model::Model& model) {
+      return data::Preprocess::In(model.graph().metadata);
+    };
+    if (knows(student)) return student;
+    const auto teacher = std::find_if(teachers.begin(), teachers.end(), knows);
+    return teacher == teachers.end() ? student : *teacher;
+  }
+};
+
+// Matches the teachers with the student, which takes over their preprocessing.
+Status MatchTeachers(Models& models, Console& console) {
+  const graph::Graph& own = models.student.graph();
+  std::vector<compress::PreparedModel> prepared;
+  prepared.push_back({models.student.path(), own, models.student.preprocess()});
+  for (const model::Model& teacher : models.teachers) {
+    if (Status fits = compress::CheckOutputs(own, teacher.graph()); !fits)
+      return Fail(fits.error().at(teacher.path()));
+    auto inputs = compress::MatchInputs(own, teacher.graph());
+    if (!inputs) return Fail(inputs.error().at(teacher.path()));
+    if (!inputs->note.empty()) console.Note(Text(teacher.path(), ": ", inputs->note));
+    models.inputs.push_back(std::move(*inputs));
+    prepared.push_back({teacher.path(), teacher.graph(), teacher.preprocess()});
+  }
+  PARE_ASSIGN(const data::Preprocess shared, compress::SharedPreprocess(prepared));
+  models.student.set_preprocess(shared);
+  return {};
+}
+
+Result<Models> LoadModels(const DistillCommandOptions& options, CommandFiles& files,
+                          Console& console) {
+  PARE_ASSIGN(model::Model student, LoadTrainable(options.student, options.training, console));
+  files.Read(student.data_files());
+  Models models{.student = std::move(student), .teachers = {}, .inputs = {}};
+  for (const std::string& path : options.teachers) {
+    PARE_ASSIGN(model::Model teacher, model::Model::Load(path));
+    PARE_TRY(options.training.data.ApplyTo(teacher));
+    files.Read(teacher.data_files());
+    models.teachers.push_back(std::move(teacher));
+  }
+  PARE_TRY(MatchTeachers(models, console));
+  return models;
+}
+
+// Adds the pairs that --hints chooses, and tells which.
+Status ChoosePairs(const DistillCommandOptions& options, const Models& models,
+                   std::span<const Dims> shapes, compress::DistillOptions& loss, Console& console) {
+  if (!options.pairing) return {};
+  const graph::Graph& teacher = models.teachers[0].graph();
+  PARE_ASSIGN(const auto own, compress::TrunkOf(models.student.graph(), shapes));
+  PARE_ASSIGN(const auto other,
+              compress::TrunkOf(teacher, models.inputs[0].ShapesOf(teacher, shapes)));
+  PARE_ASSIGN(const auto pairs, compress::PairLayers(own, other, *options.pairing));
+  std::string text;
+  for (const compress::LayerPair& pair : pairs) {
+    text += Text(text.empty() ? "" : ", ", compress::PairText(pair));
+    if (std::find(loss.hints.begin(), loss.hints.end(), pair) == loss.hints.end())
+      loss.hints.push_back(pair);
+  }
+  console.Note(Text("--hints chose the layers (student=teacher) ", text));
+  return {};
+}
+
+// The labels that the samples of training must have.
+Status CheckTrainingLabels(const DistillCommandOptions& options, const Models& models,
+                           const data::Dataset& dataset, std::span<const int64_t> samples,
+                           Console& console) {
+  if (!dataset.has_labels()) {
+    return Fail(Error(ErrorKind::kUsage, "--alpha below 1 asks for labels, and the data has none",
+                      "--alpha 1 learns from the teacher alone")
+                    .at(options.training.data.path));
+  }
+  PARE_TRY(train::CheckLabelled(dataset, samples));
+  return CheckLabels(dataset, models.student.graph(), models.student.preprocess().label_offset,
+                     console);
+}
+
+// Nothing where there is none, or nothing to keep in it: the file is left alone then.
+Result<std::optional<compress::AnswerCache>> OpenCache(const DistillCommandOptions& options,
+                                                       Console& console) {
+  if (options.cache.empty()) return std::optional<compress::AnswerCache>();
+  const bool augmented = options.training.train.augment.any();
+  if (!augmented && options.cache_mib > 0) {
+    PARE_ASSIGN(auto cache, compress::AnswerCache::Load(options.cache));
+    return std::optional(std::move(cache));
+  }
+  console.Note(Text("--cache is neither read nor written: ",
+                    augmented ? "augmented samples hardly come twice"
+                              : "with --cache-size 0 nothing is remembered"));
+  return std::optional<compress::AnswerCache>();
+}
+
+Result<std::vector<compress::Teacher>> MakeTeachers(const DistillCommandOptions& options,
                                                     const compress::DistillOptions& loss,
-                                                    bool classifies,
-                                                    const std::vector<model::Model>& models,
+                                                    bool classifies, const Models& models,
+                                                    const std::vector<Dims>& shapes,
                                                     const model::Context& context) {
   std::vector<compress::Teacher> teachers;
   // Augmented samples hardly come twice.
-  const size_t cache = options.training.train.augment.any()
-                           ? 0
-                           : (static_cast<size_t>(options.cache_mib) << 20) / models.size();
-  for (const model::Model& model : models) {
-    const auto questions =
-        compress::DistillObjective::QuestionsFor(loss, classifies, teachers.empty());
-    PARE_ASSIGN(
-        compress::Teacher teacher,
-        OfModel(compress::Teacher::Make(model.graph(), questions, context, cache), model.path()));
+  const size_t cache =
+      options.training.train.augment.any()
+          ? 0
+          : (static_cast<size_t>(options.cache_mib) << 20) / models.teachers.size();
+  for (size_t i = 0; i < models.teachers.size(); ++i) {
+    const model::Model& model = models.teachers[i];
+    const auto questions = compress::DistillObjective::QuestionsFor(loss, classifies, i == 0);
+    compress::TeacherOptions how{
+        .shapes = shapes, .cache_bytes = cache, .inputs = models.inputs[i]};
+    PARE_ASSIGN(compress::Teacher teacher,
+                OfModel(compress::Teacher::Make(model.graph(), questions, context, std::move(how)),
+                        model.path()));
     teachers.push_back(std::move(teacher));
   }
-  if (!options.cache.empty()) PARE_TRY(teachers[0].LoadCache(options.cache));
   return teachers;
 }
 
@@ -108,48 +230,46 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
   files.Read(options.student);
   files.Write(options.cache);
   PARE_TRY(files.Check());
-  PARE_ASSIGN(const model::Model student, LoadTrainable(options.student, training, console));
-  files.Read(student.data_files());
-  std::vector<model::Model> models;
-  for (const std::string& path : options.teachers) {
-    PARE_ASSIGN(model::Model model, model::Model::Load(path));
-    files.Read(model.data_files());
-    models.push_back(std::move(model));
-  }
-  PARE_ASSIGN(const auto dataset, training.data.Open(student, console));
+  PARE_ASSIGN(const auto cache, OpenCache(options, console));
+  PARE_ASSIGN(const Models models, LoadModels(options, files, console));
+  PARE_ASSIGN(const auto dataset, training.data.Open(models.known(), console));
   files.Read(dataset->files());
   PARE_TRY(files.Check());
-  const compress::DistillOptions loss = options.Loss();
-  if (loss.alpha < 1 && !dataset->has_labels()) {
-    return Fail(Error(ErrorKind::kUsage, "--alpha below 1 asks for labels, and the data has none",
-                      "--alpha 1 learns from the teacher alone")
-                    .at(training.data.path));
-  }
-  const model::Context context = model::Context::Make(AllowedThreads(training.threads, console));
   compress::TrainingSplit split = compress::SplitForTraining(
       *dataset, training.validation, training.data.limit, training.train.seed);
+  compress::DistillOptions loss = options.Loss();
+  if (loss.alpha < 1)
+    PARE_TRY(CheckTrainingLabels(options, models, *dataset, split.training, console));
+  PARE_ASSIGN(const auto shapes,
+              train::StepShapes(models.student.graph(), dataset, split.training,
+                                models.student.preprocess(), training.train.program));
+  PARE_TRY(ChoosePairs(options, models, shapes, loss, console));
+  const model::Context context = model::Context::Make(AllowedThreads(training.threads, console));
   const compress::Validation validation{.dataset = dataset,
                                         .indices = split.validation,
-                                        .preprocess = student.preprocess(),
+                                        .preprocess = models.student.preprocess(),
                                         .batch = training.train.program.batch};
-  const bool classifies =
-      compress::ChooseMetric(compress::Metric::kAuto, student.graph()) == compress::Metric::kTop;
-  PARE_ASSIGN(auto teachers, LoadTeachers(options, loss, classifies, models, context));
-  compress::DistillObjective objective(std::move(teachers), classifies, loss);
-  PARE_ASSIGN(auto score, compress::ScoreByReference(models[0].graph(), validation, context));
-  PARE_ASSIGN(const TrainingReport report,
-              RunTraining(training,
-                          {.model = student,
-                           .dataset = dataset,
-                           .split = std::move(split),
-                           .objective = objective,
-                           .score = std::move(score),
-                           .score_name = classifies ? "agreement" : "cosine",
-                           .command = "distill",
-                           .teachers = options.teachers},
-                          context, console));
-  if (!options.cache.empty()) PARE_TRY(objective.teachers()[0].SaveCache(options.cache));
-  return console.Show(report);
+  PARE_ASSIGN(const compress::ReferenceScore score,
+              compress::ScoreByReference(models.teachers[0].graph(), validation, context));
+  PARE_ASSIGN(auto teachers,
+              MakeTeachers(options, loss, score.classifies, models, shapes, context));
+  if (cache) PARE_TRY(cache->Fill(teachers));
+  compress::DistillObjective objective(std::move(teachers), score.classifies, loss);
+  const Result<TrainingReport> report = RunTraining(training,
+                                                    {.model = models.student,
+                                                     .dataset = dataset,
+                                                     .split = std::move(split),
+                                                     .objective = objective,
+                                                     .score = score.score,
+                                                     .score_name = score.name(),
+                                                     .command = "distill",
+                                                     .teachers = options.teachers},
+                                                    context, console);
+  // Answers hold for a run that was stopped, too.
+  const Status saved = cache ? cache->Save(objective.teachers()) : Status();
+  PARE_TRY(report);
+  PARE_TRY(saved);
+  return console.Show(*report);
 }
 
 }  // namespace
@@ -160,6 +280,7 @@ extern const Command kDistillCommand = {
     .examples =
         "pare distill --teacher resnet56.onnx --student small.onnx --data pictures/ -o "
         "taught.onnx --epochs 20\n"
+        "pare distill --teacher t.onnx --student s.onnx --data x.npy -o out.onnx --hints shape\n"
         "pare distill --teacher t.onnx --student s.onnx --data x.npy -o out.onnx --hint "
         "/block3/out=/block9/out",
     .run = ParseAndRun<DistillCommandOptions, Distill>,

@@ -222,19 +222,6 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
   return {};
 }
 
-Status CheckAllLabelled(const data::Dataset& dataset) {
-  int64_t first = -1, count = 0;
-  for (int64_t i = 0; i < dataset.size(); ++i) {
-    if (dataset.label(i) != data::kNoLabel) continue;
-    if (count++ == 0) first = i;
-  }
-  if (count == 0) return {};
-  return Fail(Error(ErrorKind::kUsage,
-                    Text("has no label, as ", count, " of the ", dataset.size(), " samples"),
-                    "training by labels needs one for each; `pare distill` needs none")
-                  .at(dataset.SampleName(first)));
-}
-
 Error OfModel(const Error& error, const std::string& path) {
   const std::string message = error.message();
   const bool names_none = message.starts_with("node ") || message.starts_with("the model") ||

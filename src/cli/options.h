@@ -63,9 +63,6 @@ struct DataOptions {
 Status StoreData(const DataOptions& options, const data::Dataset& dataset,
                  const model::Model& model, std::map<std::string, std::string>& metadata);
 
-// Fails with kUsage where a sample has no label.
-Status CheckAllLabelled(const data::Dataset& dataset);
-
 // Fails with kUsage where a label + `offset` is no class of the graph's first output. Without a
 // word such labels would count as wrong answers.
 Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int64_t offset,

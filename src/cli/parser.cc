@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <numeric>
 
+#include "base/edit_distance.h"
 #include "cli/text.h"
 
 namespace pare::cli {
@@ -32,21 +32,6 @@ Status CheckNoStream(std::string_view text) {
   if (text != "-") return {};
   return Fail(ErrorKind::kUsage, "\"-\": models and data are not piped",
               "name a file; one that is called - is ./-");
-}
-
-// Levenshtein's distance.
-size_t Distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
 }
 
 // `text` in lines of at most `width` columns, those after the first indented.
@@ -102,7 +87,7 @@ std::string_view NearestName(std::string_view name, std::span<const std::string_
   std::string_view nearest;
   size_t least = std::max<size_t>(name.size() / 3, 1) + 1;
   for (const std::string_view candidate : candidates) {
-    const size_t distance = Distance(name, candidate);
+    const size_t distance = EditDistance(name, candidate);
     if (distance >= least) continue;
     least = distance;
     nearest = candidate;

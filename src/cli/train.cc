@@ -49,11 +49,12 @@ Status Train(const TrainOptions& options, Console& console) {
                       "--labels FILE or --label COLUMN gives them; `pare distill` needs none")
                     .at(training.data.path));
   }
-  PARE_TRY(CheckAllLabelled(*dataset));
   PARE_TRY(CheckLabels(*dataset, model.graph(), model.preprocess().label_offset, console));
   const model::Context context = model::Context::Make(AllowedThreads(training.threads, console));
   compress::TrainingSplit split = compress::SplitForTraining(
       *dataset, training.validation, training.data.limit, training.train.seed);
+  for (const auto* samples : {&split.training, &split.validation})
+    PARE_TRY(train::CheckLabelled(*dataset, *samples));
   const compress::Validation validation{.dataset = dataset,
                                         .indices = split.validation,
                                         .preprocess = model.preprocess(),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compress/inputs.h"
 #include "compress/reasons.h"
 #include "graph/text.h"
 #include "ops/op_def.h"
@@ -76,15 +77,6 @@ std::string FloatName(DType dtype) {
 constexpr const char* kSameData =
     "both run on the same samples and are to answer alike: `pare inspect` lists inputs and outputs";
 
-// Of one element type, and of one shape as far as it is known.
-bool SameType(const graph::TensorType& a, const graph::TensorType& b) {
-  if (a.dtype != b.dtype) return false;
-  if (!a.has_rank() || !b.has_rank()) return true;
-  return std::equal(
-      a.shape->begin(), a.shape->end(), b.shape->begin(), b.shape->end(),
-      [](graph::Dim x, graph::Dim y) { return !x.known() || !y.known() || x.size() == y.size(); });
-}
-
 Status CheckSameTypes(const Graph& a, const std::vector<ValueId>& of_a, const Graph& b,
                       const std::vector<ValueId>& of_b, std::string_view what) {
   if (of_a.size() != of_b.size()) {
@@ -95,7 +87,7 @@ Status CheckSameTypes(const Graph& a, const std::vector<ValueId>& of_a, const Gr
   }
   for (size_t i = 0; i < of_a.size(); ++i) {
     const graph::Value &x = a.value(of_a[i]), &y = b.value(of_b[i]);
-    if (SameType(x.type, y.type)) continue;
+    if (x.type.dtype == y.type.dtype && SameShape(x.type, y.type)) continue;
     return Fail(ErrorKind::kUsage,
                 Text("the models can't be compared: their ", what, "s are \"", x.name, "\" (",
                      graph::TypeText(x.type, a.symbols()), ") and \"", y.name, "\" (",
@@ -112,7 +104,12 @@ std::vector<ValueId> OutputsOf(const Graph& graph) {
 }
 
 Status CheckComparable(const Graph& a, const Graph& b) {
-  PARE_TRY(CheckSameTypes(a, a.inputs(), b, b.inputs(), "input"));
+  std::vector<ValueId> inputs = a.inputs();  // in b's order
+  if (inputs.size() == b.inputs().size()) {
+    const auto places = InputPlaces(a, b);
+    for (size_t i = 0; i < places.size(); ++i) inputs[i] = a.inputs()[places[i]];
+  }
+  PARE_TRY(CheckSameTypes(a, inputs, b, b.inputs(), "input"));
   return CheckSameTypes(a, OutputsOf(a), b, OutputsOf(b), "output");
 }
 
@@ -175,6 +172,7 @@ Result<Quality> CompareQuality(runtime::Session& a, runtime::Session& b, data::L
   Quality quality;
   quality.metric = ChooseMetric(metric, a.graph());
   PARE_TRY(CheckComparable(a.graph(), b.graph()));
+  PARE_ASSIGN(const SharedInputs shared, MatchInputs(a.graph(), b.graph()));
   LabelScore score_a, score_b;
   PairScore pair;
   std::vector<Tensor> out_a(a.graph().outputs().size()), out_b(out_a.size());
@@ -185,10 +183,11 @@ Result<Quality> CompareQuality(runtime::Session& a, runtime::Session& b, data::L
     PARE_ASSIGN(const auto batch, loader.Next());
     if (!batch) break;
     PARE_TRY(a.Run(batch->inputs, out_a));
-    PARE_TRY(b.Run(batch->inputs, out_b));
+    PARE_ASSIGN(const auto inputs_b, shared.Of(batch->inputs));
+    PARE_TRY(b.Run(inputs_b, out_b));
     PARE_TRY(ToF32(out_a));
     PARE_TRY(ToF32(out_b));
-    pair.Add(out_a, out_b, batch->count());
+    PARE_TRY(pair.Add(out_a, out_b, batch->count()));
     if (quality.metric == Metric::kTop) {
       score_a.Add(out_a[0], batch->labels, batch->count());
       score_b.Add(out_b[0], batch->labels, batch->count());
@@ -233,6 +232,8 @@ Result<Comparison> Compare(const Side& a, const Side& b,
   PARE_ASSIGN(comparison.quality,
               CompareQuality(*session_a, *session_b, loader, options.metric, progress));
   comparison.verify_seconds = watch.seconds();
+  PARE_ASSIGN(const SharedInputs shared, MatchInputs(a.graph, b.graph));
+  if (!shared.note.empty()) progress.Note(shared.note);
 
   comparison.layers = ListLayers(b.graph, session_b->graph());
   ExplainLayers(a.graph, b.graph, comparison.layers);
@@ -259,11 +260,13 @@ Result<Comparison> Compare(const Side& a, const Side& b,
   runtime::Session* const sessions[] = {session_a.get(), session_b.get()};
   TimingOptions timing = options.timing;
   timing.progress = &progress;
-  PARE_ASSIGN(comparison.time, TimeInterleaved(sessions, batch->inputs, timing));
+  PARE_ASSIGN(const auto inputs_b, shared.Of(batch->inputs));
+  const std::span<const Tensor> inputs[] = {batch->inputs, inputs_b};
+  PARE_ASSIGN(comparison.time, TimeInterleaved(sessions, inputs, timing));
   for (const auto& note :
        TimingNotes(comparison.time, context.pool->threads(), context.cpu.threads()))
     progress.Note(note);
-  PARE_ASSIGN(const Timed profile, ProfileInterleaved(sessions, batch->inputs, timing));
+  PARE_ASSIGN(const Timed profile, ProfileInterleaved(sessions, inputs, timing));
   const auto times_a = TimesByLayer(a.graph, profile.sides[0].layers);
   const auto times_b = TimesByLayer(b.graph, profile.sides[1].layers);
   for (LayerReport& layer : comparison.layers) {

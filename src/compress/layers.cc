@@ -5,6 +5,8 @@
 #include <set>
 #include <sstream>
 
+#include "compress/inputs.h"
+
 namespace pare::compress {
 namespace {
 
@@ -176,6 +178,7 @@ Result<std::map<std::string, LayerFidelity>> CompareLayers(const Graph& a, const
                                                            Progress& progress) {
   PARE_ASSIGN(Viewer left, Viewer::Make(a, names, context));
   PARE_ASSIGN(Viewer right, Viewer::Make(b, names, context));
+  PARE_ASSIGN(const SharedInputs shared, MatchInputs(a, b));
   std::set<std::string> scaled = ScaledLayers(a);
   scaled.merge(ScaledLayers(b));
   std::map<std::string, LayerSums> sums;
@@ -189,7 +192,8 @@ Result<std::map<std::string, LayerFidelity>> CompareLayers(const Graph& a, const
     PARE_TRY(left.Run(batch->inputs, [&](const std::string& name, const View& view) {
       kept[name] = {{view.values.begin(), view.values.end()}, view.shape, view.channels_last};
     }));
-    PARE_TRY(right.Run(batch->inputs, [&](const std::string& name, const View& view) {
+    PARE_ASSIGN(const auto inputs, shared.Of(batch->inputs));
+    PARE_TRY(right.Run(inputs, [&](const std::string& name, const View& view) {
       const auto other = kept.find(name);
       if (other == kept.end()) return;
       AddSums(sums[name], other->second, view, scaled.contains(name));

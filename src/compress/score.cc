@@ -154,8 +154,14 @@ std::optional<Bounds> LabelScore::top1_change_bounds(const LabelScore& after) co
   return ChangeBounds(lost, gained, labelled());
 }
 
-void PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor> other,
-                    int64_t rows) {
+Status PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor> other,
+                      int64_t rows) {
+  if (reference.size() != other.size()) {
+    return Fail(ErrorKind::kUsage,
+                Text("the models have ", reference.size(), " and ", other.size(),
+                     " outputs and can't be compared"),
+                "`pare inspect` lists the outputs");
+  }
   for (int64_t r = 0; r < rows; ++r) {
     PairSums sums;
     bool finite_a = true, finite_b = true;
@@ -187,6 +193,7 @@ void PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor> o
     }
     ++count_;
   }
+  return {};
 }
 
 void PairScore::Merge(const PairScore& other) {

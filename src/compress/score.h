@@ -57,7 +57,8 @@ class LabelScore {
 // model alone, the sample's cosine is 0 and differences are not finite.
 class PairScore {
  public:
-  void Add(std::span<const Tensor> reference, std::span<const Tensor> other, int64_t rows);
+  // Fails where the models have different numbers of outputs.
+  Status Add(std::span<const Tensor> reference, std::span<const Tensor> other, int64_t rows);
   void Merge(const PairScore& other);
   int64_t count() const { return count_; }
   // Percent of rows whose largest first output is at the same place; rows with a NaN never agree.

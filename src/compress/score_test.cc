@@ -62,8 +62,8 @@ TEST(PairScore, OnlyValidRowsCount) {
   const Tensor a = Tensor::Of<float>({2, 2}, {1, 0, 0, 1});
   const Tensor b = Tensor::Of<float>({2, 2}, {1, 0, 1, 0});
   PairScore one, two;
-  one.Add({&a, 1}, {&b, 1}, 1);
-  two.Add({&a, 1}, {&b, 1}, 2);
+  EXPECT_TRUE(one.Add({&a, 1}, {&b, 1}, 1));
+  EXPECT_TRUE(two.Add({&a, 1}, {&b, 1}, 2));
   EXPECT_EQ(one.agreement(), 100);
   EXPECT_EQ(one.relative_error(), 0);
   EXPECT_TRUE(std::isinf(*one.psnr()));
@@ -72,24 +72,35 @@ TEST(PairScore, OnlyValidRowsCount) {
   EXPECT_NEAR(*two.mse(), 0.5, 1e-12);
 }
 
+TEST(PairScore, RefusesOtherNumbersOfOutputs) {
+  const Tensor two[] = {Tensor::Of<float>({1, 2}, {1, 2}), Tensor::Of<float>({1, 2}, {3, 4})};
+  PairScore score;
+  for (const auto& [a, b] : {std::pair(2, 1), std::pair(1, 2)}) {
+    const Status refused = score.Add(std::span(two, a), std::span(two, b), 1);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind(), ErrorKind::kUsage);
+  }
+  EXPECT_EQ(score.count(), 0);
+}
+
 TEST(PairScore, SaysNothingOfWhatCanNotBeCompared) {
   const Tensor nans = Tensor::Of<float>({2, 2}, {NAN, NAN, NAN, INFINITY});
   const Tensor numbers = Tensor::Of<float>({2, 2}, {1, 0, 0, 1});
   PairScore none, half, broken;
-  none.Add({&nans, 1}, {&nans, 1}, 2);
+  EXPECT_TRUE(none.Add({&nans, 1}, {&nans, 1}, 2));
   EXPECT_FALSE(none.cosine());
   EXPECT_FALSE(none.mse());
   EXPECT_FALSE(none.psnr());
   EXPECT_EQ(none.agreement(), 0);
   EXPECT_GT(none.relative_error(), 1e300);
   EXPECT_EQ(none.not_finite_reference(), 2);
-  half.Add({&nans, 1}, {&numbers, 1}, 2);
-  half.Add({&numbers, 1}, {&numbers, 1}, 2);
+  EXPECT_TRUE(half.Add({&nans, 1}, {&numbers, 1}, 2));
+  EXPECT_TRUE(half.Add({&numbers, 1}, {&numbers, 1}, 2));
   EXPECT_EQ(half.cosine(), 1);
   EXPECT_EQ(half.not_finite_reference(), 2);
   EXPECT_EQ(half.not_finite_other(), 0);
   EXPECT_EQ(half.agreement(), 50);
-  broken.Add({&numbers, 1}, {&nans, 1}, 2);
+  EXPECT_TRUE(broken.Add({&numbers, 1}, {&nans, 1}, 2));
   EXPECT_EQ(broken.cosine(), 0);
   EXPECT_EQ(broken.agreement(), 0);
   EXPECT_FALSE(std::isfinite(*broken.mse()));

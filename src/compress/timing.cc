@@ -25,17 +25,18 @@ constexpr double kTaken = 0.2;  // processors; less is the system's own housekee
 constexpr double kWide = 0.25;  // of the median
 
 // The last layer times that a profile holds, merged over rounds by the profile itself.
-Result<Timed> Measure(std::span<runtime::Session* const> sessions, std::span<const Tensor> inputs,
+Result<Timed> Measure(std::span<runtime::Session* const> sessions, InputsBySide all,
                       const TimingOptions& options, bool layers) {
+  const auto inputs = [&](size_t side) { return all[all.size() > 1 ? side : 0]; };
   std::vector<std::vector<Tensor>> outputs;
   std::vector<std::vector<double>> ms(sessions.size());
   std::vector<runtime::Profile> profiles(layers ? sessions.size() : 0);
   const auto check = [&] { return options.progress ? options.progress->Check() : Status(); };
-  for (runtime::Session* session : sessions) {
-    outputs.emplace_back(session->graph().outputs().size());
+  for (size_t side = 0; side < sessions.size(); ++side) {
+    outputs.emplace_back(sessions[side]->graph().outputs().size());
     for (int warm_up = 0; warm_up < 2; ++warm_up) {
       PARE_TRY(check());
-      PARE_TRY(session->Run(inputs, outputs.back()));
+      PARE_TRY(sessions[side]->Run(inputs(side), outputs.back()));
     }
   }
   std::vector<double> ratios;
@@ -46,7 +47,7 @@ Result<Timed> Measure(std::span<runtime::Session* const> sessions, std::span<con
     PARE_TRY(check());
     for (size_t side = 0; side < sessions.size(); ++side) {
       const Stopwatch watch;
-      PARE_TRY(sessions[side]->Run(inputs, outputs[side],
+      PARE_TRY(sessions[side]->Run(inputs(side), outputs[side],
                                    {.profile = layers ? &profiles[side] : nullptr}));
       ms[side].push_back(watch.ms());
     }
@@ -93,13 +94,13 @@ std::vector<std::string> TimingNotes(const Timed& timed, int threads, int cores)
   return notes;
 }
 
-Result<Timed> TimeInterleaved(std::span<runtime::Session* const> sessions,
-                              std::span<const Tensor> inputs, const TimingOptions& options) {
+Result<Timed> TimeInterleaved(std::span<runtime::Session* const> sessions, InputsBySide inputs,
+                              const TimingOptions& options) {
   return Measure(sessions, inputs, options, false);
 }
 
-Result<Timed> ProfileInterleaved(std::span<runtime::Session* const> sessions,
-                                 std::span<const Tensor> inputs, const TimingOptions& options) {
+Result<Timed> ProfileInterleaved(std::span<runtime::Session* const> sessions, InputsBySide inputs,
+                                 const TimingOptions& options) {
   return Measure(sessions, inputs, options, true);
 }
 

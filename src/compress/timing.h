@@ -44,11 +44,23 @@ struct Timed {
 // `threads` of `cores`, or an interval that is wide against its median.
 std::vector<std::string> TimingNotes(const Timed& timed, int threads, int cores);
 
-// Runs the sessions on the same inputs by turns: A B A B …
-Result<Timed> TimeInterleaved(std::span<runtime::Session* const> sessions,
-                              std::span<const Tensor> inputs, const TimingOptions& options = {});
+// Of each session, or one set for all.
+using InputsBySide = std::span<const std::span<const Tensor>>;
+// Runs the sessions by turns: A B A B …
+Result<Timed> TimeInterleaved(std::span<runtime::Session* const> sessions, InputsBySide inputs,
+                              const TimingOptions& options = {});
+inline Result<Timed> TimeInterleaved(std::span<runtime::Session* const> sessions,
+                                     std::span<const Tensor> inputs,
+                                     const TimingOptions& options = {}) {
+  return TimeInterleaved(sessions, InputsBySide(&inputs, 1), options);
+}
 // Layer by layer, by turns as well.
-Result<Timed> ProfileInterleaved(std::span<runtime::Session* const> sessions,
-                                 std::span<const Tensor> inputs, const TimingOptions& options = {});
+Result<Timed> ProfileInterleaved(std::span<runtime::Session* const> sessions, InputsBySide inputs,
+                                 const TimingOptions& options = {});
+inline Result<Timed> ProfileInterleaved(std::span<runtime::Session* const> sessions,
+                                        std::span<const Tensor> inputs,
+                                        const TimingOptions& options = {}) {
+  return ProfileInterleaved(sessions, InputsBySide(&inputs, 1), options);
+}
 
 }  // namespace pare::compress

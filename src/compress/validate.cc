@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/random.h"
-#include "compress/widen.h"
+#include "compress/inputs.h"
 #include "data/split.h"
 #include "passes/pipeline.h"
 
@@ -50,6 +50,7 @@ train::Score ScoreByLabels(const Validation& validation, const model::Context& c
 
 Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& other,
                                const Validation& validation) {
+  PARE_ASSIGN(const SharedInputs shared, MatchInputs(other.graph(), reference.graph()));
   PARE_ASSIGN(data::Loader loader, LoaderOf(other.graph(), validation));
   PairScore score;
   std::vector<Tensor> expected(reference.graph().outputs().size());
@@ -58,20 +59,19 @@ Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& ot
     PARE_ASSIGN(const auto batch, loader.Next());
     if (!batch) return score;
     PARE_TRY(other.Run(batch->inputs, actual));
-    std::vector<Tensor> inputs = batch->inputs;
-    PARE_TRY(CastFloats(reference.graph(), inputs));
+    PARE_ASSIGN(const auto inputs, shared.Of(batch->inputs));
     PARE_TRY(reference.Run(inputs, expected));
     PARE_TRY(ToF32(expected));
     PARE_TRY(ToF32(actual));
-    score.Add(expected, actual, batch->count());
+    PARE_TRY(score.Add(expected, actual, batch->count()));
   }
 }
 
-Result<train::Score> ScoreByReference(const Graph& reference, const Validation& validation,
-                                      const model::Context& context) {
+Result<ReferenceScore> ScoreByReference(const Graph& reference, const Validation& validation,
+                                        const model::Context& context) {
   PARE_ASSIGN(std::shared_ptr<runtime::Session> other, SessionOf(reference, context));
   const bool classifies = ChooseMetric(Metric::kAuto, reference) == Metric::kTop;
-  return [=](const Graph& graph) -> Result<double> {
+  const auto score = [=](const Graph& graph) -> Result<double> {
     PARE_ASSIGN(const auto session, SessionOf(graph, context));
     PARE_ASSIGN(const PairScore score, ComparePairs(*other, *session, validation));
     if (classifies) return score.agreement();
@@ -80,6 +80,7 @@ Result<train::Score> ScoreByReference(const Graph& reference, const Validation& 
                 "the answers of the teacher are NaN or infinite for all validation samples",
                 "check the preprocessing (--mean, --std, --scale), and the teacher by `pare run`");
   };
+  return ReferenceScore{score, classifies};
 }
 
 TrainingSplit SplitForTraining(const data::Dataset& dataset, int64_t validation, int64_t limit,

@@ -26,10 +26,15 @@ train::Score ScoreByLabels(const Validation& validation, const model::Context& c
 Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& other,
                                const Validation& validation);
 
-// Against another model's answers: agreement (percent) of classifiers, else the cosine of the
-// outputs. `reference` is simplified.
-Result<train::Score> ScoreByReference(const graph::Graph& reference, const Validation& validation,
-                                      const model::Context& context);
+// Against another model's answers. What is measured follows from that model alone.
+struct ReferenceScore {
+  train::Score score;
+  bool classifies = false;  // agreement (percent), else the cosine of the outputs
+  const char* name() const { return classifies ? "agreement" : "cosine"; }
+};
+// `reference` is simplified.
+Result<ReferenceScore> ScoreByReference(const graph::Graph& reference, const Validation& validation,
+                                        const model::Context& context);
 
 struct TrainingSplit {
   std::vector<int64_t> training, validation;

@@ -15,13 +15,4 @@ Result<graph::Graph> Widened(const graph::Graph& simplified, Progress& progress,
   return wide;
 }
 
-Status CastFloats(const graph::Graph& other, std::vector<Tensor>& inputs) {
-  for (size_t i = 0; i < inputs.size() && i < other.inputs().size(); ++i) {
-    const DType dtype = other.value(other.inputs()[i]).type.dtype;
-    if (dtype == inputs[i].dtype() || !IsFloat(dtype) || !IsFloat(inputs[i].dtype())) continue;
-    PARE_ASSIGN(inputs[i], Cast(inputs[i], dtype));
-  }
-  return {};
-}
-
 }  // namespace pare::compress

@@ -1,8 +1,6 @@
 // Models of other float types, for what reckons with float32.
 #pragma once
 
-#include <vector>
-
 #include "base/progress.h"
 #include "graph/graph.h"
 #include "passes/pipeline.h"
@@ -15,8 +13,5 @@ namespace pare::compress {
 // time.
 Result<graph::Graph> Widened(const graph::Graph& simplified, Progress& progress,
                              const passes::PassOptions& simplify = {});
-
-// Inputs of one model as another takes them that differs in float types alone.
-Status CastFloats(const graph::Graph& other, std::vector<Tensor>& inputs);
 
 }  // namespace pare::compress

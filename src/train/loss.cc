@@ -19,20 +19,33 @@ Var Mean(Var x) { return ops::Reshape(ops::ReduceMean(x), {}); }
 
 Var SumOfRow(Var x) { return ops::ReduceSum(x, {1}); }
 
+// Null where the output is made by none, views and a Cast aside.
+const graph::Node* FinalSoftmax(const graph::Graph& graph, graph::ValueId output) {
+  constexpr std::string_view kBetween[] = {"Reshape", "Flatten", "Squeeze", "Identity", "Cast"};
+  while (const graph::Node* node = graph.producer_of(output)) {
+    if (node->op == "Softmax") return node;
+    if (std::find(std::begin(kBetween), std::end(kBetween), node->op) == std::end(kBetween)) break;
+    output = node->inputs[0];
+  }
+  return nullptr;
+}
+
 // A length that may be divided by, and has a slope at 0.
 Var LengthOfRow(Var x) { return ops::Sqrt(SumOfRow(x * x) + 1e-12f); }
 
 }  // namespace
 
 graph::ValueId LogitsOf(const graph::Graph& graph, graph::ValueId output) {
-  constexpr std::string_view kBetween[] = {"Reshape", "Flatten", "Squeeze", "Identity", "Cast"};
-  graph::ValueId at = output;
-  while (const graph::Node* node = graph.producer_of(at)) {
-    if (node->op == "Softmax") return node->inputs[0];
-    if (std::find(std::begin(kBetween), std::end(kBetween), node->op) == std::end(kBetween)) break;
-    at = node->inputs[0];
-  }
-  return output;
+  const graph::Node* softmax = FinalSoftmax(graph, output);
+  return softmax ? softmax->inputs[0] : output;
+}
+
+std::optional<int> SoftmaxAxis(const graph::Graph& graph, graph::ValueId output) {
+  const graph::Node* softmax = FinalSoftmax(graph, output);
+  if (!softmax || !graph.value(softmax->inputs[0]).type.has_rank()) return std::nullopt;
+  const int rank = graph.value(softmax->inputs[0]).type.rank();
+  const auto axis = static_cast<int>(softmax->attrs.i("axis", -1));
+  return axis < 0 ? axis + rank : axis;
 }
 
 Var Logits(Var output) {
@@ -58,15 +71,16 @@ Var CosineDistance(Var a, Var b) {
   return Mean(1.0f - SumOfRow(x * y) / (LengthOfRow(x) * LengthOfRow(y)));
 }
 
-Var SoftLogits(Var student, Var teacher, float temperature) {
-  const Var log_p = ops::LogSoftmax(Rows(teacher) * (1 / temperature), 1);
-  const Var log_q = ops::LogSoftmax(Rows(student) * (1 / temperature), 1);
-  return Mean(SumOfRow(ops::Exp(log_p) * (log_p - log_q))) * (temperature * temperature);
+Var SoftLogits(Var student, Var teacher, float temperature, int axis) {
+  const Var log_p = ops::LogSoftmax(teacher * (1 / temperature), axis);
+  const Var log_q = ops::LogSoftmax(student * (1 / temperature), axis);
+  const Var divergence = ops::ReduceSum(ops::Exp(log_p) * (log_p - log_q), {axis});
+  return Mean(divergence) * (temperature * temperature);
 }
 
-Var AttentionMaps(Var student, Var teacher) {
-  const auto map = [](Var x) {
-    const Var sums = Rows(ops::ReduceSum(x * x, {1}));
+Var AttentionMaps(Var student, Var teacher, int axis) {
+  const auto map = [axis](Var x) {
+    const Var sums = Rows(ops::ReduceSum(x * x, {axis}));
     return sums / LengthOfRow(sums);
   };
   return MeanSquare(map(student), map(teacher));

@@ -1,6 +1,7 @@
 #include "train/objective.h"
 
 #include "train/loss.h"
+#include "train/near_layers.h"
 
 namespace pare::train {
 
@@ -10,8 +11,8 @@ using ops::Var;
 Result<Var> LossContext::value(std::string_view name) {
   const ValueId id = emit_.graph().FindValue(name);
   if (id != ValueId::kNone) return emit_.Of(id);
-  return Fail(ErrorKind::kUsage, Text("the model has no value \"", name, "\""),
-              "`pare profile` lists the layers by the names of their outputs");
+  return Fail(ErrorKind::kUsage, Text("the model has no layer \"", name, "\""),
+              LayerAdvice(emit_.graph(), name));
 }
 
 Var LossContext::AddTarget(std::string_view name, const Dims& shape) {
@@ -51,7 +52,21 @@ Result<Tensor> LabelRows(const TrainBatch& batch, int64_t classes, float smoothi
   return target;
 }
 
-Result<Var> LabelObjective::Emit(LossContext& context) {
+Status CheckLabelled(const data::Dataset& dataset, std::span<const int64_t> indices) {
+  int64_t first = -1, count = 0;
+  for (int64_t index : indices) {
+    if (dataset.label(index) != data::kNoLabel) continue;
+    if (count++ == 0) first = index;
+  }
+  if (count == 0) return {};
+  return Fail(Error(ErrorKind::kUsage,
+                    Text("has no label, as ", count, " of the ", indices.size(), " samples"),
+                    "training by labels needs one for each; distillation without labels (--alpha "
+                    "1) needs none")
+                  .at(dataset.SampleName(first)));
+}
+
+Result<LabelLoss> EmitLabelLoss(LossContext& context) {
   const Var output = context.outputs()[0];
   const Dims shape = output.dims();
   const int64_t count = CountOf(shape).value_or(0);
@@ -60,9 +75,14 @@ Result<Var> LabelObjective::Emit(LossContext& context) {
                 Text("the first output is ", DimsText(shape), " and no classifier's"),
                 "training by labels needs an output of [batch, classes]");
   }
-  classes_ = shape[1];
-  const Var target = context.AddTarget("labels", {shape[0], classes_});
-  return CrossEntropy(Logits(output), target);
+  const Var target = context.AddTarget("labels", {shape[0], shape[1]});
+  return LabelLoss{CrossEntropy(Logits(output), target), shape[1]};
+}
+
+Result<Var> LabelObjective::Emit(LossContext& context) {
+  PARE_ASSIGN(const LabelLoss labels, EmitLabelLoss(context));
+  classes_ = labels.classes;
+  return labels.loss;
 }
 
 Result<std::vector<Tensor>> LabelObjective::Targets(const TrainBatch& batch) {

@@ -1,6 +1,7 @@
 // What training minimises: a loss on the model's values, and what it is compared with.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -74,6 +75,17 @@ class LabelObjective : public Objective {
   LabelOptions options_;
   int64_t classes_ = 0;
 };
+
+// Cross-entropy of the first output, [batch, classes ≥ 2, 1…], against a target "labels" that
+// LabelRows makes for as many classes.
+struct LabelLoss {
+  ops::Var loss;
+  int64_t classes;
+};
+Result<LabelLoss> EmitLabelLoss(LossContext& context);
+
+// Fails (kUsage) where some of these samples have no label, with the first one's name.
+Status CheckLabelled(const data::Dataset& dataset, std::span<const int64_t> indices);
 
 // Rows of probabilities [batch, classes] for labels; a label that is no class is an error.
 Result<Tensor> LabelRows(const TrainBatch& batch, int64_t classes, float smoothing);

@@ -138,8 +138,7 @@ class Run {
   Status Resume() {
     if (options_.checkpoint.empty() && options_.trace.empty()) return {};
     PARE_ASSIGN(identity_, Identity());
-    if (options_.checkpoint.empty()) return {};
-    if (!options_.resume) return RefuseToReplace();
+    if (!options_.resume || options_.checkpoint.empty()) return {};
     if (!FileExists(options_.checkpoint)) {
       progress_.Note(
           Text("there is no checkpoint ", options_.checkpoint, " yet: a new run begins"));
@@ -149,15 +148,6 @@ class Run {
     if (!state_.history.empty()) seconds_before_ = state_.history.back().seconds;
     progress_.Note(Text("going on after step ", state_.step, " of ", steps_));
     return {};
-  }
-
-  // What is there may be the work of a night.
-  Status RefuseToReplace() const {
-    if (!FileExists(options_.checkpoint)) return {};
-    return Fail(
-        Error(ErrorKind::kUsage, "the checkpoint is there already",
-              "--resume goes on from it; for a new run give another name or remove the file")
-            .at(options_.checkpoint));
   }
 
   Status Save() {
@@ -206,11 +196,10 @@ class Run {
       PARE_ASSIGN(const std::string first, program_.FindNotFinite(next, place));
       return Fail(
           Error(
-              ErrorKind::kUnmet,
+              ErrorKind::kInvalid,
               Text("step ", place.step, ": the ", std::isfinite(result.loss) ? "gradient" : "loss",
                    " is not finite; the first value that is not is this one's"),
-              Text("a smaller --rate, a longer --warmup or --clip may help",
-                   options_.checkpoint.empty() ? "" : "; the last checkpoint is as it was"))
+              "a smaller --rate, a longer --warmup or --clip; the last checkpoint is as it was")
               .at(Text("layer ", first.empty() ? "loss" : first)));
     }
     PARE_TRY(trace_.WriteStep(model_, next, place, parts(), result.loss));
@@ -275,7 +264,7 @@ class Run {
 
   std::string LineOf(const HistoryRow& row) const {
     std::string line = Text("step ", row.step, " of ", steps_, ": loss ", row.loss);
-    if (score_) line += Text(", ", options_.score_name, ' ', row.score);
+    if (score_) line += Text(", validation ", row.score);
     return line;
   }
 
@@ -334,11 +323,13 @@ class Run {
   Trace trace_;
 };
 
-// Shapes of one part: dimensions that the model leaves free are those of the first samples.
-Result<std::vector<Dims>> ShapesOf(const graph::Graph& model,
-                                   std::shared_ptr<const data::Dataset> dataset,
-                                   std::vector<int64_t> indices, const data::Preprocess& preprocess,
-                                   const ProgramOptions& options) {
+}  // namespace
+
+Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
+                                     std::shared_ptr<const data::Dataset> dataset,
+                                     std::vector<int64_t> indices,
+                                     const data::Preprocess& preprocess,
+                                     const ProgramOptions& options) {
   if (std::ssize(indices) < options.batch) {
     return Fail(ErrorKind::kUsage,
                 Text("there are ", indices.size(), " samples to train on, fewer than a batch of ",
@@ -351,10 +342,9 @@ Result<std::vector<Dims>> ShapesOf(const graph::Graph& model,
               data::Loader::Make(std::move(dataset), model::InputSpecs(model), std::move(indices),
                                  {.batch = rows, .preprocess = preprocess, .prefetch = false}));
   if (loader.batch() != rows) {
-    return Fail(
-        ErrorKind::kUsage,
-        Text("the model's batch is fixed to ", loader.batch(), ", and a step's is ", rows),
-        Text("a batch of ", loader.batch() * std::max<int64_t>(1, options.parts), " (--batch)"));
+    return Fail(ErrorKind::kUsage,
+                Text("the model's batch is fixed to ", loader.batch(), ", and a step's is ", rows),
+                Text("a batch of ", loader.batch() * std::max<int64_t>(1, options.parts)));
   }
   PARE_ASSIGN(const auto batch, loader.Next());
   std::vector<Dims> shapes;
@@ -363,14 +353,12 @@ Result<std::vector<Dims>> ShapesOf(const graph::Graph& model,
   return shapes;
 }
 
-}  // namespace
-
 Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dataset> dataset,
                       std::vector<int64_t> indices, const data::Preprocess& preprocess,
                       Objective& objective, const Score& score, const model::Context& context,
                       const TrainOptions& options, Progress& progress) {
   ProgramOptions how = options.program;
-  PARE_ASSIGN(how.shapes, ShapesOf(model, dataset, indices, preprocess, how));
+  PARE_ASSIGN(how.shapes, StepShapes(model, dataset, indices, preprocess, how));
   PARE_ASSIGN(Program program, Program::Make(model, objective, context, how));
   return Run(model, std::move(dataset), std::move(indices), preprocess, score, options,
              std::move(program), progress)

@@ -30,7 +30,6 @@ struct TrainOptions {
   // What the caller decided by measuring before the run: the checkpoint keeps it (DecisionsIn), so
   // that a run that goes on can decide the same.
   std::string decisions;
-  std::string score_name = "validation";  // of the score, for messages
   std::string trace;  // folder for what the run computes with (train/trace.h); "": none
 };
 
@@ -46,6 +45,14 @@ struct Trained {
   double seconds = 0;
   double samples_per_second = 0;
 };
+
+// The shapes of the model's inputs in one part of a step: dimensions that it leaves free are those
+// of the first samples. Fails (kUsage) where there are too few, or the model's batch is another.
+Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
+                                     std::shared_ptr<const data::Dataset> dataset,
+                                     std::vector<int64_t> indices,
+                                     const data::Preprocess& preprocess,
+                                     const ProgramOptions& options);
 
 // Trains `model` (loaded with kTrainable) on the samples `indices` of `dataset`. The same seed
 // gives the same bits, for any number of threads, and after a resume.

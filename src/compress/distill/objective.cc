@@ -1,9 +1,12 @@
 #include "compress/distill/objective.h"
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/hash.h"
 #include "base/random.h"
+#include "compress/distill/trunk.h"
 #include "train/loss.h"
 
 namespace pare::compress {
@@ -15,30 +18,56 @@ namespace {
 
 constexpr std::string_view kNames[] = {"auto", "soft", "mse", "huber", "cosine"};
 
-// A 1×1 convolution, or a matrix for [batch, …, channels] of less than three dimensions, that takes
-// the student's channels to the teacher's.
-Result<Var> Project(LossContext& context, const std::string& name, Var student, int64_t channels) {
+// Takes the student's channels to the teacher's: a 1×1 convolution, or a matrix where the channels
+// are the last axis.
+Result<Var> Project(LossContext& context, const std::string& name, Var student, int axis,
+                    int64_t channels) {
   const Dims from = student.dims();
-  const bool image = from.size() > 2;
-  Dims shape{channels, from[1]};
-  if (image) shape.resize(from.size(), 1);
+  const bool last = axis + 1 == student.rank();
+  const int64_t own = from[static_cast<size_t>(axis)];
+  Dims shape = last ? Dims{own, channels} : Dims{channels, own};
+  if (!last) shape.resize(from.size(), 1);
   PARE_ASSIGN(Tensor weights, Tensor::Make(DType::kF32, shape));
   Random random(HashOfText(name));
-  const float deviation = 1 / std::sqrt(static_cast<float>(from[1]));
+  const float deviation = 1 / std::sqrt(static_cast<float>(own));
   for (float& w : weights.mutable_as<float>()) w = deviation * random.Normal();
   const Var w = context.AddParameter(Text("projection.", name), std::move(weights));
-  if (image) return context.emit().Add("Conv", {student, w});
-  return context.emit().Add("Gemm", {student, w}, {{"transB", int64_t{1}}});
+  return last ? ops::MatMul(student, w) : context.emit().Add("Conv", {student, w});
 }
 
-Status CheckPair(const LayerPair& pair, const Dims& student, const Dims& teacher) {
-  const bool same = student.size() == teacher.size() && student.size() >= 2 &&
-                    std::equal(student.begin() + 2, student.end(), teacher.begin() + 2);
-  if (same) return {};
+// Of the same extents but for the channels, which may differ.
+Status CheckPair(const LayerPair& pair, Dims student, Dims teacher, int axis) {
+  const std::string text = Text("the student's layer \"", pair.student, "\" is ", DimsText(student),
+                                ", the teacher's \"", pair.teacher, "\" ", DimsText(teacher));
+  const bool ranks = student.size() == teacher.size() && student.size() >= 2;
+  if (ranks) student[static_cast<size_t>(axis)] = teacher[static_cast<size_t>(axis)];
+  if (ranks && student == teacher) return {};
+  return Fail(ErrorKind::kUsage, text, "pair layers of the same extents; the channels may differ");
+}
+
+// The axis along which an output's classes stand, in the shape of its logits. Each position along
+// the others (of a picture, a sequence) is classified for itself.
+Result<int> ClassAxis(const Dims& shape, std::optional<int> own, std::optional<int> teachers) {
+  const auto larger = [](int64_t size) { return size > 1; };
+  const auto first = std::find_if(shape.begin() + 1, shape.end(), larger);
+  if (std::count_if(shape.begin() + 1, shape.end(), larger) == 1)
+    return static_cast<int>(first - shape.begin());
+  const std::string text =
+      Text("--loss soft compares scores of classes, and the output is ", DimsText(shape));
+  constexpr const char* kAdvice = "--loss mse, huber or cosine compares the values as they are";
+  if (first == shape.end()) return Fail(ErrorKind::kUsage, text, kAdvice);
+  if (own && teachers && *own != *teachers) {
+    return Fail(ErrorKind::kUsage,
+                Text(text, ": the student's Softmax goes along axis ", *own,
+                     ", the teacher's along ", *teachers),
+                kAdvice);
+  }
+  if (own) return *own;
+  if (teachers) return *teachers;
+  if (shape.size() >= 4) return 1;
   return Fail(ErrorKind::kUsage,
-              Text("the student's layer \"", pair.student, "\" is ", DimsText(student),
-                   ", the teacher's \"", pair.teacher, "\" ", DimsText(teacher)),
-              "pair layers of the same extents; the channels may differ");
+              Text(text, ": which axis they stand along is known where a Softmax makes the output"),
+              kAdvice);
 }
 
 }  // namespace
@@ -69,11 +98,24 @@ Var DistillObjective::OwnAnswer(LossContext& context, size_t output) const {
   return soft() ? train::Logits(context.outputs()[output]) : context.outputs()[output];
 }
 
-Var DistillObjective::OutputLoss(Var student, Var teacher) const {
-  if (soft()) return train::SoftLogits(student, teacher, options_.temperature);
-  if (options_.loss == DistillLoss::kHuber) return train::Huber(student, teacher);
-  if (options_.loss == DistillLoss::kCosine) return train::CosineDistance(student, teacher);
-  return train::MeanSquare(student, teacher);
+Result<Var> DistillObjective::OutputLoss(LossContext& context, size_t output,
+                                         const Teacher& teacher, Var answer) const {
+  const Var student = OwnAnswer(context, output);
+  const Dims shape = student.dims(), others = answer.dims();
+  if (shape.empty() || CountOf(shape).value_or(0) != CountOf(others).value_or(1)) {
+    return Fail(
+        ErrorKind::kUsage,
+        Text("the student's output is ", DimsText(shape), ", the teacher's ", DimsText(others)),
+        "a student answers what its teacher answers");
+  }
+  answer = ops::Reshape(answer, shape);
+  if (options_.loss == DistillLoss::kHuber) return train::Huber(student, answer);
+  if (options_.loss == DistillLoss::kCosine) return train::CosineDistance(student, answer);
+  if (!soft()) return train::MeanSquare(student, answer);
+  const auto own = train::SoftmaxAxis(context.emit().graph(), context.outputs()[output].id());
+  PARE_ASSIGN(const int axis,
+              ClassAxis(shape, own, shape == others ? teacher.softmax_axes()[output] : own));
+  return train::SoftLogits(student, answer, options_.temperature, axis);
 }
 
 Result<Var> DistillObjective::LayerLosses(LossContext& context, const std::vector<Var>& layers) {
@@ -86,47 +128,54 @@ Result<Var> DistillObjective::LayerLosses(LossContext& context, const std::vecto
   for (const LayerPair& pair : options_.hints) {
     PARE_ASSIGN(Var own, context.value(pair.student));
     const Var other = layers[next++];
-    PARE_TRY(CheckPair(pair, own.dims(), other.dims()));
-    if (own.dims()[1] != other.dims()[1]) {
-      PARE_ASSIGN(own, Project(context, pair.student, own, other.dims()[1]));
+    const int axis = ChannelAxis(context.emit().graph(), own.id());
+    PARE_TRY(CheckPair(pair, own.dims(), other.dims(), axis));
+    const int64_t channels = other.dims()[static_cast<size_t>(axis)];
+    if (own.dims()[static_cast<size_t>(axis)] != channels) {
+      PARE_ASSIGN(own, Project(context, pair.student, own, axis, channels));
     }
     add(train::MeanSquare(own, other), options_.hint_weight);
   }
   for (const LayerPair& pair : options_.attention) {
     PARE_ASSIGN(const Var own, context.value(pair.student));
     const Var other = layers[next++];
-    PARE_TRY(CheckPair(pair, own.dims(), other.dims()));
-    add(train::AttentionMaps(own, other), options_.attention_weight);
+    const int axis = ChannelAxis(context.emit().graph(), own.id());
+    PARE_TRY(CheckPair(pair, own.dims(), other.dims(), axis));
+    if (own.rank() < 3) {
+      return Fail(ErrorKind::kUsage,
+                  Text("the layer \"", pair.student, "\" is ", DimsText(own.dims()),
+                       ": an attention map needs positions"),
+                  "--hint takes layers of channels alone");
+    }
+    add(train::AttentionMaps(own, other, axis), options_.attention_weight);
   }
   return sum;
 }
 
 Result<Var> DistillObjective::Emit(LossContext& context) {
   const size_t outputs = context.outputs().size();
+  if (context.outputs()[0].rank() == 0) {
+    return Fail(ErrorKind::kUsage, "the student's output is one number for all samples",
+                "distillation compares samples: the output's first axis is to be the batch");
+  }
   const int64_t batch = context.outputs()[0].dims()[0];
   Var loss;
   const auto add = [&](Var part) { loss = loss ? loss + part : part; };
   for (size_t t = 0; t < teachers_.size(); ++t) {
+    const Teacher& teacher = teachers_[t];
+    if (teacher.outputs() != outputs) {
+      return Fail(ErrorKind::kUsage,
+                  Text("the student has ", outputs, " outputs, the teacher ", teacher.outputs()),
+                  "a student answers what its teacher answers: export both with the same outputs");
+    }
     std::vector<Var> answers;
-    for (Dims shape : teachers_[t].shapes()) {
+    for (Dims shape : teacher.shapes()) {
       shape.insert(shape.begin(), batch);
       answers.push_back(context.AddTarget(Text("teacher", t, ".", answers.size()), shape));
     }
-    if (answers.size() < outputs) {
-      return Fail(ErrorKind::kUsage,
-                  Text("the student has ", outputs, " outputs, the teacher ", answers.size()));
-    }
     for (size_t o = 0; o < outputs; ++o) {
-      const Var student = OwnAnswer(context, o);
-      Var teacher = answers[o];
-      if (CountOf(student.dims()).value_or(0) != CountOf(teacher.dims()).value_or(1)) {
-        return Fail(ErrorKind::kUsage,
-                    Text("the student's output is ", DimsText(student.dims()), ", the teacher's ",
-                         DimsText(teacher.dims())),
-                    "a student answers what its teacher answers");
-      }
-      teacher = ops::Reshape(teacher, student.dims());
-      add(OutputLoss(student, teacher) * (options_.alpha / static_cast<float>(teachers_.size())));
+      PARE_ASSIGN(const Var part, OutputLoss(context, o, teacher, answers[o]));
+      add(part * (options_.alpha / static_cast<float>(teachers_.size())));
     }
     if (t > 0) continue;
     PARE_ASSIGN(
@@ -138,10 +187,9 @@ Result<Var> DistillObjective::Emit(LossContext& context) {
     }
   }
   if (options_.alpha < 1) {
-    const Var logits = train::Logits(context.outputs()[0]);
-    classes_ = logits.dims()[1];
-    const Var target = context.AddTarget("labels", {batch, classes_});
-    add(train::CrossEntropy(logits, target) * (1 - options_.alpha));
+    PARE_ASSIGN(const train::LabelLoss labels, train::EmitLabelLoss(context));
+    classes_ = labels.classes;
+    add(labels.loss * (1 - options_.alpha));
   }
   return loss;
 }

@@ -1,11 +1,11 @@
 // Knowledge distillation: a student learns a teacher's answers, and what they rest on.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "compress/distill/pairs.h"
 #include "compress/distill/teacher.h"
 #include "train/objective.h"
 
@@ -13,17 +13,13 @@ namespace pare::compress {
 
 enum class DistillLoss : uint8_t {
   kAuto,    // kSoft for classifiers, else kMse
-  kSoft,    // soft logits: Hinton, Vinyals & Dean 2015
+  kSoft,    // soft logits: Hinton, Vinyals & Dean 2015. Of dense outputs position by position, the
+            // classes along axis 1, or along that of a final Softmax; [batch, a, b] needs one
   kMse,     // of the outputs
   kHuber,   // of the outputs
   kCosine,  // of the outputs: embeddings
 };
 Result<DistillLoss> ParseDistillLoss(std::string_view name);
-
-// A layer of the student and one of the teacher, by the names of their values.
-struct LayerPair {
-  std::string student, teacher;
-};
 
 struct DistillOptions {
   DistillLoss loss = DistillLoss::kAuto;
@@ -32,7 +28,7 @@ struct DistillOptions {
   float alpha = 1;
   float smoothing = 0;  // of the labels
   // Hints: mean square to the teacher's features, through a learned 1×1 projection where the
-  // channels differ (Romero et al., "FitNets", 2015, §2.2).
+  // channels (trunk.h tells their axis) differ (Romero et al., "FitNets", 2015, §2.2).
   std::vector<LayerPair> hints;
   float hint_weight = 1;
   std::vector<LayerPair> attention;  // transfer of attention maps
@@ -43,7 +39,7 @@ struct DistillOptions {
 // One loss for all teachers: their answers are averaged in the loss, hints come from the first.
 class DistillObjective : public train::Objective {
  public:
-  // `classifies`: whether the student's first output scores classes. The teachers answer what
+  // `classifies`: whether the teacher's first output scores classes. The teachers answer what
   // QuestionsFor says.
   DistillObjective(std::vector<Teacher> teachers, bool classifies, DistillOptions options)
       : teachers_(std::move(teachers)), classifies_(classifies), options_(std::move(options)) {}
@@ -62,7 +58,8 @@ class DistillObjective : public train::Objective {
   bool soft() const { return SoftLoss(options_, classifies_); }
   // What the student answers to the question that its teachers are asked.
   ops::Var OwnAnswer(train::LossContext& context, size_t output) const;
-  ops::Var OutputLoss(ops::Var student, ops::Var teacher) const;
+  Result<ops::Var> OutputLoss(train::LossContext& context, size_t output, const Teacher& teacher,
+                              ops::Var answer) const;
   Result<ops::Var> LayerLosses(train::LossContext& context, const std::vector<ops::Var>& layers);
 
   std::vector<Teacher> teachers_;

@@ -2,24 +2,32 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
+#include <map>
 
 #include "base/hash.h"
 #include "compress/score.h"
-#include "compress/widen.h"
-#include "data/npy.h"
 #include "graph/text.h"
 #include "passes/pipeline.h"
 #include "train/loss.h"
+#include "train/near_layers.h"
 
 namespace pare::compress {
 namespace {
 
 using graph::Graph;
 
-// What the answers depend on: operators, attributes, weights, and what is asked for. All of it
-// stands in the text, large constants by their hash.
+// Operators, attributes, weights, and what is asked for. All of it stands in the text, large
+// constants by their hash.
 uint64_t IdentityOf(const Graph& graph) { return HashOfText(graph::Print(graph)); }
+
+uint64_t AnswersOf(uint64_t identity, int64_t batch, const Cpu& cpu, const SharedInputs& inputs) {
+  Fnv1a hash;
+  hash.Add(static_cast<int64_t>(identity));
+  hash.Add(batch);
+  hash.Add(static_cast<int64_t>(cpu.isas));
+  for (size_t place : inputs.places) hash.Add(static_cast<int64_t>(place));
+  return hash.value();
+}
 
 void AskForLogits(Graph& graph) {
   for (size_t i = 0; i < graph.outputs().size(); ++i) {
@@ -33,7 +41,7 @@ Status AddHints(Graph& graph, const std::vector<std::string>& hints) {
     const graph::ValueId id = graph.FindValue(hint);
     if (id == graph::ValueId::kNone) {
       return Fail(ErrorKind::kUsage, Text("the teacher has no layer \"", hint, "\""),
-                  "`pare profile` lists the layers by name");
+                  train::LayerAdvice(graph, hint));
     }
     graph.AddOutput(id, graph.is_output(id) ? Text("hint ", hint) : hint);
   }
@@ -59,45 +67,66 @@ int64_t CountOfRow(const Dims& shape) {
 }  // namespace
 
 Result<Teacher> Teacher::Make(const Graph& model, const Questions& questions,
-                              const model::Context& context, size_t cache_bytes) {
+                              const model::Context& context, TeacherOptions options) {
   Graph graph = model;
+  Teacher teacher;
+  for (const graph::Output& output : model.outputs())
+    teacher.softmax_axes_.push_back(train::SoftmaxAxis(model, output.value));
   if (questions.logits) AskForLogits(graph);
   PARE_TRY(AddHints(graph, questions.hints));
-  Teacher teacher;
   teacher.identity_ = IdentityOf(graph);
-  teacher.cache_bytes_ = cache_bytes;
+  teacher.cache_bytes_ = options.cache_bytes;
   PARE_TRY(passes::Simplify(graph));
   PARE_ASSIGN(teacher.session_, model::MakeSession(graph, context));
-  PARE_ASSIGN(const auto shapes, model::ShapesForBatch(graph, 1));
-  PARE_ASSIGN(const auto plan, teacher.session_->PlanFor(shapes));
-  for (const graph::TensorType& type : plan->output_types) {
-    Dims shape = type.dims();
-    if (!IsFloat(type.dtype) || shape.empty() || shape[0] != 1) {
-      return Unsupported(Text("the teacher answers ", DimsText(shape), " of ",
-                              DTypeName(type.dtype), ", not a row of floats a sample"));
-    }
-    shape.erase(shape.begin());
-    teacher.row_floats_ += static_cast<size_t>(CountOfRow(shape));
-    teacher.types_.push_back(std::move(shape));
-  }
+  PARE_TRY(teacher.Plan(graph, options));
+  teacher.answers_of_ = AnswersOf(teacher.identity_, teacher.batch_, context.cpu, options.inputs);
+  teacher.inputs_ = std::move(options.inputs);
   return teacher;
 }
 
-Status Teacher::Compute(const std::vector<Tensor>& inputs, const std::vector<int64_t>& rows,
+Status Teacher::Plan(const Graph& graph, const TeacherOptions& options) {
+  std::vector<Dims> shapes = options.inputs.ShapesOf(graph, options.shapes);
+  if (shapes.empty()) {
+    PARE_ASSIGN(shapes, model::ShapesForBatch(graph, options.batch));
+  }
+  batch_ = shapes.empty() || shapes[0].empty() ? 0 : shapes[0][0];
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    if (batch_ > 0 && !shapes[i].empty() && shapes[i][0] == batch_) continue;
+    return Unsupported(Text("the teacher's input \"", graph.value(graph.inputs()[i]).name, "\" is ",
+                            DimsText(shapes[i]), ", not a row a sample"));
+  }
+  PARE_ASSIGN(const auto plan, session_->PlanFor(shapes));
+  for (const graph::TensorType& type : plan->output_types) {
+    Dims shape = type.dims();
+    if (!IsFloat(type.dtype) || shape.empty() || shape[0] != batch_) {
+      return Unsupported(Text("the teacher answers ", DimsText(shape), " of ",
+                              DTypeName(type.dtype), " to ", batch_,
+                              " samples, not a row of floats each"));
+    }
+    shape.erase(shape.begin());
+    row_floats_ += static_cast<size_t>(CountOfRow(shape));
+    types_.push_back(std::move(shape));
+  }
+  return {};
+}
+
+// At most a batch of rows; the batch is filled up with the last of them.
+Status Teacher::Compute(const std::vector<Tensor>& inputs, std::span<const int64_t> rows,
                         std::vector<Row>& answers) {
   std::vector<Tensor> asked;
   for (const Tensor& input : inputs) {
     Dims shape = input.shape();
     const size_t bytes = input.bytes() / static_cast<size_t>(shape[0]);
-    shape[0] = std::ssize(rows);
+    shape[0] = batch_;
     PARE_ASSIGN(Tensor some, Tensor::Make(input.dtype(), shape));
-    for (size_t i = 0; i < rows.size(); ++i) {
-      std::memcpy(some.mutable_data() + i * bytes,
-                  input.data() + static_cast<size_t>(rows[i]) * bytes, bytes);
+    for (size_t i = 0; i < static_cast<size_t>(batch_); ++i) {
+      const int64_t row = rows[std::min(i, rows.size() - 1)];
+      std::memcpy(some.mutable_data() + i * bytes, input.data() + static_cast<size_t>(row) * bytes,
+                  bytes);
     }
     asked.push_back(std::move(some));
   }
-  PARE_TRY(CastFloats(session_->graph(), asked));
+  PARE_ASSIGN(asked, inputs_.Of(asked));
   std::vector<Tensor> outputs(types_.size());
   PARE_TRY(session_->Run(asked, outputs));
   PARE_TRY(ToF32(outputs));
@@ -115,7 +144,12 @@ Status Teacher::Compute(const std::vector<Tensor>& inputs, const std::vector<int
 }
 
 Result<std::vector<Tensor>> Teacher::Answer(const std::vector<Tensor>& inputs) {
-  const int64_t rows = inputs[0].shape()[0];
+  const int64_t rows = inputs[0].rank() > 0 ? inputs[0].shape()[0] : 0;
+  for (const Tensor& input : inputs) {
+    if (rows > 0 && input.rank() > 0 && input.shape()[0] == rows) continue;
+    return Unsupported("the student's inputs don't hold a row a sample each",
+                       "a teacher is asked sample by sample");
+  }
   std::vector<Row> answers(rows);
   std::vector<uint64_t> keys(cache_bytes_ > 0 ? rows : 0);
   std::vector<int64_t> missing;
@@ -126,10 +160,13 @@ Result<std::vector<Tensor>> Teacher::Answer(const std::vector<Tensor>& inputs) {
     }
     if (!answers[row]) missing.push_back(row);
   }
-  if (!missing.empty()) PARE_TRY(Compute(inputs, missing, answers));
+  for (std::span<const int64_t> rest = missing; !rest.empty();) {
+    const size_t count = std::min(rest.size(), static_cast<size_t>(batch_));
+    PARE_TRY(Compute(inputs, rest.first(count), answers));
+    rest = rest.subspan(count);
+  }
   for (int64_t row : missing) {
-    if ((cache_.size() + 1) * row_floats_ * sizeof(float) <= cache_bytes_)
-      cache_.emplace(keys[row], answers[row]);
+    if (HasRoom()) cache_.emplace(keys[row], answers[row]);
   }
   std::vector<Tensor> result;
   int64_t offset = 0;
@@ -147,40 +184,39 @@ Result<std::vector<Tensor>> Teacher::Answer(const std::vector<Tensor>& inputs) {
   return result;
 }
 
-Status Teacher::SaveCache(const std::string& path) const {
-  const auto rows = static_cast<int64_t>(cache_.size());
-  std::vector<uint64_t> keys;
-  for (const auto& [key, row] : cache_) keys.push_back(key);
-  std::sort(keys.begin(), keys.end());  // the same answers give the same file
-  PARE_ASSIGN(Tensor answers, Tensor::Make(DType::kF32, {rows, static_cast<int64_t>(row_floats_)}));
-  for (int64_t i = 0; i < rows; ++i) {
-    const Row& row = cache_.at(keys[i]);
-    std::copy(row->begin(), row->end(),
-              answers.mutable_as<float>().data() + i * static_cast<int64_t>(row_floats_));
+Status Teacher::Remember(const SavedAnswers& saved) {
+  if (saved.answers.shape()[1] != static_cast<int64_t>(row_floats_)) {
+    return Invalid(
+        Text("its answers have ", saved.answers.shape()[1], " values, the teacher's ", row_floats_),
+        "the file is damaged: delete it");
   }
-  return data::SaveNpz(path, {{"model", Tensor::Of<uint64_t>({1}, {identity_})},
-                              {"keys", Tensor::Of<uint64_t>({rows}, keys)},
-                              {"answers", answers}});
-}
-
-Status Teacher::LoadCache(const std::string& path) {
-  if (!std::filesystem::exists(path)) return {};
-  PARE_ASSIGN(const data::NamedTensors arrays, data::LoadNpz(path));
-  const bool fits =
-      arrays.size() == 3 && arrays[0].second.dtype() == DType::kU64 &&
-      arrays[0].second.count() == 1 && arrays[1].second.dtype() == DType::kU64 &&
-      arrays[2].second.dtype() == DType::kF32 &&
-      arrays[2].second.shape() == Dims{arrays[1].second.count(), static_cast<int64_t>(row_floats_)};
-  // Another teacher's answers are no error: they will be replaced.
-  if (!fits || arrays[0].second.as<uint64_t>()[0] != identity_) return {};
-  const auto keys = arrays[1].second.as<uint64_t>();
-  const float* answers = arrays[2].second.as<float>().data();
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if ((cache_.size() + 1) * row_floats_ * sizeof(float) > cache_bytes_) break;
+  const auto keys = saved.keys.as<uint64_t>();
+  const float* answers = saved.answers.as<float>().data();
+  for (size_t i = 0; i < keys.size() && HasRoom(); ++i) {
     const float* row = answers + i * row_floats_;
     cache_.emplace(keys[i], std::make_shared<const std::vector<float>>(row, row + row_floats_));
   }
   return {};
+}
+
+Result<SavedAnswers> Teacher::Remembered(const SavedAnswers* before) const {
+  std::map<uint64_t, const float*> rows;  // in order: the same answers give the same file
+  for (const auto& [key, row] : cache_) rows.emplace(key, row->data());
+  for (int64_t i = 0; before && i < before->keys.count(); ++i) {
+    rows.emplace(before->keys.as<uint64_t>()[i],
+                 before->answers.as<float>().data() + i * static_cast<int64_t>(row_floats_));
+  }
+  const auto count = static_cast<int64_t>(rows.size());
+  SavedAnswers saved{.teacher = answers_of_, .keys = {}, .answers = {}};
+  PARE_ASSIGN(saved.keys, Tensor::Make(DType::kU64, {count}));
+  PARE_ASSIGN(saved.answers, Tensor::Make(DType::kF32, {count, static_cast<int64_t>(row_floats_)}));
+  uint64_t* key = saved.keys.mutable_as<uint64_t>().data();
+  float* answer = saved.answers.mutable_as<float>().data();
+  for (const auto& [hash, row] : rows) {
+    *key++ = hash;
+    answer = std::copy_n(row, row_floats_, answer);
+  }
+  return saved;
 }
 
 }  // namespace pare::compress

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "compress/distill/answers.h"
+#include "compress/inputs.h"
 #include "data/loader.h"
 #include "model/model.h"
 
@@ -20,36 +23,56 @@ struct Questions {
   bool logits = false;
 };
 
+struct TeacherOptions {
+  // Rows of each of its runs: kernels are chosen by the size of the work, so that a row has the
+  // same answer, to the bit, only in batches of one size. A model of fixed batch has its own.
+  int64_t batch = 1;
+  // Of the student's inputs at such a batch; empty where the model leaves nothing but that free.
+  std::vector<Dims> shapes{};
+  size_t cache_bytes = 0;  // of answers that are kept in memory
+  SharedInputs inputs;     // how it takes what the student takes
+};
+
 class Teacher {
  public:
-  // Answers are kept in memory up to `cache_bytes`.
   static Result<Teacher> Make(const graph::Graph& model, const Questions& questions,
-                              const model::Context& context, size_t cache_bytes);
+                              const model::Context& context, TeacherOptions options);
 
   // Of the model and what is asked of it: other teachers have another.
   uint64_t identity() const { return identity_; }
-  size_t outputs() const { return types_.size(); }
+  // Of all that an answer's bits depend on beside the question: batch and instruction sets, too.
+  uint64_t answers_of() const { return answers_of_; }
+  // Of the model, without the hints behind them.
+  size_t outputs() const { return softmax_axes_.size(); }
   // Of one answer, without the batch: f32.
   const std::vector<Dims>& shapes() const { return types_; }
-  // [rows, …] each, in float32 whatever the model's float type; rows that were asked before are not
+  // Of each of the model's outputs: the axis, the batch counted, of the Softmax that makes it.
+  const std::vector<std::optional<int>>& softmax_axes() const { return softmax_axes_; }
+  // [rows, …] each, in float32 whatever the model's float type, to inputs as the student takes
+  // them. A row's answer doesn't depend on the rows beside it; rows that were asked before are not
   // computed again.
   Result<std::vector<Tensor>> Answer(const std::vector<Tensor>& inputs);
 
-  // The remembered answers in a file that is known by the model and its hints: read where it is
-  // there, and written atomically.
-  Status LoadCache(const std::string& path);
-  Status SaveCache(const std::string& path) const;
+  // Takes answers of this teacher as if they had been asked for, as far as memory is allowed.
+  Status Remember(const SavedAnswers& saved);
+  // All that is remembered, and what `before` holds beside.
+  Result<SavedAnswers> Remembered(const SavedAnswers* before) const;
 
  private:
   using Row = std::shared_ptr<const std::vector<float>>;  // all outputs, one after the other
 
-  Status Compute(const std::vector<Tensor>& inputs, const std::vector<int64_t>& rows,
+  Status Plan(const graph::Graph& graph, const TeacherOptions& options);
+  Status Compute(const std::vector<Tensor>& inputs, std::span<const int64_t> rows,
                  std::vector<Row>& answers);
+  bool HasRoom() const { return (cache_.size() + 1) * row_floats_ * sizeof(float) <= cache_bytes_; }
 
   std::unique_ptr<runtime::Session> session_;
+  SharedInputs inputs_;
+  int64_t batch_ = 1;
   std::vector<Dims> types_;
+  std::vector<std::optional<int>> softmax_axes_;
   size_t row_floats_ = 0, cache_bytes_ = 0;
-  uint64_t identity_ = 0;
+  uint64_t identity_ = 0, answers_of_ = 0;
   std::unordered_map<uint64_t, Row> cache_;  // by the hash of a row's inputs
 };
 

@@ -166,9 +166,8 @@ Result<double> Judge::ErrorOf(const Graph& changed, Progress& progress) const {
                        [&](size_t batch, std::span<const Tensor> seen) -> Status {
                          std::vector<Tensor> answers(seen.begin(), seen.end());
                          PARE_TRY(ToF32(answers));
-                         scores[batch].Add(answers_[batch], answers,
-                                           probe_->batches()[batch].count());
-                         return {};
+                         return scores[batch].Add(answers_[batch], answers,
+                                                  probe_->batches()[batch].count());
                        }));
   for (size_t i = 1; i < scores.size(); ++i) scores[0].Merge(scores[i]);
   return scores[0].relative_error();

@@ -113,8 +113,7 @@ Status Probe::RunAll(std::span<runtime::Session* const> forms, size_t first, siz
     std::vector<Tensor> answers(known.answers.size());
     PARE_TRY(progress.Check());
     PARE_TRY(forms[form]->Run(known.batch.inputs, answers));
-    look(form, batch, answers);
-    return {};
+    return look(form, batch, answers);
   });
 }
 
@@ -125,8 +124,8 @@ Result<std::vector<PairScore>> Probe::Scores(std::span<runtime::Session* const> 
   PARE_TRY(RunAll(forms, first, last, progress,
                   [&](size_t form, size_t batch, std::span<const Tensor> answers) {
                     const Known& known = known_[batch];
-                    parts[form * batches + batch - first].Add(known.answers, answers,
-                                                              known.batch.count());
+                    return parts[form * batches + batch - first].Add(known.answers, answers,
+                                                                     known.batch.count());
                   }));
   std::vector<PairScore> scores(forms.size());
   for (size_t i = 0; i < parts.size(); ++i) scores[i / batches].Merge(parts[i]);
@@ -161,12 +160,13 @@ Result<Probe::Difference> Probe::Compare(runtime::Session& form, Progress& progr
   std::vector<std::vector<ChannelSums>> sums(known_.size(), std::vector<ChannelSums>(outputs));
   runtime::Session* const forms[] = {&form};
   PARE_TRY(RunAll(forms, 0, known_.size(), progress,
-                  [&](size_t, size_t batch, std::span<const Tensor> answers) {
+                  [&](size_t, size_t batch, std::span<const Tensor> answers) -> Status {
                     const Known& known = known_[batch];
                     const int64_t rows = known.batch.count();
-                    scores[batch].Add(known.answers, answers, rows);
+                    PARE_TRY(scores[batch].Add(known.answers, answers, rows));
                     for (size_t i = 0; i < outputs; ++i)
                       sums[batch][i].Add(known.answers[i], answers[i], rows);
+                    return {};
                   }));
   for (size_t batch = 1; batch < known_.size(); ++batch) {
     scores[0].Merge(scores[batch]);

@@ -98,12 +98,19 @@ class Tuner {
     loss.alpha = options_.alpha;
     loss.temperature = options_.temperature;
     const Questions questions = DistillObjective::QuestionsFor(loss, classifies_, true);
-    PARE_ASSIGN(Teacher teacher, Teacher::Make(teacher_, questions, job_.context, CacheBytes()));
+    train::TrainOptions how = options_.train;
+    how.program.batch = batch();
+    PARE_ASSIGN(auto shapes, train::StepShapes(teacher_, job_.samples.dataset(), training_,
+                                               job_.samples.preprocess(), how.program));
+    TeacherOptions asked{.batch = batch(),
+                         .shapes = std::move(shapes),
+                         .cache_bytes = CacheBytes(),
+                         .inputs = {}};
+    PARE_ASSIGN(Teacher teacher,
+                Teacher::Make(teacher_, questions, job_.context, std::move(asked)));
     std::vector<Teacher> teachers;
     teachers.push_back(std::move(teacher));
     DistillObjective objective(std::move(teachers), classifies_, loss);
-    train::TrainOptions how = options_.train;
-    how.program.batch = batch();
     how.program.parameters.also = inserted_.Ratios();
     how.decisions = job_.decisions;
     how.augment.border = train::BorderOf(job_.samples.preprocess());

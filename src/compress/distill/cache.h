@@ -1,0 +1,31 @@
+// What teachers answered, kept in a file from run to run.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compress/distill/teacher.h"
+
+namespace pare::compress {
+
+class AnswerCache {
+ public:
+  // Reads `path` where it is there; a file of anything else is an error, and stays as it is.
+  static Result<AnswerCache> Load(std::string path);
+
+  // Gives the teachers what the file has of theirs.
+  Status Fill(std::span<Teacher> teachers) const;
+  // Writes what they remember, beside what the file had of these and of other teachers.
+  Status Save(std::span<const Teacher> teachers) const;
+
+ private:
+  AnswerCache(std::string path, std::vector<SavedAnswers> saved)
+      : path_(std::move(path)), saved_(std::move(saved)) {}
+  const SavedAnswers* Of(uint64_t teacher) const;
+
+  std::string path_;
+  std::vector<SavedAnswers> saved_;
+};
+
+}  // namespace pare::compress

@@ -1,0 +1,94 @@
+#include "compress/distill/fit.h"
+
+#include <map>
+#include <optional>
+
+#include "graph/text.h"
+
+namespace pare::compress {
+namespace {
+
+using graph::Graph;
+
+// Of one sample; nothing where a size is not known.
+std::optional<int64_t> ValuesOfSample(const graph::TensorType& type) {
+  if (!type.has_rank() || type.rank() == 0) return std::nullopt;
+  int64_t count = 1;
+  for (size_t axis = 1; axis < type.shape->size(); ++axis) {
+    const graph::Dim dim = (*type.shape)[axis];
+    if (!dim.known()) return std::nullopt;
+    count *= dim.size();
+  }
+  return count;
+}
+
+std::string OutputsText(const Graph& graph) {
+  std::string text =
+      Text(graph.outputs().size(), graph.outputs().size() == 1 ? " output (" : " outputs (");
+  for (size_t i = 0; i < graph.outputs().size(); ++i) {
+    const graph::Output& output = graph.outputs()[i];
+    text += Text(i > 0 ? ", " : "", '"', output.name, "\" ",
+                 graph::TypeText(graph.value(output.value).type, graph.symbols()));
+  }
+  return text + ')';
+}
+
+std::map<std::string, std::string> FieldsOf(const data::Preprocess& preprocess) {
+  std::map<std::string, std::string> fields;
+  preprocess.WriteTo(fields);
+  return fields;
+}
+
+// What stands for "as the model's shape has it" says nothing against another model of that shape.
+data::Preprocess WithShapesOf(data::Preprocess preprocess, const data::Preprocess& other) {
+  if (preprocess.crop_h == 0 && preprocess.crop_w == 0) {
+    preprocess.crop_h = other.crop_h;
+    preprocess.crop_w = other.crop_w;
+  }
+  if (preprocess.layout == data::Layout::kAuto) preprocess.layout = other.layout;
+  return preprocess;
+}
+
+Status CheckSame(const PreparedModel& a, const PreparedModel& b) {
+  const auto of_a = FieldsOf(WithShapesOf(a.preprocess, b.preprocess));
+  const auto of_b = FieldsOf(WithShapesOf(b.preprocess, a.preprocess));
+  for (const auto& [field, text] : of_a) {
+    if (of_b.at(field) == text) continue;
+    return Fail(ErrorKind::kUsage,
+                Text("the models were made for different preprocessing: ",
+                     field.substr(field.rfind('.') + 1), " is ", text, " in ", a.name, " and ",
+                     of_b.at(field), " in ", b.name),
+                "all see the same samples: say which holds by the option of that name (--mean, "
+                "--std, --scale, …)");
+  }
+  return {};
+}
+
+}  // namespace
+
+Status CheckOutputs(const Graph& student, const Graph& teacher) {
+  bool fits = student.outputs().size() == teacher.outputs().size();
+  for (size_t i = 0; fits && i < student.outputs().size(); ++i) {
+    const auto own = ValuesOfSample(student.value(student.outputs()[i].value).type);
+    const auto other = ValuesOfSample(teacher.value(teacher.outputs()[i].value).type);
+    fits = !own || !other || *own == *other;
+  }
+  if (fits) return {};
+  return Fail(
+      ErrorKind::kUsage,
+      Text("the teacher has ", OutputsText(teacher), ", the student ", OutputsText(student)),
+      "a student answers what its teacher answers: export both with the same outputs, in "
+      "the same order");
+}
+
+Result<data::Preprocess> SharedPreprocess(std::span<const PreparedModel> models) {
+  const PreparedModel* known = nullptr;
+  for (const PreparedModel& model : models) {
+    if (!data::Preprocess::In(model.graph.metadata)) continue;
+    if (known) PARE_TRY(CheckSame(*known, model));
+    if (!known) known = &model;
+  }
+  return known ? known->preprocess : models[0].preprocess;
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,337 @@
+// `pare distill` from its command line to its files.
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "base/random.h"
+#include "compress/distill/answers.h"
+#include "data/npy.h"
+#include "graph/text.h"
+#include "onnx/export.h"
+#include "ops/op_def.h"
+#include "platform/file.h"
+#include "platform/test_folder.h"
+#include "running.h"
+#include "running_pare.h"
+
+namespace pare {
+namespace {
+
+namespace json = boost::json;
+
+const std::string kResNet = SourcePath("examples/demo/resnet20_cifar10_fp32.onnx");
+const std::string kPictures = SourcePath("examples/demo/cifar10_test_2000.bin");
+const std::string kTeacher = SourcePath("tests/training/cnn.onnx");  // 5 classes of [3,12,12]
+
+std::string Content(const std::string& path) { return ReadFile(path).value_or(""); }
+
+class DistillCommand : public ::testing::Test {
+ protected:
+  DistillCommand() {
+    Random random(3);
+    Tensor pictures = Tensor::Make(DType::kF32, {kSamples, 3, 12, 12}).value();
+    for (float& x : pictures.mutable_as<float>()) x = random.Normal();
+    EXPECT_TRUE(data::SaveNpy(data_, pictures));
+    EXPECT_EQ(Pare({"design", kTeacher, "-o", student_, "--width", "0.5"}).code, 0);
+  }
+
+  // A few steps of the small student; options in `arguments` go before these.
+  Arguments Short(const std::string& output, const Arguments& arguments = {}) const {
+    Arguments all{"distill", "--student", student_, "-o", output};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const std::pair<const char*, std::string> run[] = {
+        {"--teacher", kTeacher}, {"--data", data_},  {"--steps", "6"},     {"--batch", "8"},
+        {"--rate", "0.01"},      {"--threads", "2"}, {"--validation", "8"}};
+    for (const auto& [name, value] : run) {
+      if (std::find(arguments.begin(), arguments.end(), name) != arguments.end()) continue;
+      all.insert(all.end(), {name, value});
+    }
+    return all;
+  }
+  std::string ErrorOf(const Arguments& arguments) const {
+    const std::string output = folder_ / "never.onnx";
+    const Ran ran = Pare(Short(output, arguments));
+    EXPECT_EQ(ran.code, 2) << ran.err;
+    EXPECT_FALSE(FileExists(output));
+    return ran.err;
+  }
+  // Writes the model that a text describes.
+  std::string Model(const char* name, std::string_view text,
+                    const std::map<std::string, std::string>& metadata = {}) const {
+    auto graph = graph::Parse(text);
+    EXPECT_TRUE(graph) << graph.error().message();
+    EXPECT_TRUE(ops::InferTypes(*graph));
+    graph->metadata = metadata;
+    const Status status = onnx::Export(*graph, folder_ / name);
+    EXPECT_TRUE(status) << status.error().message();
+    return folder_ / name;
+  }
+  void WriteLabels(const std::vector<int64_t>& labels) const {
+    EXPECT_TRUE(data::SaveNpy(folder_ / "x_labels.npy", Tensor::Of<int64_t>({kSamples}, labels)));
+  }
+
+  static constexpr int64_t kSamples = 40;
+  const TestFolder folder_;
+  const std::string data_ = folder_ / "x.npy", student_ = folder_ / "student.onnx";
+};
+
+TEST_F(DistillCommand, BringsAStudentNearerToItsTeacher) {
+  const std::string half = folder_ / "half.onnx", output = folder_ / "taught.onnx";
+  ASSERT_EQ(
+      Pare({"design", kResNet, "-o", half, "--width", "0.5", "--depth", "0.34", "--quiet"}).code,
+      0);
+  Arguments arguments{"distill", "--teacher", kResNet, "--student", half, "-o", output, "--json"};
+  arguments.insert(arguments.end(),
+                   {"--data", kPictures, "--mean", "0.485,0.456,0.406", "--std",
+                    "0.229,0.224,0.225", "--limit", "160", "--validation", "80", "--steps", "30",
+                    "--batch", "8", "--rate", "0.02", "--clip", "1"});
+  const Ran ran = Pare(arguments);
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json::object report = ran.object();
+  EXPECT_EQ(report.at("score").as_string(), "agreement");
+  EXPECT_LT(report.at("score_before").to_number<double>(), 30);
+  EXPECT_GT(report.at("score_after").to_number<double>(),
+            report.at("score_before").to_number<double>());
+  EXPECT_GT(report.at("best_step").as_int64(), 0);
+  EXPECT_NE(Content(output), Content(half));
+}
+
+TEST_F(DistillCommand, StopsAndGoesOnToTheSameFile) {
+  const std::string whole = folder_ / "whole.onnx", stopped = folder_ / "stopped.onnx";
+  const Arguments how{"--steps", "9", "--checkpoint", folder_ / "run.npz"};
+  ASSERT_EQ(Pare(Short(whole, {"--steps", "9"})).code, 0);
+  EXPECT_EQ(PareStopped(Short(stopped, how), 5).code, 130);
+  Arguments resumed = how;
+  resumed.push_back("--resume");
+  const Ran ran = Pare(Short(stopped, resumed));
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.err.find("going on after step 5"), std::string::npos) << ran.err;
+  EXPECT_EQ(Content(whole), Content(stopped));
+}
+
+TEST_F(DistillCommand, TakesAnswersFromItsCache) {
+  const std::string cache = folder_ / "answers.npz", first = folder_ / "first.onnx",
+                    again = folder_ / "again.onnx";
+  ASSERT_EQ(Pare(Short(first, {"--cache", cache})).code, 0);
+  const std::string kept = Content(cache);
+  auto saved = compress::LoadAnswers(cache);
+  ASSERT_TRUE(saved) << saved.error().message();
+  ASSERT_EQ(saved->size(), 1u);
+  EXPECT_EQ(saved->at(0).keys.count(), kSamples - 8);  // all that were trained on
+  ASSERT_EQ(Pare(Short(again, {"--cache", cache})).code, 0);
+  EXPECT_EQ(Content(first), Content(again));
+  EXPECT_EQ(Content(cache), kept);
+  // A batch of another size asks anew, and keeps what was there.
+  ASSERT_EQ(Pare(Short(again, {"--cache", cache, "--batch", "4"})).code, 0);
+  const std::string alone = folder_ / "alone.onnx";
+  ASSERT_EQ(Pare(Short(alone, {"--batch", "4"})).code, 0);
+  EXPECT_EQ(Content(alone), Content(again));
+  EXPECT_EQ(compress::LoadAnswers(cache)->size(), 2u);
+  // Other answers make another student: these are the ones that are used.
+  Tensor answers = Tensor::Make(DType::kF32, saved->at(0).answers.shape()).value();
+  for (float& x : answers.mutable_as<float>()) x = 1;
+  saved->at(0).answers = answers;
+  ASSERT_TRUE(compress::SaveAnswers(cache, *saved));
+  ASSERT_EQ(Pare(Short(again, {"--cache", cache})).code, 0);
+  EXPECT_NE(Content(first), Content(again));
+}
+
+TEST_F(DistillCommand, KeepsTheAnswersOfARunThatIsStopped) {
+  const std::string cache = folder_ / "answers.npz";
+  EXPECT_EQ(PareStopped(Short(folder_ / "s.onnx", {"--cache", cache}), 2).code, 130);
+  const auto saved = compress::LoadAnswers(cache);
+  ASSERT_TRUE(saved && saved->size() == 1);
+  EXPECT_EQ(saved->at(0).keys.count(), 16);
+}
+
+TEST_F(DistillCommand, LeavesACacheAloneThatItCanNotUse) {
+  const std::string cache = folder_ / "answers.npz", output = folder_ / "s.onnx";
+  ASSERT_EQ(Pare(Short(output, {"--cache", cache})).code, 0);
+  const std::string kept = Content(cache);
+  const Arguments without[] = {{"--cache-size", "0"}, {"--mixup", "0.2"}};
+  for (Arguments more : without) {
+    more.insert(more.end(), {"--cache", cache});
+    const Ran ran = Pare(Short(output, more));
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    EXPECT_NE(ran.err.find("--cache is neither read nor written"), std::string::npos) << ran.err;
+    EXPECT_EQ(Content(cache), kept);
+  }
+  const std::string other = folder_ / "mine.npz";
+  ASSERT_TRUE(data::SaveNpz(other, {{"x", Tensor::Of<float>({1}, {1})}}));
+  const std::string mine = Content(other);
+  EXPECT_NE(ErrorOf({"--cache", other}).find("holds no answers of teachers"), std::string::npos);
+  EXPECT_EQ(Content(other), mine);
+}
+
+TEST_F(DistillCommand, LearnsFromSeveralTeachers) {
+  const std::string other = folder_ / "other.onnx", cache = folder_ / "answers.npz";
+  const std::string one = folder_ / "one.onnx", two = folder_ / "two.onnx",
+                    again = folder_ / "again.onnx";
+  ASSERT_EQ(Pare({"design", kTeacher, "-o", other, "--width", "0.8"}).code, 0);
+  const Arguments both{"--teacher", kTeacher, "--teacher", other, "--cache", cache};
+  ASSERT_EQ(Pare(Short(one)).code, 0);
+  const Ran ran = Pare(Short(two, both));
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(Content(one), Content(two));
+  EXPECT_EQ(compress::LoadAnswers(cache)->size(), 2u);
+  ASSERT_EQ(Pare(Short(again, both)).code, 0);
+  EXPECT_EQ(Content(two), Content(again));
+  // The same one twice is that one: half of the loss each.
+  ASSERT_EQ(Pare(Short(two, {"--teacher", kTeacher, "--teacher", kTeacher, "--cache", cache})).code,
+            0);
+  const auto model = model::Model::Load(two);
+  const auto record = json::parse(model->graph().metadata.at("pare.run")).as_object();
+  EXPECT_EQ(record.at("teachers").as_array().size(), 2u);
+}
+
+TEST_F(DistillCommand, TakesHintsByNameOrChoosesThem) {
+  const std::string output = folder_ / "s.onnx";
+  const auto objective = [&](const Arguments& more) {
+    const Ran ran = Pare(Short(output, more));
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    const auto model = model::Model::Load(output);
+    const auto record = json::parse(model->graph().metadata.at("pare.run")).as_object();
+    return ran.err + std::string(record.at("objective").as_string());
+  };
+  for (const char* how : {"auto", "name", "shape", "position"}) {
+    const std::string told = objective({"--hints", how});
+    EXPECT_NE(told.find("--hints chose the layers"), std::string::npos) << told;
+    EXPECT_NE(told.find(", hint 1 "), std::string::npos) << told;
+  }
+  const std::string chosen = objective({"--hints", "name"});
+  const size_t begin = chosen.find(", hint 1 ") + 9;
+  const std::string layer = chosen.substr(begin, chosen.find('=', begin) - begin);
+  const std::string one =
+      objective({"--hint", layer, "--attention", layer, "--relation-weight", "1"});
+  EXPECT_NE(one.find(Text("hint 1 ", layer, '=', layer)), std::string::npos) << one;
+  EXPECT_NE(one.find(Text("attention 100 ", layer, '=', layer)), std::string::npos) << one;
+  EXPECT_NE(ErrorOf({"--hint", "nothing"}).find("no layer \"nothing\""), std::string::npos);
+  EXPECT_NE(ErrorOf({"--hint", layer + "="}).find("names no pair"), std::string::npos);
+  EXPECT_NE(ErrorOf({"--hints", "all"}).find("no way to pair layers"), std::string::npos);
+  EXPECT_NE(ErrorOf({"--hint-weight", "-1"}).find("not between"), std::string::npos);
+  EXPECT_NE(ErrorOf({"--attention-weight", "1e7"}).find("not between"), std::string::npos);
+}
+
+TEST_F(DistillCommand, RefusesATeacherOfOtherOutputs) {
+  const std::string two = Model("two.onnx", R"(
+opset 17
+input x: f32[N,3,12,12]
+const w: f32[5,3,12,12] = random(1, -0.1, 0.1)
+y = Conv(x, w)
+flat = Flatten(y)
+output flat
+output y as "map"
+)");
+  const std::string error = ErrorOf({"--teacher", two});
+  EXPECT_NE(error.find("two.onnx: the teacher has 2 outputs (\"flat\""), std::string::npos)
+      << error;
+  EXPECT_NE(error.find("the student 1 output (\"y\""), std::string::npos) << error;
+}
+
+// What is measured and what it is called follow from the teacher.
+TEST_F(DistillCommand, NamesTheScoreThatItComputes) {
+  const std::string text = R"(
+opset 17
+input x: f32[N,3,12,12]
+const w: f32[5,3,12,12] = random(1, -0.1, 0.1)
+const shape: i64[3] = [0,1,5]
+y = Conv(x, w)
+r = Reshape(y, shape)
+output r
+)";
+  const Ran ran =
+      Pare(Short(folder_ / "s.onnx", {"--teacher", Model("rows.onnx", text), "--json"}));
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.object().at("score").as_string(), "cosine");
+  EXPECT_LE(ran.object().at("score_after").to_number<double>(), 1);
+}
+
+TEST_F(DistillCommand, WantsALabelForEachSampleOfMixedTraining) {
+  EXPECT_NE(ErrorOf({"--alpha", "0.5"}).find("asks for labels"), std::string::npos);
+  std::vector<int64_t> labels(kSamples, 1);
+  WriteLabels(labels);
+  EXPECT_EQ(Pare(Short(folder_ / "s.onnx", {"--alpha", "0.5"})).code, 0);
+  std::fill(labels.begin() + 10, labels.end(), -1);
+  WriteLabels(labels);
+  const std::string error = ErrorOf({"--alpha", "0.5"});
+  EXPECT_NE(error.find("x.npy[1"), std::string::npos) << error;
+  EXPECT_NE(error.find("has no label"), std::string::npos) << error;
+  std::fill(labels.begin(), labels.end(), 7);
+  WriteLabels(labels);
+  EXPECT_NE(ErrorOf({"--alpha", "0.5"}).find("none of the model's 5 classes"), std::string::npos);
+}
+
+constexpr std::string_view kPixels = R"(
+opset 17
+input x: f32[N,3,32,32]
+const w: f32[4,3,3,3] = random(1, -1, 1)
+const v: f32[4,10] = random(2, -1, 1)
+h = Conv(x, w)
+p = GlobalAveragePool(h)
+f = Flatten(p)
+y = MatMul(f, v)
+output y
+)";
+
+// What the teacher's file knows of pictures holds for the student, too, and is stored in it.
+TEST_F(DistillCommand, TakesThePreprocessingThatEitherModelKnows) {
+  const std::map<std::string, std::string> half{{"pare.preprocess.mean", "0.5,0.5,0.5"}},
+      third{{"pare.preprocess.mean", "0.3,0.3,0.3"}};
+  const std::string blank = Model("blank.onnx", kPixels),
+                    knows = Model("knows.onnx", kPixels, half),
+                    other = Model("other.onnx", kPixels, third), output = folder_ / "out.onnx";
+  const auto distill = [&](const std::string& student, const std::string& teacher,
+                           const Arguments& more = {}) {
+    Arguments all{"distill", "--student",    student,   "--teacher", teacher, "-o",
+                  output,    "--data",       kPictures, "--limit",   "24",    "--steps",
+                  "1",       "--validation", "8",       "--batch",   "8"};
+    all.insert(all.end(), more.begin(), more.end());
+    return Pare(all);
+  };
+  const auto stored = [&] {
+    return model::Model::Load(output)->graph().metadata.at("pare.preprocess.mean");
+  };
+  for (const auto& [student, teacher] : {std::pair(blank, knows), std::pair(knows, blank)}) {
+    const Ran ran = distill(student, teacher);
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(ran.err.find("no preprocessing is given"), std::string::npos) << ran.err;
+    EXPECT_EQ(stored().substr(0, 3), "0.5");
+  }
+  const Ran refused = distill(knows, other);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("different preprocessing: mean is 0.5"), std::string::npos)
+      << refused.err;
+  const Ran decided = distill(knows, other, {"--mean", "0.25"});
+  ASSERT_EQ(decided.code, 0) << decided.err;
+  EXPECT_EQ(stored().substr(0, 4), "0.25");
+}
+
+// Both of one meaning, their inputs listed in other orders; the same shapes hide it.
+TEST_F(DistillCommand, AndCompareMatchInputsByName) {
+  const auto text = [](std::string_view inputs) {
+    return Text(
+        "opset 17\n", inputs,
+        "const w: f32[6,4] = random(1, -1, 1)\nd = Sub(a, b)\ny = MatMul(d, w)\noutput y\n");
+  };
+  const std::string ab = Model("ab.onnx", text("input a: f32[N,6]\ninput b: f32[N,6]\n")),
+                    ba = Model("ba.onnx", text("input b: f32[N,6]\ninput a: f32[N,6]\n"));
+  Random random(8);
+  data::NamedTensors samples;
+  for (const char* name : {"a", "b"}) {
+    Tensor rows = Tensor::Make(DType::kF32, {32, 6}).value();
+    for (float& x : rows.mutable_as<float>()) x = random.Normal();
+    samples.emplace_back(name, rows);
+  }
+  const std::string pairs = folder_ / "pairs.npz";
+  ASSERT_TRUE(data::SaveNpz(pairs, samples));
+  const Ran compared = Pare({"compare", ab, ba, "--data", pairs, "--seconds", "0.01", "--json"});
+  ASSERT_EQ(compared.code, 0) << compared.err;
+  EXPECT_GT(compared.object().at("quality").at("cosine").to_number<double>(), 0.9999);
+  const Ran taught = Pare({"distill", "--teacher", ba, "--student", ab, "--data", pairs, "-o",
+                           folder_ / "s.onnx", "--steps", "1", "--batch", "8", "--json"});
+  ASSERT_EQ(taught.code, 0) << taught.err;
+  EXPECT_EQ(taught.object().at("score_before").to_number<double>(), 100);
+  EXPECT_LT(taught.object().at("history").at(0).at("loss").to_number<double>(), 1e-6);
+}
+
+}  // namespace
+}  // namespace pare
