@@ -198,6 +198,11 @@ void TieConv(ChannelContext& c) {
   c.TiePeriods(Out(1), out / group);
 }
 
+int64_t FanInOfConv(const NodeView& view, int input) {
+  const Dims shape = view.input(input).dims();
+  return input == 1 ? Count(shape) / shape[0] : 0;
+}
+
 }  // namespace
 
 Status EditConvGroup(ChannelEdit& e) {
@@ -227,7 +232,7 @@ extern constinit const OpDef kConv{
     .outputs = {{{"y"}}},
     .infer = InferConv,
     .prepare = PrepareConv,
-    .grad = {.emit = GradConv, .parameters = Inputs({1, 2})},
+    .grad = {.emit = GradConv, .parameters = Inputs({1, 2}), .fan_in = FanInOfConv},
     .quant = {.inputs = {{{Role::kActivation}, {Role::kWeight, 0}, {Role::kBias}}},
               .integer = true},
     .channels = {.tie = TieConv, .edit = EditConvGroup},

@@ -200,6 +200,12 @@ void TieConvTranspose(ChannelContext& c) {
   c.TieFactor(Out(1), In(1, 1), 1);
 }
 
+int64_t FanInOfConvTranspose(const NodeView& view, int input) {
+  const Dims shape = view.input(input).dims();
+  return input == 1 ? Count(shape) / shape[1] / std::max<int64_t>(1, view.attrs().i("group", 1))
+                    : 0;
+}
+
 }  // namespace
 
 extern constinit const OpDef kConvTranspose{
@@ -208,7 +214,9 @@ extern constinit const OpDef kConvTranspose{
     .outputs = {{{"y"}}},
     .infer = InferConvTranspose,
     .prepare = PrepareConvTranspose,
-    .grad = {.emit = GradConvTranspose, .parameters = Inputs({1, 2})},
+    .grad = {.emit = GradConvTranspose,
+             .parameters = Inputs({1, 2}),
+             .fan_in = FanInOfConvTranspose},
     .quant = {.keep_float = "pare has no integer form of a transposed convolution"},
     .channels = {.tie = TieConvTranspose, .edit = EditConvGroup},
     .cost = CostOfConvTranspose,

@@ -135,15 +135,21 @@ Status EditGather(ChannelEdit& e) {
   return e.SetInts(1, "indices", indices);
 }
 
+// An embedding: its rows, of a length of about √2 from scratch, stand for a layer's sums.
+int64_t FanInOfGather(const NodeView& view, int input) {
+  return input == 0 ? view.input(0).dims().back() : 0;
+}
+
 }  // namespace
 
-extern constinit const OpDef kGather{.name = "Gather",
-                                     .inputs = {{{"x"}, {"indices"}}},
-                                     .outputs = {{{"y"}}},
-                                     .infer = InferGather,
-                                     .prepare = PrepareGather,
-                                     .grad = {.emit = GradGather, .parameters = Inputs({0})},
-                                     .quant = kSameScaleRule,
-                                     .channels = {.tie = TieGather, .edit = EditGather}};
+extern constinit const OpDef kGather{
+    .name = "Gather",
+    .inputs = {{{"x"}, {"indices"}}},
+    .outputs = {{{"y"}}},
+    .infer = InferGather,
+    .prepare = PrepareGather,
+    .grad = {.emit = GradGather, .parameters = Inputs({0}), .fan_in = FanInOfGather},
+    .quant = kSameScaleRule,
+    .channels = {.tie = TieGather, .edit = EditGather}};
 
 }  // namespace pare::ops

@@ -181,6 +181,12 @@ void TieGemm(ChannelContext& c) {
   for (int i = 0; i < c.rank(2); ++i) c.Tie(In(2, i), Out(i + 2 - c.rank(2)));
 }
 
+int64_t FanInOfGemm(const NodeView& view, int input) {
+  if (input > 1) return 0;
+  const bool transposed = view.attrs().i(input == 0 ? "transA" : "transB", 0) != 0;
+  return view.input(input).dims()[transposed == (input == 0) ? 0 : 1];
+}
+
 }  // namespace
 
 // The weights' channel axis is that of transB = 1; a pass that quantizes reads the attribute.
@@ -190,7 +196,7 @@ extern constinit const OpDef kGemm{
     .outputs = {{{"y"}}},
     .infer = InferGemm,
     .prepare = PrepareGemm,
-    .grad = {.emit = GradGemm, .parameters = Inputs({0, 1, 2})},
+    .grad = {.emit = GradGemm, .parameters = Inputs({0, 1, 2}), .fan_in = FanInOfGemm},
     .quant = {.inputs = {{{Role::kActivation}, {Role::kWeight, 0}, {Role::kBias}}},
               .integer = true},
     .channels = {.tie = TieGemm},

@@ -145,27 +145,32 @@ Status EditRecurrent(ChannelEdit& e) {
   return {};
 }
 
+int64_t FanInOfRecurrent(const NodeView& view, int input) {
+  return input == kW || input == kR ? view.input(input).dims()[2] : 0;
+}
+
 }  // namespace
 
-extern constinit const OpDef kLstm{.name = "LSTM",
-                                   .inputs = {{{"x"},
-                                               {"w"},
-                                               {"r"},
-                                               {"b", Presence::kOptional},
-                                               {"sequence_lens", Presence::kOptional},
-                                               {"initial_h", Presence::kOptional},
-                                               {"initial_c", Presence::kOptional},
-                                               {"p", Presence::kOptional}}},
-                                   .outputs = {{{"y", Presence::kOptional},
-                                                {"y_h", Presence::kOptional},
-                                                {"y_c", Presence::kOptional}}},
-                                   .infer = InferLstm,
-                                   .prepare = PrepareLstm,
-                                   .grad = {.emit = GradLstm, .parameters = Inputs({1, 2, 3})},
-                                   .quant = kQuant,
-                                   .channels = {.tie = TieRecurrent, .edit = EditRecurrent},
-                                   .cost = CostOfRecurrent,
-                                   .accuracy = Accuracy::kApproximate};
+extern constinit const OpDef kLstm{
+    .name = "LSTM",
+    .inputs = {{{"x"},
+                {"w"},
+                {"r"},
+                {"b", Presence::kOptional},
+                {"sequence_lens", Presence::kOptional},
+                {"initial_h", Presence::kOptional},
+                {"initial_c", Presence::kOptional},
+                {"p", Presence::kOptional}}},
+    .outputs = {{{"y", Presence::kOptional},
+                 {"y_h", Presence::kOptional},
+                 {"y_c", Presence::kOptional}}},
+    .infer = InferLstm,
+    .prepare = PrepareLstm,
+    .grad = {.emit = GradLstm, .parameters = Inputs({1, 2, 3}), .fan_in = FanInOfRecurrent},
+    .quant = kQuant,
+    .channels = {.tie = TieRecurrent, .edit = EditRecurrent},
+    .cost = CostOfRecurrent,
+    .accuracy = Accuracy::kApproximate};
 
 extern constinit const OpDef kGru{
     .name = "GRU",
@@ -173,7 +178,7 @@ extern constinit const OpDef kGru{
     .outputs = {{{"y", Presence::kOptional}, {"y_h", Presence::kOptional}}},
     .infer = InferGru,
     .prepare = PrepareGru,
-    .grad = {.emit = GradGru, .parameters = Inputs({1, 2, 3})},
+    .grad = {.emit = GradGru, .parameters = Inputs({1, 2, 3}), .fan_in = FanInOfRecurrent},
     .quant = kQuant,
     .channels = {.tie = TieRecurrent, .edit = EditRecurrent},
     .cost = CostOfRecurrent,
@@ -185,7 +190,7 @@ extern constinit const OpDef kRnn{
     .outputs = {{{"y", Presence::kOptional}, {"y_h", Presence::kOptional}}},
     .infer = InferRnn,
     .prepare = PrepareRnn,
-    .grad = {.emit = GradRnn, .parameters = Inputs({1, 2, 3})},
+    .grad = {.emit = GradRnn, .parameters = Inputs({1, 2, 3}), .fan_in = FanInOfRecurrent},
     .quant = kQuant,
     .channels = {.tie = TieRecurrent, .edit = EditRecurrent},
     .cost = CostOfRecurrent,

@@ -189,21 +189,27 @@ Status GradMatMul(GradContext& context) {
 
 Cost CostOf(const NodeView& view) { return CostOfMatMul(view, 0); }
 
+int64_t FanInOfMatMul(const NodeView& view, int input) {
+  const Dims shape = view.input(input).dims();
+  return shape[shape.size() - (input == 1 && shape.size() > 1 ? 2 : 1)];
+}
+
 constexpr QuantRule kQuant{.inputs = {{{Role::kActivation}, {Role::kWeight, 1}, {Role::kBias}}},
                            .integer = true};
 
 }  // namespace
 
-extern constinit const OpDef kMatMul{.name = "MatMul",
-                                     .inputs = {{{"a"}, {"b"}}},
-                                     .outputs = {{{"y"}}},
-                                     .infer = InferMatMul,
-                                     .prepare = PrepareMatMul,
-                                     .grad = {.emit = GradMatMul, .parameters = Inputs({0, 1})},
-                                     .quant = kQuant,
-                                     .channels = {.tie = TieMatMul},
-                                     .cost = CostOf,
-                                     .accuracy = Accuracy::kRounding};
+extern constinit const OpDef kMatMul{
+    .name = "MatMul",
+    .inputs = {{{"a"}, {"b"}}},
+    .outputs = {{{"y"}}},
+    .infer = InferMatMul,
+    .prepare = PrepareMatMul,
+    .grad = {.emit = GradMatMul, .parameters = Inputs({0, 1}), .fan_in = FanInOfMatMul},
+    .quant = kQuant,
+    .channels = {.tie = TieMatMul},
+    .cost = CostOf,
+    .accuracy = Accuracy::kRounding};
 
 extern constinit const OpDef kPareMatMul{
     .name = "pare.MatMul",

@@ -74,6 +74,9 @@ struct GradRule {
   // The same for operands of arithmetic, which are parameters (a bias, a scale) only behind a layer
   // that has some: before the first, they prepare the input.
   uint32_t late_parameters = 0;
+  // The products in each sum that the matrix or the filters in this input are part of; 0 where the
+  // input is neither. Null: the operator has none. The operand is there, and is not empty.
+  int64_t (*fan_in)(const NodeView&, int input) = nullptr;
 };
 constexpr uint32_t Inputs(std::initializer_list<int> inputs) {
   uint32_t bits = 0;

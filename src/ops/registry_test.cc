@@ -74,6 +74,7 @@ TEST(Registry, EveryGradientIsThereOrSaysWhyNot) {
     const uint32_t named = rule.parameters | rule.late_parameters;
     EXPECT_TRUE(rule.emit || named == 0) << "its parameters would have no gradient";
     EXPECT_EQ(named >> SlotCount(op->inputs), 0u) << "it names an input that is not there";
+    EXPECT_TRUE(!rule.fan_in || rule.parameters) << "a fan-in of weights that it does not name";
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "ops/op_def.h"
+#include "train/parameters.h"
 
 namespace pare::train {
 namespace {
@@ -28,30 +29,11 @@ graph::Use UseAsParameter(const Graph& graph, ValueId id) {
   return uses.front();
 }
 
-// How many products each sum of a layer has, by the place of its matrix or filters; 0 where the
-// operand is none.
-int64_t FanIn(const graph::Node& node, int input, const Dims& shape) {
-  const int64_t count = CountOf(shape).value_or(0), rank = std::ssize(shape);
-  if (node.op == "Conv" && input == 1) return count / shape[0];
-  if (node.op == "ConvTranspose" && input == 1)
-    return count / shape[1] / std::max<int64_t>(1, node.attrs.i("group", 1));
-  if (node.op == "MatMul") return input == 1 && rank > 1 ? shape[rank - 2] : shape[rank - 1];
-  if (node.op == "Gemm" && input < 2) {
-    const bool transposed = node.attrs.i(input == 0 ? "transA" : "transB", 0) != 0;
-    return shape[transposed == (input == 0) ? 0 : 1];
-  }
-  const bool recurrent = node.op == "LSTM" || node.op == "GRU" || node.op == "RNN";
-  if (recurrent && (input == 1 || input == 2)) return shape[2];  // [directions, gates · H, fan-in]
-  if (node.op == "Gather") return shape[rank - 1];  // an embedding: rows of length about √2
-  return 0;
-}
-
 Beginning BeginningOf(const Graph& graph, ValueId id) {
-  const Dims& shape = graph.value(id).data.shape();
   if (graph.value(id).uses.empty() || graph.value(id).data.count() == 0) return {};
   const graph::Use use = UseAsParameter(graph, id);
   const graph::Node& node = graph.node(use.node);
-  if (const int64_t fan_in = FanIn(node, use.input, shape); fan_in > 0)
+  if (const int64_t fan_in = FanInOf(graph, use); fan_in > 0)
     return {.variance = 2.0f / static_cast<float>(fan_in)};
   if (node.op == "Mul" || node.op == "Div") return {.value = 1};
   if (node.op == "PRelu") return {.value = 0.25f};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/glob.h"
+#include "ops/node_view.h"
 #include "ops/op_def.h"
 
 namespace pare::train {
@@ -129,6 +130,13 @@ Result<Graph> WithParameters(const Graph& graph, const std::vector<ValueId>& par
     own.SetStoredKind(id, graph::ValueKind::kParameter);
   }
   return own;
+}
+
+int64_t FanInOf(const Graph& graph, graph::Use use) {
+  const Node& node = graph.node(use.node);
+  const ops::OpDef* op = ops::FindOp(node.op);
+  const ops::NodeView view(graph, node);
+  return op && op->grad.fan_in ? op->grad.fan_in(view, use.input) : 0;
 }
 
 }  // namespace pare::train

@@ -31,4 +31,8 @@ Result<std::vector<graph::ValueId>> FindParameters(const graph::Graph& graph,
 Result<graph::Graph> WithParameters(const graph::Graph& graph,
                                     const std::vector<graph::ValueId>& parameters);
 
+// The fan-in of the layer whose matrix or filters stand in this place (ops::GradRule::fan_in); 0
+// where they don't.
+int64_t FanInOf(const graph::Graph& graph, graph::Use use);
+
 }  // namespace pare::train
