@@ -1,11 +1,13 @@
 // Networks written as formulas, and their training, through the public headers alone.
 #include <gtest/gtest.h>
 
+#include "onnx/export.h"
 #include "pare/session.h"
 #include "pare/train.h"
 #include "platform/file.h"
 #include "platform/test_folder.h"
 #include "running.h"
+#include "train/parameters.h"
 
 namespace pare {
 namespace {
@@ -145,6 +147,39 @@ TEST(Network, RefusesAnUnknownOptimizer) {
   ASSERT_FALSE(trained);
   EXPECT_NE(trained.error().message().find("adamw"), std::string::npos)
       << trained.error().message();
+}
+
+// The filters of a network with half of their numbers at 0, before and after training.
+TEST(Training, KeepsZerosWhereAskedTo) {
+  const TestFolder folder;
+  ASSERT_TRUE(Classifier(3)->Save(folder / "net.onnx"));
+  graph::Graph graph = model::Model::Load(folder / "net.onnx", train::kTrainable)->graph();
+  const auto filters = [](const graph::Graph& of) {
+    for (graph::NodeId id : of.Order())
+      if (of.node(id).op == "Conv") return of.node(id).inputs[1];
+    return graph::ValueId::kNone;
+  };
+  const Tensor whole = graph.value(filters(graph)).data;
+  Tensor half = Tensor::Of<float>(whole.shape(), whole.as<float>());
+  for (int64_t i = 0; i < half.count(); i += 2) half.mutable_as<float>()[i] = 0;
+  graph.SetConstant(filters(graph), half);
+  ASSERT_TRUE(onnx::Export(graph, folder / "sparse.onnx"));
+
+  const auto sparse = Model::Load(folder / "sparse.onnx");
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(sparse && data);
+  TrainOptions options = Short();
+  options.steps = 2;
+  options.validation = 0;
+  options.keep_zeros = true;
+  const auto trained = Train(*sparse, *data, options);
+  ASSERT_TRUE(trained) << trained.error().message();
+  ASSERT_TRUE(trained->model.Save(folder / "tuned.onnx"));
+  const auto tuned = model::Model::Load(folder / "tuned.onnx", train::kTrainable);
+  const auto now = tuned->graph().value(filters(tuned->graph())).data.as<float>();
+  for (int64_t i = 0; i < half.count(); ++i) {
+    EXPECT_EQ(now[i] == half.as<float>()[i], i % 2 == 0) << i;
+  }
 }
 
 // Normalisations stay apart from the weights, in files as in formulas.

@@ -1,12 +1,14 @@
 // `pare train` from its command line to its files, and what `pare distill` shares with it.
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cmath>
 #include <filesystem>
 #include <sstream>
 
 #include "base/random.h"
 #include "cli/command.h"
 #include "data/npy.h"
+#include "onnx/export.h"
 #include "platform/file.h"
 #include "platform/test_folder.h"
 #include "running.h"
@@ -244,6 +246,76 @@ TEST(TrainCommand, LeavesARecord) {
   EXPECT_EQ(distill.at("teachers").as_array().at(0).as_string(), kModel);
 }
 
+// The model with the smaller half of each layer's filters' numbers at 0.
+std::string SparseModel(const TestFolder& folder) {
+  graph::Graph graph = model::Model::Load(kModel, train::kTrainable).value().graph();
+  for (graph::NodeId id : graph.Order()) {
+    if (graph.node(id).op != "Conv") continue;
+    const graph::ValueId weights = graph.node(id).inputs[1];
+    const Tensor& data = graph.value(weights).data;
+    Tensor thin = Tensor::Of<float>(data.shape(), data.as<float>());
+    std::vector<float> sizes;
+    for (float x : thin.as<float>()) sizes.push_back(std::abs(x));
+    std::nth_element(sizes.begin(), sizes.begin() + std::ssize(sizes) / 2, sizes.end());
+    const float limit = sizes[sizes.size() / 2];
+    for (float& x : thin.mutable_as<float>()) x = std::abs(x) < limit ? 0 : x;
+    graph.SetConstant(weights, thin);
+  }
+  EXPECT_TRUE(onnx::Export(graph, folder / "sparse.onnx"));
+  return folder / "sparse.onnx";
+}
+
+struct Sparsity {
+  int64_t zeros = 0, kept = 0, moved = 0;  // of `before`; of them in `after`; others that differ
+};
+
+Sparsity CompareFilters(const graph::Graph& before, const graph::Graph& after) {
+  Sparsity sparsity;
+  for (graph::NodeId id : before.Order()) {
+    if (before.node(id).op != "Conv") continue;
+    const graph::Value& weights = before.value(before.node(id).inputs[1]);
+    const auto old = weights.data.as<float>(),
+               now = after.value(after.FindValue(weights.name)).data.as<float>();
+    for (size_t i = 0; i < old.size(); ++i) {
+      sparsity.zeros += old[i] == 0;
+      sparsity.kept += old[i] == 0 && now[i] == 0;
+      sparsity.moved += old[i] != 0 && now[i] != old[i];
+    }
+  }
+  return sparsity;
+}
+
+TEST(TrainCommand, KeepsTheZerosOfASparseModel) {
+  const TestFolder folder;
+  const std::string sparse = SparseModel(folder), output = folder / "tuned.onnx";
+  const auto before = model::Model::Load(sparse, train::kTrainable).value();
+  const auto trained = [&](Arguments arguments, std::string_view note) {
+    arguments.insert(arguments.end(),
+                     {"-o", output, "--weight-decay", "0.01", "--validation", "0"});
+    const Ran ran = Pare(Short(arguments));
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    EXPECT_NE(ran.err.find(note), std::string::npos) << ran.err;
+    const auto after = model::Model::Load(output, train::kTrainable).value();
+    for (graph::NodeId id : after.graph().Order())
+      EXPECT_FALSE(after.graph().node(id).op.starts_with("pare.")) << after.graph().node(id).op;
+    EXPECT_EQ(after.graph().Order().size(), before.graph().Order().size());
+    return CompareFilters(before.graph(), after.graph());
+  };
+  const Sparsity all = trained({"train", sparse}, "");
+  EXPECT_GT(all.zeros, 100000);
+  EXPECT_LT(all.kept, all.zeros / 5);  // those of filters that nothing passes
+  const std::string note = Text(all.zeros, " of ", 2 * all.zeros, " weights in 19");
+  for (const Arguments& command :
+       {Arguments{"train", sparse},
+        Arguments{"distill", "--student", sparse, "--teacher", kModel}}) {
+    Arguments keeping = command;
+    keeping.push_back("--keep-zeros");
+    const Sparsity kept = trained(keeping, note);
+    EXPECT_EQ(kept.kept, all.zeros);
+    EXPECT_GT(kept.moved, all.zeros * 9 / 10);
+  }
+}
+
 TEST(TrainCommand, SaysWhatIsWrong) {
   const TestFolder folder;
   const auto error = [&](Arguments more) {
@@ -263,6 +335,7 @@ TEST(TrainCommand, SaysWhatIsWrong) {
   EXPECT_NE(error({"--rate", "-1"}).find("not between"), std::string::npos);
   EXPECT_NE(error({"--smoothing", "2"}).find("not between"), std::string::npos);
   EXPECT_NE(error({"--resume"}).find("--checkpoint FILE"), std::string::npos);
+  EXPECT_NE(error({"--keep-zeros", "--from-scratch"}).find("give one of them"), std::string::npos);
   const std::string int8 = SourcePath("tests/models/qdq_cnn.onnx");
   const Ran ran = Pare({"train", int8, "--data", kPictures, "-o", folder / "y.onnx"});
   EXPECT_NE(ran.err.find("weights are i8"), std::string::npos) << ran.err;

@@ -1,9 +1,11 @@
 // `pare quantize --weight-bits` and `--tune` from their command lines to their files.
+#include <algorithm>
 #include <boost/json.hpp>
 #include <random>
 #include <sstream>
 
 #include "cli/command.h"
+#include "onnx/export.h"
 #include "platform/test_folder.h"
 #include "running.h"
 #include "running_pare.h"
@@ -26,7 +28,7 @@ class TuneCommand : public ::testing::Test {
   // A small perceptron, quantized; what `more` asks for, too.
   Ran Quantize(const std::string& output, const Arguments& more) {
     Arguments arguments = {"quantize",
-                           SourcePath("tests/models/mlp.onnx"),
+                           model_,
                            "--data",
                            folder_ / "x.npy",
                            "-o",
@@ -53,6 +55,7 @@ class TuneCommand : public ::testing::Test {
   }
 
   const TestFolder folder_;
+  std::string model_ = SourcePath("tests/models/mlp.onnx");
 };
 
 std::set<std::string> Precisions(const json::object& report) {
@@ -115,6 +118,41 @@ TEST_F(TuneCommand, KeepsWhatWasThereWhereTuningDoesHarm) {
   EXPECT_EQ(tuned.at("best_step"), 0);
   EXPECT_EQ(tuned.at("snr_db_after"), tuned.at("snr_db_before"));
   EXPECT_EQ(report.at("quality").at("cosine"), Report({}).at("quality").at("cosine"));
+}
+
+// Zeros among the numbers of matrices: float weights, or integers.
+int64_t ZerosInMatrices(const graph::Graph& graph) {
+  int64_t zeros = 0;
+  for (size_t i = 0; i < graph.value_count(); ++i) {
+    const Tensor& data = graph.value(static_cast<graph::ValueId>(i)).data;
+    if (data.rank() != 2) continue;
+    const Tensor numbers = Cast(data, DType::kF32).value();
+    zeros += std::ranges::count(numbers.as<float>(), 0.0f);
+  }
+  return zeros;
+}
+
+TEST_F(TuneCommand, KeepsZerosWhereAskedTo) {
+  graph::Graph graph = model::Model::Load(model_)->graph();
+  for (graph::NodeId id : graph.Order()) {
+    if (graph.node(id).op != "Gemm") continue;
+    const graph::ValueId weights = graph.node(id).inputs[1];
+    const Tensor& data = graph.value(weights).data;
+    Tensor half = Tensor::Of<float>(data.shape(), data.as<float>());
+    for (int64_t i = 0; i < half.count(); i += 2) half.mutable_as<float>()[i] = 0;
+    graph.SetConstant(weights, half);
+  }
+  model_ = folder_ / "sparse.onnx";
+  ASSERT_TRUE(onnx::Export(graph, model_));
+  const int64_t zeros = ZerosInMatrices(graph);
+  ASSERT_GT(zeros, 0);
+  const auto zeros_after = [&](Arguments arguments) {
+    arguments.insert(arguments.end(), {"--tune", "--steps", "30", "--rate", "0.003"});
+    EXPECT_TRUE(Report(arguments).at("tuned").as_object().at("kept").as_bool());
+    return ZerosInMatrices(model::Model::Load(folder_ / "q.onnx")->graph());
+  };
+  EXPECT_GE(zeros_after({"--weight-bits", "4", "--keep-zeros"}), zeros);
+  EXPECT_LT(zeros_after({"--weight-bits", "8"}), zeros);
 }
 
 TEST_F(TuneCommand, SaysWhatIsWrong) {

@@ -95,7 +95,8 @@ struct TrainOptions {
   uint64_t seed = 0;
   std::vector<std::string> freeze;      // glob patterns over the names of weights and nodes
   std::vector<std::string> train_only;  // the same; empty: all that is not frozen
-  bool flip = false;                    // augmentation of pictures
+  bool keep_zeros = false;  // weights of matrices and filters that are 0 stay 0: sparse models
+  bool flip = false;        // augmentation of pictures
   int64_t crop_pad = 0;
   double mixup = 0;
   double smoothing = 0;               // of labels (Train), 0 … 1

@@ -24,6 +24,7 @@ Result<train::TrainOptions> ToInternal(const TrainOptions& options) {
   internal.program.max_memory_bytes = options.max_memory_mb * 1'000'000;
   internal.program.parameters.freeze = options.freeze;
   internal.program.parameters.only = options.train_only;
+  internal.program.keep_zeros = options.keep_zeros;
   train::OptimizerOptions& optimizer = internal.program.optimizer;
   PARE_ASSIGN(optimizer.kind, train::ParseOptimizer(options.optimizer));
   optimizer.momentum = static_cast<float>(options.momentum);

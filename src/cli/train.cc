@@ -35,6 +35,10 @@ Status BeginFromScratch(model::Model& model, const TrainingOptions& training) {
 Status Train(const TrainOptions& options, Console& console) {
   const TrainingOptions& training = options.training;
   PARE_TRY(training.Check());
+  if (options.from_scratch && training.train.program.keep_zeros) {
+    return Fail(ErrorKind::kUsage, "--keep-zeros: the weights of --from-scratch hold no zeros",
+                "give one of them");
+  }
   CommandFiles files = training.Files();
   files.Read(options.model);
   PARE_TRY(files.Check());

@@ -52,6 +52,7 @@ Result<std::string> RecordOf(const TrainingOptions& options, const TrainingJob& 
   record.Set("batch", options.train.program.batch);
   record.Set("optimizer", train::OptimizerName(optimizer.kind));
   record.Set("rate", options.rate());
+  if (options.train.program.keep_zeros) record.Set("keep_zeros", true);
   record.Set("objective", job.objective.Identity());
   return record.Text();
 }
@@ -150,6 +151,8 @@ void TrainingOptions::DeclareRun(Parser& parser) {
                 "weights that stay as they are (repeatable; * and ?)");
   parser.Option("--train-only", "PATTERN", train.program.parameters.only,
                 "train nothing but these weights (repeatable)");
+  parser.Flag("--keep-zeros", train.program.keep_zeros,
+              "weights of matrices and filters that are 0 stay 0: a sparse model stays sparse");
 }
 
 void TrainingOptions::DeclareOptimizer(Parser& parser) {

@@ -33,6 +33,8 @@ void TuningOptions::Declare(Parser& parser) {
 }
 
 void TuningOptions::DeclareRun(Parser& parser) {
+  parser.Flag("--keep-zeros", tune.train.program.keep_zeros,
+              "weights that are 0 stay 0: a sparse model stays sparse");
   parser.Flag("--flip", tune.train.augment.flip, "every other picture from the other side");
   parser.Option("--crop-pad", "N", tune.train.augment.crop_pad, 0, "shift by up to N pixels");
   parser.Option("--validate-every", "N", validate_every, 1, "steps (default 100)");
@@ -44,7 +46,7 @@ void TuningOptions::DeclareRun(Parser& parser) {
 bool TuningOptions::any() const {
   return rate || alpha || temperature || epochs || steps || batch || validation || validate_every ||
          optimizer || tune.train.resume || tune.train.augment.any() ||
-         !tune.train.checkpoint.empty();
+         tune.train.program.keep_zeros || !tune.train.checkpoint.empty();
 }
 
 Status TuningOptions::Check() const {

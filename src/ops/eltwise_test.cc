@@ -85,6 +85,12 @@ TEST(Binary, IntegersTruthAndFusedActivations) {
   ExpectTensor<float>(RunNodeOrFail("Pow", {x, Ints({3})}), {3}, {-8, 0, 8});
 }
 
+TEST(Mask, ChoosesWhatStays) {
+  const Tensor x = Floats({2, 3}, {1, -2, 3, -4, 5, -6}), ones = Floats({2, 3}, {1, 0, 1, 0, 0, 1});
+  ExpectTensor<float>(RunNodeOrFail("pare.Mask", {x, ones}), {2, 3}, {1, 0, 3, 0, 0, -6});
+  EXPECT_FALSE(RunNode("pare.Mask", {x, Floats({3}, {1, 0, 1})}));
+}
+
 TEST(Variadic, TakesAnyNumberOfOperands) {
   const Tensor a = Floats({2}, {1, 5}), b = Floats({2, 1}, {2, 4}), c = Floats({}, {3});
   ExpectTensor<float>(RunNodeOrFail("Sum", {a, b, c}), {2, 2}, {6, 10, 8, 12});

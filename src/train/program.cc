@@ -138,7 +138,10 @@ Result<Program> Program::Make(const Graph& model, Objective& objective,
   program.objective_ = &objective;
   program.context_ = context;
   PARE_ASSIGN(program.parameters_, FindParameters(model, options.parameters));
-  PARE_ASSIGN(const Graph trained, WithParameters(model, program.parameters_));
+  PARE_ASSIGN(Graph trained, WithParameters(model, program.parameters_));
+  if (options.keep_zeros) {
+    PARE_ASSIGN(program.masks_, InsertMasks(trained, program.parameters_));
+  }
   std::vector<Dims> shapes = options.shapes;
   if (shapes.empty()) {
     PARE_ASSIGN(shapes, model::ShapesForBatch(trained, options.batch / options.parts));
@@ -235,6 +238,9 @@ Result<Graph> Program::Finished() const {
     if (!of_model) return {};
     PARE_ASSIGN(Tensor own, Tensor::Make(data.dtype(), data.shape()));
     std::memcpy(own.mutable_data(), data.data(), data.bytes());
+    for (const Mask& mask : masks_) {
+      if (mask.weight == to) FoldMask(mask, own);
+    }
     finished.SetConstant(to, std::move(own));
     return {};
   };

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "model/model.h"
+#include "train/masks.h"
 #include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/parameters.h"
@@ -24,6 +26,8 @@ struct ProgramOptions {
   // where they don't fit. 0: no limit.
   int64_t max_memory_bytes = 0;
   ParameterOptions parameters;
+  // Weights of matrices and filters that are 0 in the model stay 0 (train/masks.h).
+  bool keep_zeros = false;
   OptimizerOptions optimizer;
 };
 
@@ -66,6 +70,8 @@ class Program {
   // Of the plan and the states; how often the forward pass is cut for it (train/recompute.h).
   int64_t memory_bytes() const { return memory_bytes_; }
   int recomputation() const { return recomputation_; }
+  // What stays 0, where options.keep_zeros.
+  std::span<const Mask> masks() const { return masks_; }
   std::vector<State>& states() { return states_; }
   const std::vector<State>& states() const { return states_; }
   // No step follows: gives back what they computed in. States stay.
@@ -85,6 +91,7 @@ class Program {
   int64_t parts_ = 1;
   model::Context context_;
   std::vector<graph::ValueId> parameters_;
+  std::vector<Mask> masks_;
   std::vector<Average> averages_;
   std::vector<State> states_;
   int64_t memory_bytes_ = 0;

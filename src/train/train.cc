@@ -45,6 +45,7 @@ class Run {
                "pass (level ",
                program_.recomputation(), ")"));
     }
+    if (options_.program.keep_zeros) NoteZeros();
     if (state_.step == 0) PARE_TRY(ScoreStart());
     const int64_t before = first_step_ = state_.step;
     progress_.Stage(before > 0 ? Text("training from step ", before, " on") : "training",
@@ -74,6 +75,18 @@ class Run {
   int64_t parts() const { return options_.program.parts; }
   int64_t validation_every() const {
     return options_.validate_every > 0 ? options_.validate_every : steps_an_epoch_;
+  }
+
+  void NoteZeros() {
+    int64_t zeros = 0, weights = 0;
+    for (const Mask& mask : program_.masks()) {
+      zeros += mask.zeros;
+      weights += mask.moves.count();
+    }
+    progress_.Note(zeros == 0
+                       ? std::string("no weight is 0 at the start: all of them move")
+                       : Text(zeros, " of ", weights, " weights in ", program_.masks().size(),
+                              " matrices and filters are 0 and stay so"));
   }
 
   Status Plan() {
@@ -122,15 +135,16 @@ class Run {
         indices_.size(), " of ", dataset_->size(), ", ", HexText(order.value()), "\nbatch ",
         batch(), "\nparts ", parts(), "\nsteps ", steps_, "\nseed ", options_.seed, "\nobjective ",
         program_.objective().Identity(), "\nfrozen", list(options_.program.parameters.freeze),
-        "\ntrained alone", list(options_.program.parameters.only), " also",
-        list(options_.program.parameters.also), "\noptimizer ", OptimizerName(o.kind), " momentum ",
-        o.momentum, " nesterov ", int{o.nesterov}, " betas ", o.beta1, ' ', o.beta2, " epsilon ",
-        o.epsilon, " weight decay ", o.weight_decay, " of vectors ", int{o.decay_vectors},
-        " not of", list(o.no_decay), " clip ", o.clip_norm, " average ", o.ema, "\nschedule ",
-        ScheduleName(schedule_.kind), " rate ", schedule_.rate, " warm-up ", schedule_.warmup_steps,
-        "\nvalidation every ", validation_every(), " steps, ", score_ ? "scored" : "not scored",
-        ", patience ", options_.patience, "\naugmentation flip ", int{a.flip}, " crop ", a.crop_pad,
-        " mixup ", a.mixup, " border", list(a.border));
+        options_.program.keep_zeros ? ", zeros" : "", "\ntrained alone",
+        list(options_.program.parameters.only), " also", list(options_.program.parameters.also),
+        "\noptimizer ", OptimizerName(o.kind), " momentum ", o.momentum, " nesterov ",
+        int{o.nesterov}, " betas ", o.beta1, ' ', o.beta2, " epsilon ", o.epsilon, " weight decay ",
+        o.weight_decay, " of vectors ", int{o.decay_vectors}, " not of", list(o.no_decay), " clip ",
+        o.clip_norm, " average ", o.ema, "\nschedule ", ScheduleName(schedule_.kind), " rate ",
+        schedule_.rate, " warm-up ", schedule_.warmup_steps, "\nvalidation every ",
+        validation_every(), " steps, ", score_ ? "scored" : "not scored", ", patience ",
+        options_.patience, "\naugmentation flip ", int{a.flip}, " crop ", a.crop_pad, " mixup ",
+        a.mixup, " border", list(a.border));
     for (const auto& [field, value] : preprocess) text += Text('\n', field, ' ', value);
     return Text(text, kDecisions, options_.decisions);
   }

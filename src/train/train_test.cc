@@ -133,6 +133,7 @@ TEST(Train, RefusesTheCheckpointOfOtherOptions) {
   const std::function<void(TrainOptions&)> changes[] = {
       [](TrainOptions& o) { o.program.parameters.freeze = {"b1"}; },
       [](TrainOptions& o) { o.program.parameters.only = {"w*", "b*"}; },
+      [](TrainOptions& o) { o.program.keep_zeros = true; },
       [](TrainOptions& o) { o.program.optimizer.nesterov = true; },
       [](TrainOptions& o) { o.program.optimizer.no_decay = {"w1"}; },
       [](TrainOptions& o) { o.validate_every = 5; },
