@@ -6,6 +6,7 @@
 #include "platform/test_folder.h"
 #include "running.h"
 #include "running_pare.h"
+#include "train/parameters.h"
 
 namespace pare {
 namespace {
@@ -84,6 +85,39 @@ TEST(DesignCommand, SearchesForATarget) {
   EXPECT_LE(Macs(quarter.report, "after"), 0.25 * Macs(quarter.report, "before"));
   EXPECT_GT(Macs(quarter.report, "after"), 0.15 * Macs(quarter.report, "before"));
   EXPECT_LT(quarter.report.at("width").as_double(), 0.6);
+}
+
+TEST(DesignCommand, MakesSeparableStudents) {
+  const TestFolder folder;
+  const std::string student = folder / "student.onnx";
+  const Designed pairs =
+      Design({"design", kTeacher, "-o", student, "--separable", "--keep", "/layer1/*"});
+  ASSERT_EQ(pairs.code, 0) << json::serialize(pairs.report);
+  // Of 18 convolutions behind the first the six of the first stage stay dense.
+  const json::array& separated = pairs.report.at("separated").as_array();
+  ASSERT_EQ(separated.size(), 12u);
+  for (const json::value& layer : separated) {
+    const double explained = layer.as_object().at("explained").to_number<double>();
+    EXPECT_GT(explained, 1.0 / 9);
+    EXPECT_LT(explained, 1);
+    EXPECT_EQ(layer.as_object().at("filters").as_array().size(), 4u);
+  }
+  const graph::Graph written = model::Model::Load(student, train::kTrainable)->graph();
+  int depthwise = 0, norms = 0;
+  for (graph::NodeId id : written.Order()) {
+    const graph::Node& node = written.node(id);
+    EXPECT_FALSE(node.op.starts_with("pare."));
+    depthwise += node.op == "Conv" && node.attrs.i("group", 1) > 1;
+    if (node.op != "BatchNormalization") continue;
+    ++norms;
+    EXPECT_EQ(written.producer_of(node.inputs[0])->attrs.i("group", 1), 1);
+  }
+  EXPECT_EQ(depthwise, 12);
+  EXPECT_EQ(norms, 19);
+  const Ran text =
+      Pare({"design", kTeacher, "-o", student, "--separable", "--target-macs", "0.1x"});
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_NE(text.out.find("depthwise and 1x1 instead of"), std::string::npos) << text.out;
 }
 
 TEST(DesignCommand, RefusesWhatSaysTooLittleOrTooMuch) {

@@ -24,6 +24,7 @@ struct DesignCommandOptions {
   std::string model, output;
   std::optional<double> width, depth;
   std::optional<Target> macs, latency;
+  bool separable = false;
   std::vector<std::string> keep, shapes;
   CommonOptions common;
 
@@ -34,17 +35,19 @@ struct DesignCommandOptions {
     parser.Required();
     parser.Group("how small");
     DeclareSize(parser);
+    parser.Flag("--separable", separable,
+                "put a depthwise and a 1x1 convolution in place of each dense one of several taps");
     parser.Option("--keep", "PATTERN", keep,
-                  "layers that keep their width, by name (repeatable; * and ?)");
+                  "layers that keep their width and form, by name (repeatable; * and ?)");
     parser.Group("what MACs and times are of");
     DeclareShapes(parser, shapes);
   }
 
   Status Check() const {
     const int targets = macs.has_value() + latency.has_value();
-    if (targets == 0 && !width && !depth) {
+    if (targets == 0 && !width && !depth && !separable) {
       return Fail(ErrorKind::kUsage, "nothing says how small the student shall be",
-                  "give --width, --depth, --target-macs or --target-latency");
+                  "give --width, --depth, --separable, --target-macs or --target-latency");
     }
     if (targets == 0 || (targets == 1 && !width)) return {};
     return Fail(ErrorKind::kUsage,
@@ -99,6 +102,11 @@ Json ToJson(const DesignReport& report) {
                          {"why_not", g.why_not},
                          {"why_inexact", g.why_inexact}});
   };
+  const auto separated = [](const compress::SeparatedLayer& layer) {
+    return Json::Object({{"name", layer.name},
+                         {"filters", Json::ArrayOf(layer.filters)},
+                         {"explained", layer.explained}});
+  };
   return Json::Object({{"output", report.options.output},
                        {"width", design.width},
                        {"depth", design.depth},
@@ -106,6 +114,7 @@ Json ToJson(const DesignReport& report) {
                        {"after", DesignSideJson(report.after)},
                        {"blocks", design.blocks},
                        {"removed_blocks", Json::ArrayOf(design.removed_blocks)},
+                       {"separated", Json::ArrayOf(design.separated, separated)},
                        {"groups", Json::ArrayOf(design.groups, group)},
                        {"notes", Json::ArrayOf(report.notes)}});
 }
@@ -121,6 +130,18 @@ std::string GroupsText(const compress::Design& design) {
                group.why_not.empty() ? "" : "stays: " + group.why_not});
   }
   return table.Text();
+}
+
+std::string SeparatedText(const compress::Design& design) {
+  using Align = Table::Align;
+  if (design.separated.empty()) return {};
+  Table table({{"depthwise and 1x1 instead of", Align::kLeft, 40},
+               {"filters", Align::kRight},
+               {"explained", Align::kRight}});
+  for (const compress::SeparatedLayer& layer : design.separated) {
+    table.Add({layer.name, DimsText(layer.filters), Fixed(100 * layer.explained, 0) + " %"});
+  }
+  return table.Text() + '\n';
 }
 
 std::string ToText(const DesignReport& report) {
@@ -143,15 +164,19 @@ std::string ToText(const DesignReport& report) {
       count);
   row("file", static_cast<double>(a.bytes), static_cast<double>(b.bytes), bytes);
   row("fastest run", a.ms, b.ms, ms);
-  return Text(GroupsText(design), '\n', table.Text(), "\nwidth ", Fixed(design.width, 3),
-              ", depth ", Fixed(design.depth, 2), ": ", design.removed_blocks.size(), " of ",
-              design.blocks, " residual blocks removed; times at batch 1, 1 thread\n\nwrote ",
+  return Text(GroupsText(design), '\n', SeparatedText(design), table.Text(), "\nwidth ",
+              Fixed(design.width, 3), ", depth ", Fixed(design.depth, 2), ": ",
+              design.removed_blocks.size(), " of ", design.blocks,
+              " residual blocks removed; times at batch 1, 1 thread\n\nwrote ",
               Printable(report.options.output), "; `pare distill` teaches it\n");
 }
 
 Result<compress::Design> Choose(const graph::Graph& teacher, const DesignCommandOptions& options,
                                 const SampleRun& run, Console& console) {
-  compress::DesignOptions how{options.width.value_or(1), options.depth.value_or(1), options.keep};
+  compress::DesignOptions how{.width = options.width.value_or(1),
+                              .depth = options.depth.value_or(1),
+                              .separable = options.separable,
+                              .keep = options.keep};
   const std::optional<Target>& target = options.macs ? options.macs : options.latency;
   if (!target) {
     console.Stage("designing", 0);
@@ -180,6 +205,7 @@ std::string DesignRecord(const DesignCommandOptions& options, const compress::De
   Json record = RunRecord("design", options.model);
   record.Set("width", design.width);
   record.Set("depth", design.depth);
+  if (options.separable) record.Set("separated", std::ssize(design.separated));
   return record.Text();
 }
 
@@ -203,6 +229,11 @@ Status DesignStudent(const DesignCommandOptions& options, Console& console) {
   if (report.after.cost.parameters == report.before.cost.parameters) {
     console.Note("the student is as large as its teacher: no group or block could become smaller");
   }
+  if (options.separable && report.design.separated.empty()) {
+    console.Note(
+        "--separable replaced nothing: it takes dense convolutions of several taps and 16 channels "
+        "or more behind another layer");
+  }
   console.Stage("timing", 0);
   const graph::Graph* const both[] = {&teacher.graph(), &student};
   PARE_ASSIGN(const auto times, OfModel(run.Time(both, 0.5, console), teacher.path()));
@@ -225,6 +256,7 @@ extern const Command kDesignCommand = {
     .examples =
         "pare design resnet56.onnx --width 0.5 --depth 0.5 -o student.onnx\n"
         "pare design resnet56.onnx --target-macs 0.25x -o student.onnx\n"
+        "pare design resnet56.onnx --separable --width 0.75 -o student.onnx\n"
         "pare design mobilenetv2.onnx --target-latency 2ms --keep '/features/0/*' -o student.onnx",
     .run = ParseAndRun<DesignCommandOptions, DesignStudent>,
 };

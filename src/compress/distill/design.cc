@@ -38,6 +38,15 @@ std::vector<ResidualBlock> BlocksToRemove(const std::vector<ResidualBlock>& bloc
   return gone;
 }
 
+std::vector<graph::NodeId> LayersToSeparate(const Graph& graph, const DesignOptions& options) {
+  if (!options.separable) return {};
+  std::vector<graph::NodeId> layers = FindSeparable(graph);
+  std::erase_if(layers, [&](graph::NodeId id) {
+    return IsLayerNamed(graph, id, graph.node(id).inputs[1], options.keep);
+  });
+  return layers;
+}
+
 Result<Graph> Narrowed(const Graph& graph, const DesignOptions& options, Design& design) {
   const Channels channels = Channels::Of(graph);
   std::vector<KeptUnits> kept;
@@ -110,6 +119,7 @@ Result<Design> MakeDesign(const Graph& model, const DesignOptions& options) {
                 .depth = options.depth,
                 .groups = {},
                 .removed_blocks = {},
+                .separated = {},
                 .blocks = 0};
   const auto blocks = FindBlocks(model);
   design.blocks = static_cast<int>(blocks.size());
@@ -120,6 +130,9 @@ Result<Design> MakeDesign(const Graph& model, const DesignOptions& options) {
   for (const ResidualBlock& block : gone) design.removed_blocks.push_back(block.name);
   PARE_ASSIGN(const Graph shallow, RemoveBlocks(model, gone));
   PARE_ASSIGN(design.graph, Narrowed(shallow, options, design));
+  // By the widths before, so that a narrower design never has a dense layer where a wider has none;
+  // of the filters that stay, so that pairs are nearest to them.
+  PARE_ASSIGN(design.separated, SeparateLayers(design.graph, LayersToSeparate(shallow, options)));
   return design;
 }
 

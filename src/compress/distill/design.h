@@ -1,5 +1,6 @@
 // A smaller architecture from a larger one, to be taught by it: fewer channels in each group, fewer
-// residual blocks in each stage, begun with those of the larger that matter most.
+// residual blocks in each stage, begun with those of the larger that matter most; separable
+// convolutions for dense ones.
 #pragma once
 
 #include <optional>
@@ -8,15 +9,17 @@
 
 #include "base/function_ref.h"
 #include "base/progress.h"
+#include "compress/distill/separable.h"
 #include "graph/graph.h"
 
 namespace pare::compress {
 
 struct DesignOptions {
-  double width = 1;  // the part of each group's channels that stays
-  double depth = 1;  // the part of each stage's residual blocks that stays
-  // Layers that keep their width: glob patterns over the names of nodes, of their outputs, and of
-  // their weights.
+  double width = 1;        // the part of each group's channels that stays
+  double depth = 1;        // the part of each stage's residual blocks that stays
+  bool separable = false;  // dense convolutions become depthwise and 1x1 ones (separable.h)
+  // Layers that keep their width, and their form: glob patterns over the names of nodes, of their
+  // outputs, and of their weights.
   std::vector<std::string> keep;
 };
 
@@ -32,7 +35,8 @@ struct Design {
   double width = 1, depth = 1;
   std::vector<DesignedGroup> groups;        // those that weights make
   std::vector<std::string> removed_blocks;  // by the names of their sums
-  int blocks = 0;                           // of `model`
+  std::vector<SeparatedLayer> separated;
+  int blocks = 0;  // of `model`
 };
 
 // How many of `size` units stay, each of which is `channels` wide. From 16 channels up a multiple

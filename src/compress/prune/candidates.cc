@@ -28,13 +28,18 @@ Status CheckNotQuantized(const graph::Graph& graph, std::string_view advice) {
   return {};
 }
 
+bool IsLayerNamed(const graph::Graph& graph, graph::NodeId layer, graph::ValueId weights,
+                  const std::vector<std::string>& patterns) {
+  const graph::Node& node = graph.node(layer);
+  return AnyMatches(patterns, graph.value(weights).name) || AnyMatches(patterns, node.name) ||
+         AnyMatches(patterns, graph.value(node.outputs[0]).name);
+}
+
 bool IsNamed(const graph::Graph& graph, const Channels& channels, const UnitGroup& group,
              const std::vector<std::string>& patterns) {
   return std::ranges::any_of(group.producers, [&](int producer) {
     const ChannelAxis& axis = channels.axes()[producer];
-    const graph::Node& node = graph.node(axis.reader.node);
-    return AnyMatches(patterns, graph.value(axis.value).name) || AnyMatches(patterns, node.name) ||
-           AnyMatches(patterns, graph.value(node.outputs[0]).name);
+    return IsLayerNamed(graph, axis.reader.node, axis.value, patterns);
   });
 }
 

@@ -13,8 +13,10 @@ namespace pare::compress {
 // Fails (kUnsupported) for a quantized model, with that advice.
 Status CheckNotQuantized(const graph::Graph& graph, std::string_view advice);
 
-// Whether one of the glob patterns names a layer that makes channels of the group: its node, the
-// node's output, or its weights.
+// Whether one of the glob patterns names a layer: its node, the node's output, or its weights.
+bool IsLayerNamed(const graph::Graph& graph, graph::NodeId layer, graph::ValueId weights,
+                  const std::vector<std::string>& patterns);
+// The same of a layer that makes channels of the group.
 bool IsNamed(const graph::Graph& graph, const Channels& channels, const UnitGroup& group,
              const std::vector<std::string>& patterns);
 // Fails (kUsage) for a pattern that names no layer of the whole model.
