@@ -208,6 +208,7 @@ Result<model::Model> LoadTrainable(const std::string& path, const TrainingOption
 Result<TrainingReport> RunTraining(const TrainingOptions& options, const TrainingJob& job,
                                    const model::Context& context, Console& console) {
   train::TrainOptions how = options.How();
+  how.score_name = job.score_name;
   const data::Preprocess& preprocess = job.model.preprocess();
   how.augment.border = train::BorderOf(preprocess);
   TrainingReport report{

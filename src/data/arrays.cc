@@ -193,8 +193,8 @@ Result<DatasetPtr> OpenNpz(const std::string& path, const DatasetOptions& option
   PARE_ASSIGN(auto labels, LabelsFor(options, ""));
   std::vector<SampleInput> arrays;
   for (auto& [name, tensor] : *tensors) {
-    if (IsLabelName(name) && labels.values.empty() && tensor.rank() == 1 &&
-        !IsFloat(tensor.dtype())) {
+    const bool one_each = tensor.rank() == 1 || (tensor.rank() == 2 && tensor.shape()[1] == 1);
+    if (IsLabelName(name) && labels.values.empty() && one_each && !IsFloat(tensor.dtype())) {
       PARE_ASSIGN(labels.values, ToInt64s(tensor));
       if (tensors->size() > 1) arrays.push_back({name, std::move(tensor)});
     } else {

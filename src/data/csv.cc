@@ -247,13 +247,19 @@ Status CsvTable::NumberLabels(const std::vector<std::string>& texts, const Class
   if (classes.empty()) {
     PARE_TRY(CheckMixed(texts));
     classes_sorted_ = true;
-    for (const std::string& text : texts) index.emplace(text, 0);
+    for (const std::string& text : texts) {
+      if (!text.empty()) index.emplace(text, 0);
+    }
     for (auto& [text, label] : index) {
       label = static_cast<int64_t>(classes_.size());
       classes_.emplace_back(text);
     }
   }
   for (size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].empty()) {  // nothing is known of the row
+      labels_.push_back(kNoLabel);
+      continue;
+    }
     const auto at = index.find(texts[i]);
     if (at == index.end()) {
       return Fail(ErrorKind::kUsage,

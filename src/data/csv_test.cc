@@ -120,6 +120,13 @@ TEST(Csv, OneLabelThatIsNoWholeNumberIsAMistake) {
   EXPECT_EQ(FaultOf("x,y\n1,0\n2,3.5\n3,1.5\n", "y"), "");
 }
 
+TEST(Csv, AnEmptyCellIsNoClass) {
+  const auto table = CsvTable::Parse("x,kind\n1,b\n2,\n3,a\n", "kind");
+  ASSERT_TRUE(table) << table.error().message();
+  EXPECT_EQ(table->labels(), (Labels{1, kNoLabel, 0}));
+  EXPECT_EQ(table->classes(), (Names{"a", "b"}));
+}
+
 TEST(Csv, LinesAreThoseOfTheFile) {
   const auto table = CsvTable::Parse("a,t\r\n1,x\r\n\r\n3,\"y\nz\"\r\n5,x\r7,x\r\n", "");
   ASSERT_TRUE(table) << table.error().message();

@@ -282,6 +282,12 @@ Result<NamedTensors> LoadNpz(const std::string& path) {
   PARE_ASSIGN(const auto file, MappedFile::Open(path));
   auto tensors = ParseNpz(file->bytes(), file);
   if (!tensors) return Fail(tensors.error().at(path));
+  PARE_ASSIGN(const auto entries, ListZip(file->bytes()));
+  for (const ZipEntry& entry : entries) {
+    if (entry.method != 0) continue;  // checked when it was unpacked
+    if (const Status status = CheckStored(entry); !status)
+      return Fail(status.error().at(entry.name).at(path));
+  }
   return tensors;
 }
 

@@ -25,6 +25,7 @@ Status SaveNpy(const std::string& path, const Tensor& tensor);  // atomically
 // The arrays of the zip in their order there, without ".npy" in the names. Stored members are
 // mapped, deflated ones are unpacked into memory.
 Result<NamedTensors> ParseNpz(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
+// The same of a file that is read as a whole, with its checksums.
 Result<NamedTensors> LoadNpz(const std::string& path);
 Status SaveNpz(const std::string& path, const NamedTensors& tensors);  // atomically, stored
 

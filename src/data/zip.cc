@@ -164,6 +164,15 @@ Result<std::vector<ZipEntry>> ListZip(std::span<const std::byte> bytes) {
   return entries;
 }
 
+namespace {
+
+Status CheckSum(std::span<const std::byte> bytes, uint32_t crc) {
+  if (crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()) == crc) return {};
+  return Invalid("the checksum is wrong: the bytes are damaged", "copy or write the file anew");
+}
+
+}  // namespace
+
 Status Inflate(const ZipEntry& entry, std::span<std::byte> out) {
   z_stream stream = {};
   if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) {
@@ -186,11 +195,10 @@ Status Inflate(const ZipEntry& entry, std::span<std::byte> out) {
   }
   inflateEnd(&stream);
   if (code != Z_STREAM_END || out_left != 0) return Damaged();
-  if (crc32_z(0, reinterpret_cast<const Bytef*>(out.data()), out.size()) != entry.crc) {
-    return Invalid("the checksum is wrong: the bytes are damaged", "copy or write the file anew");
-  }
-  return {};
+  return CheckSum(out, entry.crc);
 }
+
+Status CheckStored(const ZipEntry& entry) { return CheckSum(entry.packed, entry.crc); }
 
 Status ZipWriter::Add(const std::string& name, std::span<const std::byte> head,
                       std::span<const std::byte> body) {

@@ -24,6 +24,9 @@ Result<std::vector<ZipEntry>> ListZip(std::span<const std::byte> bytes);
 // The content of a deflated entry into `out` of entry.size bytes; checks the checksum.
 Status Inflate(const ZipEntry& entry, std::span<std::byte> out);
 
+// Whether the bytes of a stored entry are those that were written.
+Status CheckStored(const ZipEntry& entry);
+
 // Writes stored members one after the other; the content of each begins at a multiple of 64.
 class ZipWriter {
  public:

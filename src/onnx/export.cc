@@ -151,6 +151,7 @@ class Writer {
   void WriteAnnotations(WireWriter& out);
   void WriteHeader(WireWriter& out) const;
   std::string FreshName(std::string_view stem);
+  std::string NodeName(const std::string& name);
   std::vector<ValueId> Initializers() const;
   int64_t ir_version() const;
   const std::string& NameOf(ValueId id) const { return names_.at(id); }
@@ -160,6 +161,7 @@ class Writer {
   std::vector<NodeId> order_;
   Names names_;
   std::unordered_set<std::string> taken_;
+  std::unordered_set<std::string> node_names_, written_node_names_;
   std::unordered_map<std::string, ValueId> restored_;            // names that bodies still need
   std::vector<std::pair<ValueId, std::string>> copied_outputs_;  // outputs that need an Identity
 };
@@ -175,6 +177,18 @@ std::string Writer::FreshName(std::string_view stem) {
   std::string name(stem);
   for (size_t n = 1; name.empty() || !taken_.insert(name).second; ++n) name = Text(stem, '_', n);
   return name;
+}
+
+// Nodes that were made from one share its name, and ONNX Runtime refuses two of a name: the first
+// has it.
+std::string Writer::NodeName(const std::string& name) {
+  if (written_node_names_.insert(name).second) return name;
+  std::string other;
+  size_t n = 0;
+  do {
+    other = Text(name, '_', ++n);
+  } while (node_names_.contains(other) || !written_node_names_.insert(other).second);
+  return other;
 }
 
 // Inputs and outputs keep their outer names whatever rewrites did to the values; other values keep
@@ -198,6 +212,7 @@ void Writer::ChooseNames() {
     if (id != ValueId::kNone && !names_.contains(id)) names_[id] = FreshName(g_.value(id).name);
   };
   for (NodeId id : order_) {
+    node_names_.insert(g_.node(id).name);
     for (ValueId input : g_.node(id).inputs) name(input);
     for (ValueId output : g_.node(id).outputs) name(output);
   }
@@ -284,7 +299,7 @@ Status Writer::WriteNode(NodeId id, WireWriter& out) {
       node.Text(list == &inputs ? 1 : 2, value == ValueId::kNone ? "" : NameOf(value));
     }
   }
-  if (!source.name.empty()) node.Text(3, source.name);
+  if (!source.name.empty()) node.Text(3, NodeName(source.name));
   const std::string_view domain = DomainOf(source.op);
   node.Text(4, std::string_view(source.op).substr(domain.empty() ? 0 : domain.size() + 1));
   for (const auto& [name, value] : source.attrs) {

@@ -272,6 +272,22 @@ TEST(Export, GivesOutputsTheirNamesWhateverRewritesDid) {
   EXPECT_EQ(out.nodes[1].outputs, (Names{"z"}));
 }
 
+TEST(Export, GivesEachNodeANameOfItsOwn) {
+  Graph g;
+  const ValueId x = g.AddInput("x", {DType::kF32, graph::Shape{graph::Dim(2)}});
+  const auto add = [&](ValueId from, const char* value, const char* name) {
+    return g.node(g.AddNode("Relu", {from}, {value}, {}, name)).outputs[0];
+  };
+  g.AddOutput(add(add(add(add(x, "a", "relu"), "b", "relu"), "c", "relu_1"), "d", ""), "y");
+  g.opsets[""] = 13;
+  const Written out(Write(g));
+  ASSERT_EQ(out.nodes.size(), 4u);
+  EXPECT_EQ(out.nodes[0].name, "relu");
+  EXPECT_EQ(out.nodes[1].name, "relu_2");
+  EXPECT_EQ(out.nodes[2].name, "relu_1");
+  EXPECT_EQ(out.nodes[3].name, "");
+}
+
 TEST(Export, KeepsBodiesAndTheNamesTheyRead) {
   Model body;
   body.nodes = {Node("Add", {"w", "w"}, {"o"})};

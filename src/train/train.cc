@@ -152,7 +152,8 @@ class Run {
   Status Resume() {
     if (options_.checkpoint.empty() && options_.trace.empty()) return {};
     PARE_ASSIGN(identity_, Identity());
-    if (!options_.resume || options_.checkpoint.empty()) return {};
+    if (options_.checkpoint.empty()) return {};
+    if (!options_.resume) return RefuseToReplace();
     if (!FileExists(options_.checkpoint)) {
       progress_.Note(
           Text("there is no checkpoint ", options_.checkpoint, " yet: a new run begins"));
@@ -162,6 +163,15 @@ class Run {
     if (!state_.history.empty()) seconds_before_ = state_.history.back().seconds;
     progress_.Note(Text("going on after step ", state_.step, " of ", steps_));
     return {};
+  }
+
+  // What is there may be the work of a night.
+  Status RefuseToReplace() const {
+    if (!FileExists(options_.checkpoint)) return {};
+    return Fail(
+        Error(ErrorKind::kUsage, "the checkpoint is there already",
+              "--resume goes on from it; for a new run give another name or remove the file")
+            .at(options_.checkpoint));
   }
 
   Status Save() {
@@ -210,10 +220,11 @@ class Run {
       PARE_ASSIGN(const std::string first, program_.FindNotFinite(next, place));
       return Fail(
           Error(
-              ErrorKind::kInvalid,
+              ErrorKind::kUnmet,
               Text("step ", place.step, ": the ", std::isfinite(result.loss) ? "gradient" : "loss",
                    " is not finite; the first value that is not is this one's"),
-              "a smaller --rate, a longer --warmup or --clip; the last checkpoint is as it was")
+              Text("a smaller --rate, a longer --warmup or --clip may help",
+                   options_.checkpoint.empty() ? "" : "; the last checkpoint is as it was"))
               .at(Text("layer ", first.empty() ? "loss" : first)));
     }
     PARE_TRY(trace_.WriteStep(model_, next, place, parts(), result.loss));
@@ -278,7 +289,7 @@ class Run {
 
   std::string LineOf(const HistoryRow& row) const {
     std::string line = Text("step ", row.step, " of ", steps_, ": loss ", row.loss);
-    if (score_) line += Text(", validation ", row.score);
+    if (score_) line += Text(", ", options_.score_name, ' ', row.score);
     return line;
   }
 
@@ -356,9 +367,10 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
               data::Loader::Make(std::move(dataset), model::InputSpecs(model), std::move(indices),
                                  {.batch = rows, .preprocess = preprocess, .prefetch = false}));
   if (loader.batch() != rows) {
-    return Fail(ErrorKind::kUsage,
-                Text("the model's batch is fixed to ", loader.batch(), ", and a step's is ", rows),
-                Text("a batch of ", loader.batch() * std::max<int64_t>(1, options.parts)));
+    return Fail(
+        ErrorKind::kUsage,
+        Text("the model's batch is fixed to ", loader.batch(), ", and a step's is ", rows),
+        Text("a batch of ", loader.batch() * std::max<int64_t>(1, options.parts), " (--batch)"));
   }
   PARE_ASSIGN(const auto batch, loader.Next());
   std::vector<Dims> shapes;

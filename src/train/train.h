@@ -30,6 +30,7 @@ struct TrainOptions {
   // What the caller decided by measuring before the run: the checkpoint keeps it (DecisionsIn), so
   // that a run that goes on can decide the same.
   std::string decisions;
+  std::string score_name = "validation";  // of the score, for messages
   std::string trace;  // folder for what the run computes with (train/trace.h); "": none
 };
 

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
+#include "platform/file.h"
 #include "platform/test_folder.h"
 #include "train/testing.h"
 
@@ -119,6 +121,44 @@ TEST(Train, KeepsWhatWasDecidedBeforeIt) {
   EXPECT_TRUE(TrainSmall(options));
   options.decisions = "";
   EXPECT_FALSE(TrainSmall(options));
+}
+
+TEST(Train, ReplacesNoCheckpointUnasked) {
+  const TestFolder folder;
+  TrainOptions options = SomeOptions();
+  options.epochs = 1;
+  options.checkpoint = folder / "run.npz";
+  ASSERT_TRUE(TrainSmall(options));
+  const std::string before = ReadFile(options.checkpoint).value();
+  const auto again = TrainSmall(options);
+  ASSERT_FALSE(again);
+  EXPECT_NE(again.error().message().find("--resume"), std::string::npos);
+  EXPECT_EQ(before, ReadFile(options.checkpoint).value());
+}
+
+// One bit of the weights, as a disk that ages flips it.
+TEST(Train, RefusesADamagedCheckpoint) {
+  const TestFolder folder;
+  TrainOptions options = SomeOptions();
+  options.epochs = 1;
+  options.checkpoint = folder / "run.npz";
+  ASSERT_TRUE(TrainSmall(options));
+  const auto w1 = data::LoadNpz(options.checkpoint).value();
+  std::string bytes = ReadFile(options.checkpoint).value();
+  const auto at =
+      std::find_if(w1.begin(), w1.end(), [](const auto& a) { return a.first == "now/w1"; });
+  ASSERT_NE(at, w1.end());
+  const std::string_view content(reinterpret_cast<const char*>(at->second.data()),
+                                 at->second.bytes());
+  const size_t place = bytes.find(content);
+  ASSERT_NE(place, std::string::npos);
+  bytes[place] = static_cast<char>(bytes[place] ^ 1);
+  folder.Write("run.npz", bytes);
+  options.resume = true;
+  const auto resumed = TrainSmall(options);
+  ASSERT_FALSE(resumed);
+  EXPECT_NE(resumed.error().message().find("checksum"), std::string::npos)
+      << resumed.error().message();
 }
 
 // Whatever moves the result makes another run.

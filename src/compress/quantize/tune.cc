@@ -102,10 +102,8 @@ class Tuner {
     how.program.batch = batch();
     PARE_ASSIGN(auto shapes, train::StepShapes(teacher_, job_.samples.dataset(), training_,
                                                job_.samples.preprocess(), how.program));
-    TeacherOptions asked{.batch = batch(),
-                         .shapes = std::move(shapes),
-                         .cache_bytes = CacheBytes(),
-                         .inputs = {}};
+    TeacherOptions asked{
+        .batch = batch(), .shapes = std::move(shapes), .cache_bytes = CacheBytes(), .inputs = {}};
     PARE_ASSIGN(Teacher teacher,
                 Teacher::Make(teacher_, questions, job_.context, std::move(asked)));
     std::vector<Teacher> teachers;
