@@ -227,7 +227,7 @@ output y as "map"
   EXPECT_NE(error.find("the student 1 output (\"y\""), std::string::npos) << error;
 }
 
-// What is measured and what it is called follow from the teacher.
+// What is measured and what it is called follow from the teacher and the loss.
 TEST_F(DistillCommand, NamesTheScoreThatItComputes) {
   const std::string text = R"(
 opset 17
@@ -241,8 +241,12 @@ output r
   const Ran ran =
       Pare(Short(folder_ / "s.onnx", {"--teacher", Model("rows.onnx", text), "--json"}));
   ASSERT_EQ(ran.code, 0) << ran.err;
-  EXPECT_EQ(ran.object().at("score").as_string(), "cosine");
-  EXPECT_LE(ran.object().at("score_after").to_number<double>(), 1);
+  EXPECT_EQ(ran.object().at("score").as_string(), "snr");
+  const Ran other = Pare(Short(
+      folder_ / "t.onnx", {"--teacher", Model("rows.onnx", text), "--json", "--loss", "cosine"}));
+  ASSERT_EQ(other.code, 0) << other.err;
+  EXPECT_EQ(other.object().at("score").as_string(), "cosine");
+  EXPECT_LE(other.object().at("score_after").to_number<double>(), 1);
 }
 
 TEST_F(DistillCommand, WantsALabelForEachSampleOfMixedTraining) {

@@ -108,6 +108,26 @@ TEST(Network, LearnsFromATeacher) {
   EXPECT_GT(trained->score_after, trained->score_before);
 }
 
+// One number a sample: its sign would say nothing.
+TEST(Network, LearnsARegressionFromATeacher) {
+  const auto regressor = [](uint64_t seed, int64_t channels) {
+    Network net(seed);
+    Value h = net.Input("pictures", {3, 32, 32});
+    h = MaxPool(Relu(net.BatchNorm(net.Conv(h, channels, 3, /*stride=*/2))), 2);
+    net.Output("y", net.Linear(GlobalAveragePool(h), 1));
+    return net.Build();
+  };
+  const auto teacher = regressor(5, 16), student = regressor(6, 4);
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(teacher && student && data);
+  TrainOptions options = Short();
+  options.validate_every = 10;
+  options.rate = 0.01;
+  const auto trained = Distill(*teacher, *student, *data, options);
+  ASSERT_TRUE(trained) << trained.error().message();
+  EXPECT_GT(trained->score_after, trained->score_before + 3);
+}
+
 TEST(Network, StopsWhereItIsToldAndGoesOn) {
   const TestFolder folder;
   const auto model = Classifier(1);

@@ -110,17 +110,16 @@ struct TrainOptions {
 
 struct TrainResult {
   Model model;
-  double score_before = 0, score_after = 0;  // percent; 0 without validation samples
+  double score_before = 0, score_after = 0;  // 0 without validation samples
   int64_t steps = 0;
   double samples_per_second = 0;
 };
 
-// By the dataset's labels: cross-entropy of the first output; the score is top-1.
+// By the dataset's labels: cross-entropy of the first output; the score is top-1 in percent.
 Result<TrainResult> Train(const Model& model, const Dataset& dataset,
                           const TrainOptions& options = {});
-// By the teacher's answers, without labels; the score is the agreement with the teacher (of what is
-// no classifier: 100 · the cosine of the outputs). Both have as many outputs and the same inputs,
-// by their names or else in one order; the preprocessing is what either of them knows.
+// By the teacher's answers, without labels; the score is the agreement with the teacher in percent,
+// of what is no classifier the error at the outputs in dB: Σ teacher² / Σ (student − teacher)².
 Result<TrainResult> Distill(const Model& teacher, const Model& student, const Dataset& dataset,
                             const TrainOptions& options = {});
 

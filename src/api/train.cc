@@ -92,7 +92,7 @@ class Job {
   const model::Context& context() const { return context_; }
   Progress& progress() { return progress_; }
 
-  Result<TrainResult> Run(train::Objective& objective, train::Score score, double unit) {
+  Result<TrainResult> Run(train::Objective& objective, train::Score score) {
     if (split_.validation.empty()) score = {};
     PARE_ASSIGN(train::Trained trained,
                 train::Train(graph_, dataset_, split_.training, preprocess_, objective, score,
@@ -101,7 +101,7 @@ class Job {
     PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(trained.graph));
     const auto size = static_cast<int64_t>(bytes.size());
     return TrainResult{Access::Make({{}, std::move(trained.graph), preprocess_, size}),
-                       trained.start_score * unit, trained.best_score * unit, trained.steps,
+                       trained.start_score, trained.best_score, trained.steps,
                        trained.samples_per_second};
   }
 
@@ -145,7 +145,7 @@ Result<TrainResult> Train(const Model& model, const Dataset& dataset, const Trai
     PARE_TRY(job.CheckLabelled());
     train::LabelObjective objective({.smoothing = static_cast<float>(options.smoothing)});
     return job.Run(objective,
-                   compress::ScoreByLabels(job.validation(), job.context(), job.progress()), 1);
+                   compress::ScoreByLabels(job.validation(), job.context(), job.progress()));
   });
 }
 
@@ -157,14 +157,14 @@ Result<TrainResult> Distill(const Model& teacher, const Model& student, const Da
     PARE_ASSIGN(const graph::Graph answers, Access::Of(teacher).Simplified());
     PARE_TRY(compress::CheckOutputs(Access::Of(student).graph, answers));
     PARE_ASSIGN(auto shared, compress::MatchInputs(Access::Of(student).graph, answers));
-    PARE_ASSIGN(compress::ReferenceScore score,
-                compress::ScoreByReference(answers, job.validation(), job.context()));
+    const bool classifies =
+        compress::ChooseMetric(compress::Metric::kAuto, answers) == compress::Metric::kTop;
     compress::DistillOptions loss;
     loss.temperature = static_cast<float>(options.temperature);
     loss.alpha = static_cast<float>(options.alpha);
     if (loss.alpha < 1) PARE_TRY(job.CheckLabelled());
     PARE_ASSIGN(auto shapes, job.Shapes());
-    const auto questions = compress::DistillObjective::QuestionsFor(loss, score.classifies, true);
+    const auto questions = compress::DistillObjective::QuestionsFor(loss, classifies, true);
     std::vector<compress::Teacher> teachers;
     PARE_ASSIGN(compress::Teacher one, compress::Teacher::Make(answers, questions, job.context(),
                                                                {.batch = options.batch,
@@ -172,8 +172,11 @@ Result<TrainResult> Distill(const Model& teacher, const Model& student, const Da
                                                                 .cache_bytes = 0,
                                                                 .inputs = std::move(shared)}));
     teachers.push_back(std::move(one));
-    compress::DistillObjective objective(std::move(teachers), score.classifies, loss);
-    return job.Run(objective, std::move(score.score), score.classifies ? 1 : 100);
+    compress::DistillObjective objective(std::move(teachers), classifies, loss);
+    PARE_ASSIGN(auto score,
+                compress::ScoreByReference(answers, compress::LikenessFor(loss.loss, classifies),
+                                           job.validation(), job.context()));
+    return job.Run(objective, std::move(score));
   });
 }
 

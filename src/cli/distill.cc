@@ -249,22 +249,25 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
                                         .indices = split.validation,
                                         .preprocess = models.student.preprocess(),
                                         .batch = training.train.program.batch};
-  PARE_ASSIGN(const compress::ReferenceScore score,
-              compress::ScoreByReference(models.teachers[0].graph(), validation, context));
-  PARE_ASSIGN(auto teachers,
-              MakeTeachers(options, loss, score.classifies, models, shapes, context));
+  const graph::Graph& teacher = models.teachers[0].graph();
+  const bool classifies =
+      compress::ChooseMetric(compress::Metric::kAuto, teacher) == compress::Metric::kTop;
+  const compress::Likeness likeness = compress::LikenessFor(loss.loss, classifies);
+  PARE_ASSIGN(auto score, compress::ScoreByReference(teacher, likeness, validation, context));
+  PARE_ASSIGN(auto teachers, MakeTeachers(options, loss, classifies, models, shapes, context));
   if (cache) PARE_TRY(cache->Fill(teachers));
-  compress::DistillObjective objective(std::move(teachers), score.classifies, loss);
-  const Result<TrainingReport> report = RunTraining(training,
-                                                    {.model = models.student,
-                                                     .dataset = dataset,
-                                                     .split = std::move(split),
-                                                     .objective = objective,
-                                                     .score = score.score,
-                                                     .score_name = score.name(),
-                                                     .command = "distill",
-                                                     .teachers = options.teachers},
-                                                    context, console);
+  compress::DistillObjective objective(std::move(teachers), classifies, loss);
+  const Result<TrainingReport> report =
+      RunTraining(training,
+                  {.model = models.student,
+                   .dataset = dataset,
+                   .split = std::move(split),
+                   .objective = objective,
+                   .score = std::move(score),
+                   .score_name = std::string(compress::LikenessName(likeness)),
+                   .command = "distill",
+                   .teachers = options.teachers},
+                  context, console);
   // Answers hold for a run that was stopped, too.
   const Status saved = cache ? cache->Save(objective.teachers()) : Status();
   PARE_TRY(report);

@@ -274,9 +274,9 @@ std::string ToText(const TrainingReport& report) {
   Table table({{"", Table::Align::kLeft},
                {"before", Table::Align::kRight},
                {"after", Table::Align::kRight}});
-  const bool percent = report.score_name != "cosine";
   const auto score = [&](double value) {
-    return percent ? Fixed(value, 2) + " %" : Fixed(value, 5);
+    if (report.score_name == "cosine") return Fixed(value, 5);
+    return Fixed(value, 2) + (report.score_name == "snr" ? " dB" : " %");
   };
   if (report.validation_samples > 0)
     table.Add({report.score_name, score(report.score_before), score(report.score_after)});

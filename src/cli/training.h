@@ -43,7 +43,7 @@ struct TrainingOptions {
 struct TrainingReport {
   const TrainingOptions& options;
   train::Trained trained;
-  std::string score_name;  // "top-1", "agreement", "cosine"
+  std::string score_name;  // "top-1", "agreement", "cosine", "snr"
   double score_before = 0, score_after = 0;
   int64_t training_samples = 0, validation_samples = 0, parameters = 0;
   int64_t bytes = 0, peak_bytes = 0;

@@ -231,6 +231,10 @@ double PairScore::relative_error() const {
                                                               : std::numeric_limits<double>::max();
 }
 
+double PairScore::snr() const {
+  return std::min(200.0, -10 * std::log10(std::max(relative_error(), 1e-30)));
+}
+
 Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Progress& progress) {
   const Stopwatch watch;
   Evaluation evaluation;

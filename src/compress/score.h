@@ -73,6 +73,8 @@ class PairScore {
   int64_t not_finite_other() const { return not_finite_other_; }
   // Σ (other − reference)² / Σ reference²: what the choice between quantizations goes by.
   double relative_error() const;
+  // The same in dB: the larger, the nearer; 200 at most.
+  double snr() const;
 
  private:
   int64_t count_ = 0, agreeing_ = 0;

@@ -67,20 +67,24 @@ Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& ot
   }
 }
 
-Result<ReferenceScore> ScoreByReference(const Graph& reference, const Validation& validation,
-                                        const model::Context& context) {
+std::string_view LikenessName(Likeness likeness) {
+  constexpr std::string_view kNames[] = {"agreement", "cosine", "snr"};
+  return kNames[static_cast<size_t>(likeness)];
+}
+
+Result<train::Score> ScoreByReference(const Graph& reference, Likeness likeness,
+                                      const Validation& validation, const model::Context& context) {
   PARE_ASSIGN(std::shared_ptr<runtime::Session> other, SessionOf(reference, context));
-  const bool classifies = ChooseMetric(Metric::kAuto, reference) == Metric::kTop;
-  const auto score = [=](const Graph& graph) -> Result<double> {
+  return [=](const Graph& graph) -> Result<double> {
     PARE_ASSIGN(const auto session, SessionOf(graph, context));
     PARE_ASSIGN(const PairScore score, ComparePairs(*other, *session, validation));
-    if (classifies) return score.agreement();
-    if (const auto cosine = score.cosine()) return *cosine;
+    if (likeness == Likeness::kAgreement) return score.agreement();
+    if (const auto cosine = score.cosine())
+      return likeness == Likeness::kCosine ? *cosine : score.snr();
     return Fail(ErrorKind::kInvalid,
                 "the answers of the teacher are NaN or infinite for all validation samples",
                 "check the preprocessing (--mean, --std, --scale), and the teacher by `pare run`");
   };
-  return ReferenceScore{score, classifies};
 }
 
 TrainingSplit SplitForTraining(const data::Dataset& dataset, int64_t validation, int64_t limit,

@@ -26,15 +26,17 @@ train::Score ScoreByLabels(const Validation& validation, const model::Context& c
 Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& other,
                                const Validation& validation);
 
-// Against another model's answers. What is measured follows from that model alone.
-struct ReferenceScore {
-  train::Score score;
-  bool classifies = false;  // agreement (percent), else the cosine of the outputs
-  const char* name() const { return classifies ? "agreement" : "cosine"; }
+// What is measured against another model's answers.
+enum class Likeness : uint8_t {
+  kAgreement,  // of classifiers, percent
+  kCosine,     // of the outputs
+  kSnr,        // of the outputs, dB (PairScore::snr)
 };
+std::string_view LikenessName(Likeness likeness);
+
 // `reference` is simplified.
-Result<ReferenceScore> ScoreByReference(const graph::Graph& reference, const Validation& validation,
-                                        const model::Context& context);
+Result<train::Score> ScoreByReference(const graph::Graph& reference, Likeness likeness,
+                                      const Validation& validation, const model::Context& context);
 
 struct TrainingSplit {
   std::vector<int64_t> training, validation;

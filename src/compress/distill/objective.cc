@@ -72,6 +72,12 @@ Result<int> ClassAxis(const Dims& shape, std::optional<int> own, std::optional<i
 
 }  // namespace
 
+Likeness LikenessFor(DistillLoss loss, bool classifies) {
+  if (loss == DistillLoss::kCosine) return Likeness::kCosine;
+  const bool soft = loss == DistillLoss::kSoft || loss == DistillLoss::kAuto;
+  return soft && classifies ? Likeness::kAgreement : Likeness::kSnr;
+}
+
 Result<DistillLoss> ParseDistillLoss(std::string_view name) {
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if (kNames[i] == name) return static_cast<DistillLoss>(i);

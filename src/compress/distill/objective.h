@@ -7,6 +7,7 @@
 
 #include "compress/distill/pairs.h"
 #include "compress/distill/teacher.h"
+#include "compress/validate.h"
 #include "train/objective.h"
 
 namespace pare::compress {
@@ -19,6 +20,8 @@ enum class DistillLoss : uint8_t {
   kHuber,   // of the outputs
   kCosine,  // of the outputs: embeddings
 };
+// What chooses the best weights of a run with this loss: what it minimises.
+Likeness LikenessFor(DistillLoss loss, bool classifies);
 Result<DistillLoss> ParseDistillLoss(std::string_view name);
 
 struct DistillOptions {

@@ -15,11 +15,6 @@ namespace {
 using graph::Graph;
 
 constexpr size_t kTeacherCache = size_t{256} << 20;
-constexpr double kHighestSnr = 200;
-
-double SnrOf(const PairScore& score) {
-  return std::min(kHighestSnr, -10 * std::log10(std::max(score.relative_error(), 1e-30)));
-}
 
 class Tuner {
  public:
@@ -44,9 +39,9 @@ class Tuner {
     PARE_ASSIGN(const train::Trained trained, Train());
     PARE_ASSIGN(Form form, FormOf(trained.graph));
     PARE_ASSIGN(const PairScore after, Measure(*form.session));
-    Tuned tuned{.kept = SnrOf(after) > SnrOf(before),
-                .snr_before = SnrOf(before),
-                .snr_after = SnrOf(after),
+    Tuned tuned{.kept = after.snr() > before.snr(),
+                .snr_before = before.snr(),
+                .snr_after = after.snr(),
                 .agreement_before = AgreementOf(before),
                 .agreement_after = AgreementOf(after),
                 .training_samples = std::ssize(training_),
@@ -115,7 +110,7 @@ class Tuner {
     const train::Score score = [this](const Graph& graph) -> Result<double> {
       PARE_ASSIGN(const Form form, FormOf(graph));
       PARE_ASSIGN(const PairScore pairs, Measure(*form.session));
-      return SnrOf(pairs);
+      return pairs.snr();
     };
     return train::Train(inserted_.graph, job_.samples.dataset(), training_,
                         job_.samples.preprocess(), objective, score, job_.context, how,
