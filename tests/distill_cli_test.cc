@@ -82,7 +82,7 @@ TEST_F(DistillCommand, BringsAStudentNearerToItsTeacher) {
   Arguments arguments{"distill", "--teacher", kResNet, "--student", half, "-o", output, "--json"};
   arguments.insert(arguments.end(),
                    {"--data", kPictures, "--mean", "0.485,0.456,0.406", "--std",
-                    "0.229,0.224,0.225", "--limit", "160", "--validation", "80", "--steps", "30",
+                    "0.229,0.224,0.225", "--limit", "320", "--validation", "80", "--steps", "40",
                     "--batch", "8", "--rate", "0.02", "--clip", "1"});
   const Ran ran = Pare(arguments);
   ASSERT_EQ(ran.code, 0) << ran.err;

@@ -89,7 +89,7 @@ struct TrainOptions {
   double weight_decay = 0;
   double clip_norm = 0;  // limit of the gradient's length; 0: none
   double ema = 0;        // > 0: the weights averaged over the steps with this decay are the result
-  int64_t validation = 1000;   // samples kept back, that choose the best weights; at most half
+  int64_t validation = 1000;   // samples kept back, that choose the best weights; at most a quarter
   int64_t validate_every = 0;  // steps; 0: an epoch
   int64_t patience = 0;        // validations without a gain until it stops; 0: never
   uint64_t seed = 0;

@@ -33,7 +33,8 @@ Status BeginFromScratch(model::Model& model, const TrainingOptions& training) {
 }
 
 Status Train(const TrainOptions& options, Console& console) {
-  const TrainingOptions& training = options.training;
+  TrainingOptions training = options.training;
+  training.fine_tunes = !options.from_scratch;
   PARE_TRY(training.Check());
   if (options.from_scratch && training.train.program.keep_zeros) {
     return Fail(ErrorKind::kUsage, "--keep-zeros: the weights of --from-scratch hold no zeros",

@@ -95,7 +95,8 @@ train::TrainOptions TrainingOptions::How() const {
 }
 
 double TrainingOptions::rate() const {
-  return given_rate.value_or(train::DefaultRate(train.program.optimizer.kind));
+  const double usual = train::DefaultRate(train.program.optimizer.kind);
+  return given_rate.value_or(fine_tunes ? usual / 10 : usual);
 }
 
 CommandFiles TrainingOptions::Files() const {
@@ -135,7 +136,7 @@ void TrainingOptions::DeclareRun(Parser& parser) {
                 "that a step may take; activations are computed anew where they don't fit");
   parser.Option("--validation", "N", validation, 0,
                 "samples that are kept back, to choose the best weights by (default 1000, at most "
-                "half)");
+                "a quarter)");
   parser.Option("--validate-every", "N", train.validate_every, 1, "steps (default: an epoch)");
   parser.Option("--patience", "N", train.patience, 1,
                 "stop after so many validations without a gain");
@@ -166,7 +167,9 @@ void TrainingOptions::DeclareOptimizer(Parser& parser) {
       },
       "sgd (default) or adamw");
   parser.Option("--rate", "R", given_rate, 0, 1e38,
-                "highest learning rate (default: sgd 0.05, adamw 0.001)");
+                "highest learning rate (default: sgd 0.05, adamw 0.001; of `train` without "
+                "--from-scratch a tenth of "
+                "that)");
   parser.Option(
       "--schedule", "NAME",
       [this](std::string_view name) -> Status {

@@ -19,9 +19,10 @@ struct TrainingOptions {
   int64_t max_memory_mb = 0;  // 0: no limit
   train::TrainOptions train;
   bool augment = false;
+  bool fine_tunes = false;
 
   void Declare(Parser& parser);
-  // The optimizer's usual one where none is given.
+  // The optimizer's usual one where none is given; a tenth of it for weights that are good already.
   double rate() const;
   // Fails where options contradict each other.
   Status Check() const;

@@ -91,7 +91,7 @@ TrainingSplit SplitForTraining(const data::Dataset& dataset, int64_t validation,
                                uint64_t seed) {
   TrainingSplit split;
   const std::vector<int64_t> all = data::DrawSamples(dataset, limit, seed);
-  const int64_t kept = std::min<int64_t>(validation, std::ssize(all) / 2);
+  const int64_t kept = std::min<int64_t>(validation, std::ssize(all) / 4);
   std::vector<int64_t> candidates = all;
   Random(seed).Shuffle(candidates);
   split.validation.assign(candidates.begin(), candidates.begin() + kept);

@@ -41,7 +41,7 @@ Result<train::Score> ScoreByReference(const graph::Graph& reference, Likeness li
 struct TrainingSplit {
   std::vector<int64_t> training, validation;
 };
-// `validation` samples, drawn by the seed, are kept back; half of the data at most.
+// `validation` samples, drawn by the seed, are kept back; a quarter of the data at most.
 TrainingSplit SplitForTraining(const data::Dataset& dataset, int64_t validation, int64_t limit,
                                uint64_t seed);
 
