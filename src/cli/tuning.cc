@@ -14,6 +14,8 @@ void TuningOptions::Declare(Parser& parser) {
   parser.Option("--steps", "N", steps, 1, "of training (default 500)");
   parser.Option("--epochs", "N", epochs, 1, "passes over the samples, instead of --steps");
   parser.Option("--tune-batch", "N", batch, 1, "samples a step (default 64)");
+  parser.Option("--max-memory", "MB", max_memory_mb, 1,
+                "that a step may take; activations are computed anew where they don't fit");
   parser.Option("--tune-validation", "N", validation, 1,
                 "samples that are kept back, to choose the best weights by (default 500, at most a "
                 "quarter)");
@@ -45,7 +47,7 @@ void TuningOptions::DeclareRun(Parser& parser) {
 
 bool TuningOptions::any() const {
   return rate || alpha || temperature || epochs || steps || batch || validation || validate_every ||
-         optimizer || tune.train.resume || tune.train.augment.any() ||
+         max_memory_mb || optimizer || tune.train.resume || tune.train.augment.any() ||
          tune.train.program.keep_zeros || !tune.train.checkpoint.empty();
 }
 
@@ -74,6 +76,7 @@ Result<std::optional<compress::TuneOptions>> TuningOptions::Make(const data::Dat
   made.train.epochs = epochs.value_or(made.train.epochs);
   made.train.steps = epochs ? 0 : steps.value_or(made.train.steps);
   made.train.program.batch = batch.value_or(made.train.program.batch);
+  made.train.program.max_memory_bytes = max_memory_mb.value_or(0) * 1'000'000;
   made.train.validate_every = validate_every.value_or(made.train.validate_every);
   made.validation = validation.value_or(made.validation);
   made.alpha = static_cast<float>(alpha.value_or(made.alpha));

@@ -16,7 +16,7 @@ struct TuningOptions {
   compress::TuneOptions tune;
   // What was given; the others have the defaults of `tune`.
   std::optional<double> rate, alpha, temperature;
-  std::optional<int64_t> epochs, steps, batch, validation, validate_every;
+  std::optional<int64_t> epochs, steps, batch, validation, validate_every, max_memory_mb;
   std::optional<train::OptimizerKind> optimizer;
 
   void Declare(Parser& parser);

@@ -166,13 +166,14 @@ Status Program::FitMemory(int64_t max_memory_bytes) {
   for (const State& state : states_) states += static_cast<int64_t>(state.data.bytes());
   const Graph plain = step_;
   int64_t least = std::numeric_limits<int64_t>::max();
-  for (const int segments : kRecomputations) {
-    step_ = Recompute(plain, plain.outputs()[0].value, segments);
+  for (int level = 0; level < static_cast<int>(std::size(kRecomputations)); ++level) {
+    step_ = Recompute(plain, plain.outputs()[0].value, kRecomputations[level]);
+    if (level > 0 && step_.node_count() == plain.node_count()) continue;  // nothing was dropped
     PARE_ASSIGN(session_, MakeStepSession(step_, context_));
     PARE_ASSIGN(const auto plan, session_->PlanFor(InputShapes(step_)));
     const size_t scratch = plan->scratch_bytes * static_cast<size_t>(context_.pool->threads());
     memory_bytes_ = states + static_cast<int64_t>(plan->arena_bytes + scratch);
-    recomputation_ = segments;
+    recomputation_ = level;
     if (max_memory_bytes == 0 || memory_bytes_ <= max_memory_bytes) return {};
     least = std::min(least, memory_bytes_);
   }

@@ -67,7 +67,7 @@ class Program {
 
   const graph::Graph& graph() const { return step_; }
   const Objective& objective() const { return *objective_; }
-  // Of the plan and the states; how often the forward pass is cut for it (train/recompute.h).
+  // Of the plan and the states; the place in kRecomputations of what it took (train/recompute.h).
   int64_t memory_bytes() const { return memory_bytes_; }
   int recomputation() const { return recomputation_; }
   // What stays 0, where options.keep_zeros.

@@ -50,16 +50,28 @@ bool IsProduct(const Graph& graph, NodeId id) {
   return op && op->cost && op->cost(ops::NodeView(graph, graph.node(id))).macs > 0;
 }
 
-class Recomputation {
+class Recomputer {
  public:
-  Recomputation(const Graph& step, ValueId loss)
+  Recomputer(const Graph& step, ValueId loss)
       : graph_(step), forward_(ForwardNodes(step, loss)), kept_(step.value_count(), true) {
     place_.resize(graph_.node_count(), -1);
     for (size_t i = 0; i < forward_.size(); ++i) place_[Place(forward_[i])] = static_cast<int>(i);
   }
 
-  Graph Run(int segments) {
-    segments == 1 ? DropCheap() : DropWithin(segments);
+  Graph Run(Recomputation how) {
+    switch (how.drop) {
+      case Recomputation::Drop::kNothing:
+        return std::move(graph_);
+      case Recomputation::Drop::kFromKept:
+        DropFromKept();
+        break;
+      case Recomputation::Drop::kNoProducts:
+        Drop([&](NodeId id, ValueId) { return !IsProduct(graph_, id); });
+        break;
+      case Recomputation::Drop::kWithin:
+        DropWithin(how.segments);
+        break;
+    }
     // New nodes read kept values and one another, so that the walk needs those of before alone.
     const std::vector<NodeId> order = graph_.Order();
     for (NodeId id : order) {
@@ -89,8 +101,24 @@ class Recomputation {
     }
   }
 
-  void DropCheap() {
-    Drop([&](NodeId id, ValueId) { return !IsProduct(graph_, id); });
+  // Hardly anything lives longer by this: what copies read waits for the gradients behind anyway.
+  void DropFromKept() {
+    std::vector<bool> at_hand(kept_.size());  // in the backward pass: kept, or computed anew
+    for (size_t i = 0; i < at_hand.size(); ++i) {
+      const graph::Value& value = graph_.value(static_cast<ValueId>(i));
+      at_hand[i] = value.kind != ValueKind::kResult ||
+                   std::any_of(value.uses.begin(), value.uses.end(),
+                               [&](const graph::Use& use) { return !IsForward(use.node); });
+    }
+    Drop([&](NodeId id, ValueId output) {
+      const auto& inputs = graph_.node(id).inputs;
+      const bool again =
+          !IsProduct(graph_, id) && std::all_of(inputs.begin(), inputs.end(), [&](ValueId input) {
+            return input == ValueId::kNone || at_hand[IndexOf(input)];
+          });
+      at_hand[IndexOf(output)] = at_hand[IndexOf(output)] || again;
+      return again;
+    });
   }
 
   void DropWithin(int segments) {
@@ -209,9 +237,8 @@ class Recomputation {
 
 }  // namespace
 
-Graph Recompute(const Graph& step, ValueId loss, int segments) {
-  if (segments == 0) return step;
-  return Recomputation(step, loss).Run(segments);
+Graph Recompute(const Graph& step, ValueId loss, Recomputation how) {
+  return Recomputer(step, loss).Run(how);
 }
 
 }  // namespace pare::train

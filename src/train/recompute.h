@@ -8,12 +8,27 @@
 
 namespace pare::train {
 
-// From the fastest to the leanest: 0 keeps all, 1 drops what is cheap to compute, n ≥ 2 cuts the
-// forward pass into n segments.
-inline constexpr int kRecomputations[] = {0, 1, 2, 4, 8, 16, 32};
+struct Recomputation {
+  enum class Drop : uint8_t {
+    kNothing,
+    // What is no product and is made of values that gradients read anyway: roundings, masks, most
+    // activations and normalisations.
+    kFromKept,
+    kNoProducts,  // all that is no product
+    kWithin,      // all but what leaves one of `segments`
+  } drop = Drop::kNothing;
+  int segments = 1;
+};
+// From the fastest to the leanest.
+inline constexpr Recomputation kRecomputations[] = {
+    {Recomputation::Drop::kNothing},    {Recomputation::Drop::kFromKept},
+    {Recomputation::Drop::kNoProducts}, {Recomputation::Drop::kWithin, 2},
+    {Recomputation::Drop::kWithin, 4},  {Recomputation::Drop::kWithin, 8},
+    {Recomputation::Drop::kWithin, 16}, {Recomputation::Drop::kWithin, 32}};
 
 // The step with copies of forward nodes for the gradients to read; `loss` is what the forward pass
-// ends in. The same results, to the bit. All types are static.
-graph::Graph Recompute(const graph::Graph& step, graph::ValueId loss, int segments);
+// ends in. The same results, to the bit; the step as it is where nothing is dropped. All types are
+// static.
+graph::Graph Recompute(const graph::Graph& step, graph::ValueId loss, Recomputation how);
 
 }  // namespace pare::train
