@@ -137,8 +137,8 @@ Status MatchTeachers(Models& models, Console& console) {
 
 Result<Models> LoadModels(const DistillCommandOptions& options, CommandFiles& files,
                           Console& console) {
-  PARE_ASSIGN(model::Model student, LoadTrainable(options.student, options.training, console));
-  files.Read(student.data_files());
+  PARE_ASSIGN(model::Model student,
+              LoadTrainable(options.student, options.training, files, console));
   Models models{.student = std::move(student), .teachers = {}, .inputs = {}};
   for (const std::string& path : options.teachers) {
     PARE_ASSIGN(model::Model teacher, model::Model::Load(path));
@@ -170,15 +170,15 @@ Status ChoosePairs(const DistillCommandOptions& options, const Models& models,
 }
 
 // The labels that the samples of training must have.
-Status CheckTrainingLabels(const DistillCommandOptions& options, const Models& models,
-                           const data::Dataset& dataset, std::span<const int64_t> samples,
-                           Console& console) {
+Status CheckDistillLabels(const DistillCommandOptions& options, const Models& models,
+                          const TrainingSetup& setup, Console& console) {
+  const data::Dataset& dataset = *setup.dataset;
   if (!dataset.has_labels()) {
     return Fail(Error(ErrorKind::kUsage, "--alpha below 1 asks for labels, and the data has none",
                       "--alpha 1 learns from the teacher alone")
                     .at(options.training.data.path));
   }
-  PARE_TRY(train::CheckLabelled(dataset, samples));
+  PARE_TRY(train::CheckLabelled(dataset, setup.split.training));
   return CheckLabels(dataset, models.student.graph(), models.student.preprocess().label_offset,
                      console);
 }
@@ -227,47 +227,37 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
   PARE_TRY(training.Check());
   CommandFiles files = training.Files();
   files.Read(options.teachers);
-  files.Read(options.student);
   files.Write(options.cache);
-  PARE_TRY(files.Check());
-  PARE_ASSIGN(const auto cache, OpenCache(options, console));
   PARE_ASSIGN(const Models models, LoadModels(options, files, console));
-  PARE_ASSIGN(const auto dataset, training.data.Open(models.known(), console));
-  files.Read(dataset->files());
-  PARE_TRY(files.Check());
-  compress::TrainingSplit split = compress::SplitForTraining(
-      *dataset, training.validation, training.data.limit, training.train.seed);
+  PARE_ASSIGN(const TrainingSetup setup,
+              SetUpTraining(training, models.student, models.known(), files, console));
+  PARE_ASSIGN(const auto cache, OpenCache(options, console));
   compress::DistillOptions loss = options.Loss();
-  if (loss.alpha < 1)
-    PARE_TRY(CheckTrainingLabels(options, models, *dataset, split.training, console));
+  if (loss.alpha < 1) PARE_TRY(CheckDistillLabels(options, models, setup, console));
   PARE_ASSIGN(const auto shapes,
-              train::StepShapes(models.student.graph(), dataset, split.training,
+              train::StepShapes(models.student.graph(), setup.dataset, setup.split.training,
                                 models.student.preprocess(), training.train.program));
   PARE_TRY(ChoosePairs(options, models, shapes, loss, console));
-  const model::Context context = model::Context::Make(AllowedThreads(training.threads, console));
-  const compress::Validation validation{.dataset = dataset,
-                                        .indices = split.validation,
-                                        .preprocess = models.student.preprocess(),
-                                        .batch = training.train.program.batch};
   const graph::Graph& teacher = models.teachers[0].graph();
   const bool classifies =
       compress::ChooseMetric(compress::Metric::kAuto, teacher) == compress::Metric::kTop;
   const compress::Likeness likeness = compress::LikenessFor(loss.loss, classifies);
-  PARE_ASSIGN(auto score, compress::ScoreByReference(teacher, likeness, validation, context));
-  PARE_ASSIGN(auto teachers, MakeTeachers(options, loss, classifies, models, shapes, context));
+  PARE_ASSIGN(auto score,
+              compress::ScoreByReference(teacher, likeness, setup.validation, setup.context));
+  PARE_ASSIGN(auto teachers,
+              MakeTeachers(options, loss, classifies, models, shapes, setup.context));
   if (cache) PARE_TRY(cache->Fill(teachers));
   compress::DistillObjective objective(std::move(teachers), classifies, loss);
   const Result<TrainingReport> report =
       RunTraining(training,
                   {.model = models.student,
-                   .dataset = dataset,
-                   .split = std::move(split),
+                   .setup = setup,
                    .objective = objective,
                    .score = std::move(score),
                    .score_name = std::string(compress::LikenessName(likeness)),
                    .command = "distill",
                    .teachers = options.teachers},
-                  context, console);
+                  console);
   // Answers hold for a run that was stopped, too.
   const Status saved = cache ? cache->Save(objective.teachers()) : Status();
   PARE_TRY(report);

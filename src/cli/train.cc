@@ -32,6 +32,21 @@ Status BeginFromScratch(model::Model& model, const TrainingOptions& training) {
   return {};
 }
 
+// Those of training and of the score.
+Status CheckTrainingLabels(const TrainingSetup& setup, const model::Model& model,
+                           const std::string& path, Console& console) {
+  const data::Dataset& dataset = *setup.dataset;
+  if (!dataset.has_labels()) {
+    return Fail(Error(ErrorKind::kUsage, "the data has no labels to train by",
+                      "--labels FILE or --label COLUMN gives them; `pare distill` needs none")
+                    .at(path));
+  }
+  PARE_TRY(CheckLabels(dataset, model.graph(), model.preprocess().label_offset, console));
+  for (const auto* samples : {&setup.split.training, &setup.split.validation})
+    PARE_TRY(train::CheckLabelled(dataset, *samples));
+  return {};
+}
+
 Status Train(const TrainOptions& options, Console& console) {
   TrainingOptions training = options.training;
   training.fine_tunes = !options.from_scratch;
@@ -41,41 +56,22 @@ Status Train(const TrainOptions& options, Console& console) {
                 "give one of them");
   }
   CommandFiles files = training.Files();
-  files.Read(options.model);
-  PARE_TRY(files.Check());
-  PARE_ASSIGN(model::Model model, LoadTrainable(options.model, training, console));
-  files.Read(model.data_files());
+  PARE_ASSIGN(model::Model model, LoadTrainable(options.model, training, files, console));
   if (options.from_scratch) PARE_TRY(BeginFromScratch(model, training));
-  PARE_ASSIGN(const auto dataset, training.data.Open(model, console));
-  files.Read(dataset->files());
-  PARE_TRY(files.Check());
-  if (!dataset->has_labels()) {
-    return Fail(Error(ErrorKind::kUsage, "the data has no labels to train by",
-                      "--labels FILE or --label COLUMN gives them; `pare distill` needs none")
-                    .at(training.data.path));
-  }
-  PARE_TRY(CheckLabels(*dataset, model.graph(), model.preprocess().label_offset, console));
-  const model::Context context = model::Context::Make(AllowedThreads(training.threads, console));
-  compress::TrainingSplit split = compress::SplitForTraining(
-      *dataset, training.validation, training.data.limit, training.train.seed);
-  for (const auto* samples : {&split.training, &split.validation})
-    PARE_TRY(train::CheckLabelled(*dataset, *samples));
-  const compress::Validation validation{.dataset = dataset,
-                                        .indices = split.validation,
-                                        .preprocess = model.preprocess(),
-                                        .batch = training.train.program.batch};
+  PARE_ASSIGN(const TrainingSetup setup, SetUpTraining(training, model, model, files, console));
+  PARE_TRY(CheckTrainingLabels(setup, model, training.data.path, console));
   train::LabelObjective objective({.smoothing = static_cast<float>(options.smoothing.value_or(0))});
-  PARE_ASSIGN(const TrainingReport report,
-              RunTraining(training,
-                          {.model = model,
-                           .dataset = dataset,
-                           .split = std::move(split),
-                           .objective = objective,
-                           .score = compress::ScoreByLabels(validation, context, console),
-                           .score_name = "top-1",
-                           .command = "train",
-                           .teachers = {}},
-                          context, console));
+  PARE_ASSIGN(
+      const TrainingReport report,
+      RunTraining(training,
+                  {.model = model,
+                   .setup = setup,
+                   .objective = objective,
+                   .score = compress::ScoreByLabels(setup.validation, setup.context, console),
+                   .score_name = "top-1",
+                   .command = "train",
+                   .teachers = {}},
+                  console));
   return console.Show(report);
 }
 

@@ -43,11 +43,11 @@ Result<std::string> RecordOf(const TrainingOptions& options, const TrainingJob& 
   PARE_ASSIGN(Json record, RunRecord({.command = job.command,
                                       .model = job.model.path(),
                                       .data = options.data,
-                                      .dataset = *job.dataset,
+                                      .dataset = *job.setup.dataset,
                                       .seed = options.train.seed}));
   if (!job.teachers.empty()) record.Set("teachers", Json::ArrayOf(job.teachers));
-  record.Set("training", job.split.training.size());
-  record.Set("validation", job.split.validation.size());
+  record.Set("training", job.setup.split.training.size());
+  record.Set("validation", job.setup.split.validation.size());
   record.Set("steps", trained.steps);
   record.Set("batch", options.train.program.batch);
   record.Set("optimizer", train::OptimizerName(optimizer.kind));
@@ -200,28 +200,49 @@ void TrainingOptions::DeclareAugmentation(Parser& parser) {
 }
 
 Result<model::Model> LoadTrainable(const std::string& path, const TrainingOptions& options,
-                                   Console& console) {
+                                   CommandFiles& files, Console& console) {
+  files.Read(path);
+  PARE_TRY(files.Check());
   PARE_ASSIGN(model::Model model, model::Model::Load(path, train::kTrainable));
+  files.Read(model.data_files());
   PARE_ASSIGN(graph::Graph wide, compress::Widened(model.graph(), console, train::kTrainable));
   model.set_graph(std::move(wide));
   PARE_TRY(options.data.ApplyTo(model));
   return model;
 }
 
+Result<TrainingSetup> SetUpTraining(const TrainingOptions& options, const model::Model& model,
+                                    const model::Model& known, CommandFiles& files,
+                                    Console& console) {
+  TrainingSetup setup;
+  PARE_ASSIGN(setup.dataset, options.data.Open(known, console));
+  files.Read(setup.dataset->files());
+  PARE_TRY(files.Check());
+  setup.split = compress::SplitForTraining(*setup.dataset, options.validation, options.data.limit,
+                                           options.train.seed);
+  setup.validation = {.dataset = setup.dataset,
+                      .indices = setup.split.validation,
+                      .preprocess = model.preprocess(),
+                      .batch = options.train.program.batch};
+  setup.context = model::Context::Make(AllowedThreads(options.threads, console));
+  return setup;
+}
+
 Result<TrainingReport> RunTraining(const TrainingOptions& options, const TrainingJob& job,
-                                   const model::Context& context, Console& console) {
+                                   Console& console) {
+  const TrainingSetup& setup = job.setup;
   train::TrainOptions how = options.How();
   how.score_name = job.score_name;
   const data::Preprocess& preprocess = job.model.preprocess();
   how.augment.border = train::BorderOf(preprocess);
   TrainingReport report{
       .options = options, .trained = {}, .score_name = job.score_name, .notes = {}};
-  report.training_samples = std::ssize(job.split.training);
-  report.validation_samples = std::ssize(job.split.validation);
-  const train::Score score = job.split.validation.empty() ? train::Score() : job.score;
+  report.training_samples = std::ssize(setup.split.training);
+  report.validation_samples = std::ssize(setup.split.validation);
+  const train::Score score = setup.split.validation.empty() ? train::Score() : job.score;
   PARE_ASSIGN(report.trained,
-              OfModel(train::Train(job.model.graph(), job.dataset, job.split.training, preprocess,
-                                   job.objective, score, context, how, console),
+              OfModel(train::Train(job.model.graph(), setup.dataset, setup.split.training,
+                                   preprocess, job.objective, score, setup.context, how, console),
                       job.model.path()));
   graph::Graph& graph = report.trained.graph;
   report.score_before = report.trained.start_score;
@@ -231,7 +252,7 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
         "no validation was better than the weights at the start: these are written; a smaller "
         "--rate or more steps may help");
   }
-  PARE_TRY(StoreData(options.data, *job.dataset, job.model, graph.metadata));
+  PARE_TRY(StoreData(options.data, *setup.dataset, job.model, graph.metadata));
   PARE_ASSIGN(graph.metadata[kRunKey], RecordOf(options, job, report.trained));
   PARE_TRY(onnx::Export(graph, options.output));
   PARE_TRY(WriteCurve(options, job, report.trained));

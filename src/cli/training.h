@@ -54,13 +54,27 @@ Json ToJson(const TrainingReport& report);
 std::string ToText(const TrainingReport& report);
 
 // A model that shall be trained: loaded so, in float32, with the preprocessing that was given.
+// `files` are those of the options and the command; the model's join them. The first that would be
+// overwritten is an error.
 Result<model::Model> LoadTrainable(const std::string& path, const TrainingOptions& options,
-                                   Console& console);
+                                   CommandFiles& files, Console& console);
+
+// What a model is trained on, and by.
+struct TrainingSetup {
+  std::shared_ptr<const data::Dataset> dataset;
+  compress::TrainingSplit split;
+  compress::Validation validation;
+  model::Context context;
+};
+// The data as `known` tells what it is; validated as `model`, which is trained, takes it. Its files
+// join the others, as above.
+Result<TrainingSetup> SetUpTraining(const TrainingOptions& options, const model::Model& model,
+                                    const model::Model& known, CommandFiles& files,
+                                    Console& console);
 
 struct TrainingJob {
   const model::Model& model;
-  std::shared_ptr<const data::Dataset> dataset;
-  compress::TrainingSplit split;
+  const TrainingSetup& setup;
   train::Objective& objective;
   train::Score score;
   std::string score_name, command;
@@ -68,6 +82,6 @@ struct TrainingJob {
 };
 // Trains, writes the model (with its run record) and the curve, and reports.
 Result<TrainingReport> RunTraining(const TrainingOptions& options, const TrainingJob& job,
-                                   const model::Context& context, Console& console);
+                                   Console& console);
 
 }  // namespace pare::cli

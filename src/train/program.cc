@@ -182,7 +182,7 @@ Status Program::FitMemory(int64_t max_memory_bytes) {
                    " MB at least, even where activations are "
                    "computed anew; allowed are ",
                    max_memory_bytes / 1'000'000, " MB"),
-              "a larger --max-memory, a smaller --batch, or more --parts");
+              "a larger --max-memory, a smaller --batch (--tune-batch), or more --parts");
 }
 
 Result<std::vector<Tensor>> Program::InputsFor(const TrainBatch& batch, const StepPlace& place) {
