@@ -13,7 +13,7 @@ namespace json = boost::json;
 const std::string kNetwork = SourcePath("examples/demo/resnet20_cifar10_fp32.onnx");
 const std::string kPhotos = SourcePath("examples/demo/cifar10_test_2000.bin");
 
-Ran Prune(const Arguments& more) {
+Ran PruneAndMaybeTrain(const Arguments& more) {
   Arguments arguments{"prune",          kNetwork,
                       "--data",         kPhotos,
                       "--mean",         "0.485,0.456,0.406",
@@ -21,10 +21,32 @@ Ran Prune(const Arguments& more) {
                       "--calibration",  "24",
                       "--verification", "40",
                       "--seconds",      "0.05",
-                      "--no-recover",   "--json",
-                      "--quiet"};
+                      "--json",         "--quiet"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return Pare(arguments);
+}
+
+Ran Prune(Arguments more) {
+  more.emplace_back("--no-recover");
+  return PruneAndMaybeTrain(more);
+}
+
+// All groups stay but the inner widths of the first stage.
+Arguments KeepMost() {
+  Arguments arguments;
+  const json::object listed = Pare({"prune", kNetwork, "--list", "--json"}).object();
+  for (const auto& group : listed.at("groups").as_array()) {
+    const bool inner = group.at("size").as_int64() == 16 && group.at("producers").as_int64() == 1;
+    if (inner) continue;
+    arguments.emplace_back("--keep");
+    arguments.emplace_back(group.at("name").as_string());
+  }
+  return arguments;
+}
+
+Arguments Joined(Arguments a, const Arguments& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
 }
 
 double Number(const json::object& report, const char* side, const char* member) {
@@ -72,26 +94,75 @@ TEST(PruneCommand, WritesASmallerModelThatAnswersAlike) {
 
 TEST(PruneCommand, JudgesBySamplesAndLeavesWhatIsToBeKept) {
   const TestFolder folder;
-  // All but the inner widths of the first stage.
-  const Ran free = Pare({"prune", kNetwork, "--list", "--json"});
-  Arguments arguments{"-o", folder / "small.onnx", "--target-macs", "0.95x", "--no-portable"};
-  std::vector<std::string> kept;
-  const json::object listed = free.object();
-  for (const auto& group : listed.at("groups").as_array()) {
-    const bool inner = group.at("size").as_int64() == 16 && group.at("producers").as_int64() == 1;
-    if (inner) continue;
-    kept.emplace_back(group.at("name").as_string());
-    arguments.insert(arguments.end(), {"--keep", kept.back()});
-  }
-  const Ran ran = Prune(arguments);
+  const Ran ran = Prune(
+      Joined(KeepMost(), {"-o", folder / "small.onnx", "--target-macs", "0.95x", "--no-portable"}));
   ASSERT_EQ(ran.code, 0) << ran.out;
   const json::object report = ran.object();
+  int narrower = 0;
   for (const auto& group : report.at("groups").as_array()) {
-    const std::string name(group.at("name").as_string());
-    if (std::ranges::find(kept, name) == kept.end()) continue;
-    EXPECT_EQ(group.at("after").as_int64(), group.at("size").as_int64()) << name;
+    const int64_t size = group.at("size").as_int64(), after = group.at("after").as_int64();
+    narrower += after < size;
+    EXPECT_TRUE(after == size || (size == 16 && group.at("producers").as_int64() == 1));
   }
+  EXPECT_GT(narrower, 0);
   EXPECT_LE(Number(report, "after", "macs"), 0.95 * Number(report, "before", "macs"));
+}
+
+TEST(PruneCommand, RecoversWithoutLabelsAndGoesOnFromACheckpoint) {
+  const TestFolder folder;
+  const std::string output = folder / "small.onnx", checkpoint = folder / "run.npz";
+  const Arguments arguments{"-o",           output,    "--target-macs", "0.7x",    "--importance",
+                            "l1",           "--limit", "100",           "--batch", "8",
+                            "--validation", "8",       "--checkpoint",  checkpoint};
+  const Ran first = PruneAndMaybeTrain(Joined(arguments, {"--steps", "2"}));
+  ASSERT_EQ(first.code, 0) << first.out;
+  const json::object report = first.object();
+  const auto& recovery = report.at("recovery").as_object();
+  EXPECT_EQ(recovery.at("steps").as_int64(), 2);
+  // 40 of the 100 verify, 8 validate.
+  EXPECT_EQ(recovery.at("training_samples").as_int64(), 52);
+  EXPECT_EQ(recovery.at("score").as_string(), "agreement");
+  EXPECT_TRUE(std::filesystem::exists(checkpoint + ".onnx"));
+  const Ran again = PruneAndMaybeTrain(Joined(arguments, {"--steps", "2", "--resume"}));
+  ASSERT_EQ(again.code, 0) << again.out;
+  const json::object resumed = again.object();
+  EXPECT_EQ(Number(resumed, "after", "macs"), Number(report, "after", "macs"));
+  EXPECT_EQ(resumed.at("groups"), report.at("groups"));
+  EXPECT_LE(Number(report, "after", "macs"), 0.7 * Number(report, "before", "macs"));
+  EXPECT_TRUE(model::Model::Load(output).value().graph().metadata.contains("pare.run"));
+}
+
+TEST(PruneCommand, RemovesBlocks) {
+  const TestFolder folder;
+  const Ran ran = Prune({"-o", folder / "small.onnx", "--depth", "0.7"});
+  ASSERT_EQ(ran.code, 0) << ran.out;
+  const json::object report = ran.object();
+  EXPECT_EQ(report.at("blocks").as_int64(), 7);
+  EXPECT_EQ(report.at("removed_blocks").as_array().size(), 2u);
+  EXPECT_LT(Number(report, "after", "macs"), 0.8 * Number(report, "before", "macs"));
+}
+
+TEST(PruneCommand, MeasuresTimesForALatency) {
+  const TestFolder folder;
+  const Ran ran =
+      Prune({"-o", folder / "small.onnx", "--target-latency", "0.9x", "--importance", "l2"});
+  ASSERT_EQ(ran.code, 0) << ran.out;
+  EXPECT_LT(Number(ran.object(), "after", "macs"), Number(ran.object(), "before", "macs"));
+}
+
+TEST(PruneCommand, PlotsWhatGroupsLose) {
+  const TestFolder folder;
+  const std::string plot = folder / "sensitivity.svg";
+  const Ran ran = PruneAndMaybeTrain(Joined(KeepMost(), {"--sensitivity", plot}));
+  ASSERT_EQ(ran.code, 0) << ran.out;
+  const json::object report = ran.object();
+  const auto& groups = report.at("groups").as_array();
+  ASSERT_EQ(groups.size(), 3u);
+  const auto& points = groups[0].at("points").as_array();
+  ASSERT_GE(points.size(), 2u);
+  EXPECT_GT(points.back().at("error").as_double(), points.front().at("error").as_double());
+  EXPECT_LE(points.front().at("agreement").to_number<double>(), 100);
+  EXPECT_TRUE(std::filesystem::exists(plot));
 }
 
 TEST(PruneCommand, MeetsASize) {
@@ -113,6 +184,8 @@ TEST(PruneCommand, RefusesWhatSaysTooLittleOrTooMuch) {
   EXPECT_EQ(Prune({"-o", output, "--target-macs", "0.5x", "--target-size", "0.5x"}).code, 2);
   EXPECT_EQ(Prune({"--target-macs", "0.5x"}).code, 2);
   EXPECT_EQ(Prune({"-o", output, "--target-macs", "0.5x", "--importance", "taste"}).code, 2);
+  EXPECT_EQ(Prune({"-o", output, "--target-macs", "0.5x", "--epochs", "2"}).code, 2);
+  EXPECT_EQ(Prune({"-o", output, "--depth", "0"}).code, 2);
   EXPECT_EQ(Pare({"prune", kNetwork, "-o", output, "--target-macs", "0.5x", "--no-recover"}).code,
             2);
   EXPECT_EQ(Prune({"-o", output, "--target-macs", "0.001x", "--importance", "l1"}).code, 1);

@@ -117,12 +117,16 @@ void TrainingOptions::Declare(Parser& parser) {
   parser.Required();
   parser.Option("--curve", "STEM", curve, "write STEM.csv and STEM.svg: loss and validation");
   data.Declare(parser, DataOptions::Need::kRequired);
-  DeclareRun(parser);
-  DeclareOptimizer(parser);
-  DeclareAugmentation(parser);
+  DeclareTraining(parser);
   parser.Group("machine");
   parser.Option("--threads", "N", threads, 0,
                 "threads to compute with (default: all that affinity and quota allow)");
+}
+
+void TrainingOptions::DeclareTraining(Parser& parser) {
+  DeclareRun(parser);
+  DeclareOptimizer(parser);
+  DeclareAugmentation(parser);
 }
 
 void TrainingOptions::DeclareRun(Parser& parser) {

@@ -22,6 +22,8 @@ struct TrainingOptions {
   bool fine_tunes = false;
 
   void Declare(Parser& parser);
+  // What of these says how training goes: the run, the optimizer, augmentation.
+  void DeclareTraining(Parser& parser);
   // The optimizer's usual one where none is given; a tenth of it for weights that are good already.
   double rate() const;
   // Fails where options contradict each other.

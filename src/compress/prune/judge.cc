@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "compress/prune/elimination.h"
-#include "compress/score.h"
-
 namespace pare::compress {
 namespace {
 
@@ -104,19 +101,6 @@ Result<Graph> WithWeights(const Graph& model, const std::vector<Summing>& all,
   return changed;
 }
 
-// How many units are gone at the measured widths, ascending.
-std::vector<int64_t> MeasuredCounts(const std::vector<int64_t>& widths) {
-  std::vector<int64_t> counts;
-  for (double part : kMeasuredParts) {
-    const double asked = part * static_cast<double>(widths[0]);
-    const int64_t width = *std::ranges::min_element(
-        widths, {}, [&](int64_t w) { return std::abs(static_cast<double>(w) - asked); });
-    const int64_t count = widths[0] - width;
-    if (count > 0 && (counts.empty() || count > counts.back())) counts.push_back(count);
-  }
-  return counts;
-}
-
 // A loss of the layers → one of the outputs: through 0 and the measured points, straight between
 // them and as the last two beyond.
 class Scale {
@@ -143,58 +127,53 @@ class Scale {
 
 }  // namespace
 
-Result<Judge> Judge::Make(const Graph& model, const Channels& channels, const Calibration& fit,
-                          const Calibration& probe, const model::Context& context) {
-  Judge judge(model, channels, fit, probe, context);
-  std::vector<graph::ValueId> outputs;
-  for (const graph::Output& output : model.outputs()) outputs.push_back(output.value);
-  judge.answers_.resize(probe.batches().size());
-  SilentProgress silent;
-  PARE_TRY(probe.Run(model, outputs, context, silent,
-                     [&](size_t batch, std::span<const Tensor> seen) -> Status {
-                       judge.answers_[batch].assign(seen.begin(), seen.end());
-                       return ToF32(judge.answers_[batch]);
-                     }));
-  return judge;
+std::vector<int64_t> CountsNear(std::span<const double> parts, const std::vector<int64_t>& widths) {
+  std::vector<int64_t> counts;
+  for (double part : parts) {
+    const double asked = part * static_cast<double>(widths[0]);
+    const int64_t width = *std::ranges::min_element(
+        widths, {}, [&](int64_t w) { return std::abs(static_cast<double>(w) - asked); });
+    const int64_t count = widths[0] - width;
+    if (count > 0 && (counts.empty() || count > counts.back())) counts.push_back(count);
+  }
+  return counts;
 }
 
-Result<double> Judge::ErrorOf(const Graph& changed, Progress& progress) const {
-  std::vector<graph::ValueId> outputs;
-  for (const graph::Output& output : changed.outputs()) outputs.push_back(output.value);
-  std::vector<PairScore> scores(answers_.size());
-  PARE_TRY(probe_->Run(changed, outputs, *context_, progress,
-                       [&](size_t batch, std::span<const Tensor> seen) -> Status {
-                         std::vector<Tensor> answers(seen.begin(), seen.end());
-                         PARE_TRY(ToF32(answers));
-                         return scores[batch].Add(answers_[batch], answers,
-                                                  probe_->batches()[batch].count());
-                       }));
-  for (size_t i = 1; i < scores.size(); ++i) scores[0].Merge(scores[i]);
-  return scores[0].relative_error();
-}
-
-Result<bool> Judge::Fill(JudgeBy by, PruneCandidate& candidate, Progress& progress) {
-  const auto all = SummingOf(*model_, *channels_, candidate.group);
-  if (all.empty()) return false;
+Result<std::optional<JudgedGroup>> Judge::Eliminate(JudgeBy by, int group, int64_t gone,
+                                                    std::vector<int64_t> counts,
+                                                    Progress& progress) const {
+  const auto all = SummingOf(*model_, *channels_, group);
+  if (all.empty()) return std::optional<JudgedGroup>();
   PARE_ASSIGN(const auto layers, ReadLayers(*model_, all, *fit_, *context_, progress));
-  if (layers.empty()) return false;
-  const int64_t units = candidate.widths[0];
+  if (layers.empty()) return std::optional<JudgedGroup>();
+  const int64_t units = channels_->groups()[group].size;
   const bool affordable = std::ranges::all_of(
       layers, [](const SummingLayer& layer) { return layer.x.columns <= kMostColumns; });
-  const auto counts = MeasuredCounts(candidate.widths);
-  Elimination elimination =
-      by == JudgeBy::kLeastSquares && affordable
-          ? EliminateByLeastSquares(layers, units, units - candidate.widths.back(), counts)
-          : EliminateByContribution(layers, units, counts);
-  Scale scale;
-  for (size_t i = 0; i < counts.size(); ++i) {
-    PARE_ASSIGN(const Graph changed, WithWeights(*model_, all, layers, elimination.weights[i]));
-    PARE_ASSIGN(const double error, ErrorOf(changed, progress));
-    scale.Add(elimination.loss[counts[i]], error);
+  JudgedGroup judged{.elimination = by == JudgeBy::kLeastSquares && affordable
+                                        ? EliminateByLeastSquares(layers, units, gone, counts)
+                                        : EliminateByContribution(layers, units, counts),
+                     .counts = std::move(counts),
+                     .without = {}};
+  for (const auto& weights : judged.elimination.weights) {
+    PARE_ASSIGN(judged.without.emplace_back(), WithWeights(*model_, all, layers, weights));
   }
-  candidate.order = std::move(elimination.order);
+  judged.elimination.weights.clear();
+  return std::optional(std::move(judged));
+}
+
+Result<bool> Judge::Fill(JudgeBy by, PruneCandidate& candidate, Progress& progress) const {
+  const auto& widths = candidate.widths;
+  PARE_ASSIGN(auto judged, Eliminate(by, candidate.group, widths[0] - widths.back(),
+                                     CountsNear(kMeasuredParts, widths), progress));
+  if (!judged) return false;
+  Scale scale;
+  for (size_t i = 0; i < judged->counts.size(); ++i) {
+    PARE_ASSIGN(const PairScore score, error_->Compare(judged->without[i], progress));
+    scale.Add(judged->elimination.loss[judged->counts[i]], score.relative_error());
+  }
+  candidate.order = std::move(judged->elimination.order);
   candidate.loss.clear();
-  for (double loss : elimination.loss) candidate.loss.push_back(scale(loss));
+  for (double loss : judged->elimination.loss) candidate.loss.push_back(scale(loss));
   return true;
 }
 

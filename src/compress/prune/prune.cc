@@ -16,37 +16,6 @@ using graph::Graph;
 constexpr int kSearchSteps = 8;
 constexpr double kNearTarget = 0.02;  // of a measured cost: nearer is not looked for
 
-struct ListedGroup {
-  PruneGroup listed;
-  int group;
-};
-
-Result<std::vector<ListedGroup>> List(const Graph& model, const Channels& channels,
-                                      const PruneOptions& options) {
-  PARE_TRY(CheckNotQuantized(
-      model, "prune the float model that it was made from, and quantize what is left"));
-  PARE_TRY(CheckKeepPatterns(model, channels, options.keep));
-  std::vector<ListedGroup> groups;
-  for (int i = 0; i < std::ssize(channels.groups()); ++i) {
-    const UnitGroup& group = channels.groups()[i];
-    if (group.producers.empty()) continue;
-    PruneGroup listed{.name = group.name,
-                      .size = group.size,
-                      .after = group.size,
-                      .channels = ChannelsOfUnit(channels, i),
-                      .producers = static_cast<int>(group.producers.size()),
-                      .consumers = static_cast<int>(group.consumers.size()),
-                      .prunable = group.prunable,
-                      .why_not = group.why_not,
-                      .exact = group.exact,
-                      .why_inexact = group.why_inexact};
-    if (IsNamed(model, channels, group, options.keep) && group.prunable)
-      listed.why_not = "asked for by --keep";
-    groups.push_back({std::move(listed), i});
-  }
-  return groups;
-}
-
 // Sums in the order of what matters least. Groups are made comparable by their means.
 void SetLosses(PruneCandidate& candidate, const std::vector<double>& importance) {
   candidate.order.resize(importance.size());
@@ -62,29 +31,46 @@ void SetLosses(PruneCandidate& candidate, const std::vector<double>& importance)
 
 }  // namespace
 
-Result<std::vector<PruneGroup>> ListGroups(const Graph& model, const PruneOptions& options) {
-  PARE_ASSIGN(auto listed, List(model, Channels::Of(model), options));
+Result<std::vector<PruneGroup>> ListGroups(const Graph& model, const Channels& channels,
+                                           const PruneOptions& options) {
+  PARE_TRY(CheckNotQuantized(
+      model, "prune the float model that it was made from, and quantize what is left"));
+  PARE_TRY(CheckKeepPatterns(model, channels, options.keep));
   std::vector<PruneGroup> groups;
-  for (ListedGroup& group : listed) groups.push_back(std::move(group.listed));
+  for (int i = 0; i < std::ssize(channels.groups()); ++i) {
+    const UnitGroup& group = channels.groups()[i];
+    if (group.producers.empty()) continue;
+    PruneGroup& listed =
+        groups.emplace_back(PruneGroup{.group = i,
+                                       .name = group.name,
+                                       .size = group.size,
+                                       .after = group.size,
+                                       .channels = ChannelsOfUnit(channels, i),
+                                       .producers = static_cast<int>(group.producers.size()),
+                                       .consumers = static_cast<int>(group.consumers.size()),
+                                       .prunable = group.prunable,
+                                       .why_not = group.why_not,
+                                       .exact = group.exact,
+                                       .why_inexact = group.why_inexact});
+    if (IsNamed(model, channels, group, options.keep) && group.prunable)
+      listed.why_not = "asked for by --keep";
+  }
   return groups;
 }
 
-Status Pruner::FindCandidates() {
-  PARE_ASSIGN(auto listed, List(*model_, channels_, options_));
-  for (ListedGroup& entry : listed) {
-    PruneGroup& group = entry.listed;
-    if (group.why_not.empty() && !group.exact && !options_.allow_inexact)
+Result<std::vector<PruneCandidate>> CandidatesOf(std::vector<PruneGroup>& groups,
+                                                 const PruneOptions& options) {
+  std::vector<PruneCandidate> candidates;
+  for (PruneGroup& group : groups) {
+    if (group.why_not.empty() && !group.exact && !options.allow_inexact)
       group.why_not = "its removal is not exact (--allow-inexact): " + group.why_inexact;
-    if (group.why_not.empty()) {
-      candidates_.push_back({.group = entry.group,
-                             .widths = WidthsOf(group.size, group.channels, options_.portable),
-                             .order = {},
-                             .loss = {}});
-    }
-    groups_.push_back(std::move(group));
-    group_of_listed_.push_back(entry.group);
+    if (!group.why_not.empty()) continue;
+    candidates.push_back({.group = group.group,
+                          .widths = WidthsOf(group.size, group.channels, options.portable),
+                          .order = {},
+                          .loss = {}});
   }
-  if (!candidates_.empty()) return {};
+  if (!candidates.empty()) return candidates;
   return Fail(ErrorKind::kUsage, "no group of channels can be cut",
               "`pare prune --list` tells why; --allow-inexact and fewer --keep leave more");
 }
@@ -103,7 +89,9 @@ void Pruner::JudgeByWeights(PruneCandidate& candidate, Progress& progress) {
 Status Pruner::JudgeBySamples(const PruneSamples& samples, const model::Context& context,
                               Progress& progress) {
   progress.Stage("judging groups", std::ssize(candidates_));
-  PARE_ASSIGN(Judge judge, Judge::Make(*model_, channels_, samples.fit, samples.probe, context));
+  PARE_ASSIGN(const OutputError error,
+              OutputError::Make(*model_, samples.probe, context, progress));
+  const Judge judge(*model_, channels_, samples.fit, error, context);
   const JudgeBy by = options_.importance == Importance::kActivation ? JudgeBy::kContribution
                                                                     : JudgeBy::kLeastSquares;
   for (PruneCandidate& candidate : candidates_) {
@@ -125,7 +113,8 @@ Result<Pruner> Pruner::Make(const Graph& model, const PruneOptions& options,
                             const PruneSamples* samples, const model::Context& context,
                             Progress& progress) {
   Pruner pruner(model, options);
-  PARE_TRY(pruner.FindCandidates());
+  PARE_ASSIGN(pruner.groups_, ListGroups(model, pruner.channels_, options));
+  PARE_ASSIGN(pruner.candidates_, CandidatesOf(pruner.groups_, options));
   if (NeedsSamples(options.importance)) {
     PARE_DCHECK(samples);
     PARE_TRY(pruner.JudgeBySamples(*samples, context, progress));
@@ -142,8 +131,7 @@ Result<Pruned> Pruner::Cut(const ChannelCosts& costs, double target) const {
   const auto units = UnitsThatStay(candidates_, pruned.widths);
   for (size_t i = 0; i < candidates_.size(); ++i)
     pruned.kept.push_back({candidates_[i].group, units[i]});
-  for (size_t i = 0; i < groups_.size(); ++i)
-    pruned.groups[i].after = pruned.widths[group_of_listed_[i]];
+  for (PruneGroup& group : pruned.groups) group.after = pruned.widths[group.group];
   PARE_ASSIGN(pruned.graph, RemoveChannels(*model_, channels_, pruned.kept));
   return pruned;
 }
@@ -175,9 +163,10 @@ Result<Pruned> Pruner::CutTo(const ChannelCosts& costs, double limit, GraphCost 
               "give a larger target");
 }
 
-Result<Reconstruction> Pruner::Refit(Pruned& pruned, const Calibration& calibration,
-                                     const model::Context& context, Progress& progress) const {
-  return Reconstruct(*model_, channels_, pruned.kept, calibration, context, progress, pruned.graph);
+Result<Reconstruction> Pruner::Refit(const Graph& whole, Pruned& pruned,
+                                     const Calibration& calibration, const model::Context& context,
+                                     Progress& progress) const {
+  return Reconstruct(whole, channels_, pruned.kept, calibration, context, progress, pruned.graph);
 }
 
 }  // namespace pare::compress

@@ -31,6 +31,7 @@ struct PruneOptions {
 
 // A group that weights make, as --list shows it.
 struct PruneGroup {
+  int group = -1;        // its index in Channels::groups
   std::string name;      // the first layer that makes its channels
   int64_t size = 0;      // units
   int64_t after = 0;     // units that stay; `size` before a cut
@@ -43,7 +44,12 @@ struct PruneGroup {
 };
 // All of them in the order of the network. Refuses quantized models, and a pattern of `keep` that
 // names no layer.
-Result<std::vector<PruneGroup>> ListGroups(const graph::Graph& model, const PruneOptions& options);
+Result<std::vector<PruneGroup>> ListGroups(const graph::Graph& model, const Channels& channels,
+                                           const PruneOptions& options);
+// Those that may be cut, with their widths; the reasons of the others are completed in `groups`.
+// Fails (kUsage) where there is none.
+Result<std::vector<PruneCandidate>> CandidatesOf(std::vector<PruneGroup>& groups,
+                                                 const PruneOptions& options);
 
 struct Pruned {
   graph::Graph graph;
@@ -80,15 +86,16 @@ class Pruner {
   // where no cut is.
   Result<Pruned> CutTo(const ChannelCosts& costs, double limit, GraphCost cost,
                        Progress& progress) const;
-  // Fits the layers behind the cuts of `pruned`.
-  Result<Reconstruction> Refit(Pruned& pruned, const Calibration& calibration,
-                               const model::Context& context, Progress& progress) const;
+  // Fits the layers behind the cuts of `pruned` to what those of `whole` give: the model, or the
+  // one that it is without some blocks (nodes keep their ids).
+  Result<Reconstruction> Refit(const graph::Graph& whole, Pruned& pruned,
+                               const Calibration& calibration, const model::Context& context,
+                               Progress& progress) const;
 
  private:
   Pruner(const graph::Graph& model, const PruneOptions& options)
       : model_(&model), options_(options), channels_(Channels::Of(model)) {}
 
-  Status FindCandidates();
   void JudgeByWeights(PruneCandidate& candidate, Progress& progress);
   Status JudgeBySamples(const PruneSamples& samples, const model::Context& context,
                         Progress& progress);
@@ -97,7 +104,6 @@ class Pruner {
   PruneOptions options_;
   Channels channels_;
   std::vector<PruneGroup> groups_;  // listed
-  std::vector<int> group_of_listed_;
   std::vector<PruneCandidate> candidates_;
 };
 

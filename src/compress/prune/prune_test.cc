@@ -2,7 +2,9 @@
 
 #include "compress/cost.h"
 #include "compress/prune/candidates.h"
+#include "compress/prune/depth.h"
 #include "compress/prune/elimination.h"
+#include "compress/prune/sensitivity.h"
 #include "compress/prune/testing.h"
 
 namespace pare::compress {
@@ -156,7 +158,7 @@ output y
   const model::Context context = model::Context::Make(1);
   PruneOptions options;
   options.importance = Importance::kL1;
-  const auto listed = ListGroups(graph, options);
+  const auto listed = ListGroups(graph, Channels::Of(graph), options);
   ASSERT_TRUE(listed);
   EXPECT_FALSE((*listed)[0].exact);
   const auto refused = Pruner::Make(graph, options, nullptr, context, progress);
@@ -185,10 +187,65 @@ a = Conv(d, w)
 y = Conv(a, w1)
 output y
 )");
-  const auto listed = ListGroups(graph, {});
+  const auto listed = ListGroups(graph, Channels::Of(graph), {});
   ASSERT_FALSE(listed);
   EXPECT_EQ(listed.error().kind(), ErrorKind::kUnsupported);
   EXPECT_NE(listed.error().advice().find("float model"), std::string::npos);
+}
+
+TEST_F(PruneTest, SensitivityGrowsWithWhatIsGone) {
+  const auto ms = [&](const Graph& graph) -> Result<double> { return MacsOf(graph); };
+  PruneOptions options;
+  options.keep = {"w2"};
+  const auto groups = MeasureSensitivity(graph_, options, samples_, context_, ms, progress_);
+  ASSERT_TRUE(groups) << groups.error().message();
+  ASSERT_EQ(groups->size(), 2u);
+  EXPECT_EQ((*groups)[1].name, "b");
+  for (const GroupSensitivity& group : *groups) {
+    ASSERT_EQ(group.points.size(), 3u);  // of the four asked for, two are the same width
+    for (size_t i = 1; i < group.points.size(); ++i) {
+      EXPECT_GT(group.points[i].gone, group.points[i - 1].gone);
+      EXPECT_GT(group.points[i].error, group.points[i - 1].error);
+      EXPECT_LT(group.points[i].ms, group.points[i - 1].ms);
+    }
+  }
+}
+
+// Three blocks; the second adds next to nothing.
+TEST(Prune, TheBlockThatMattersLeastGoesFirst) {
+  const Graph graph = ReadGraph(R"(
+input x: f32[N,4,6,6]
+const w1: f32[4,4,1,1] = random(1, -1, 1)
+const w2: f32[4,4,1,1] = random(2, -0.001, 0.001)
+const w3: f32[4,4,1,1] = random(3, -1, 1)
+const wy: f32[2,4,1,1] = random(4, -1, 1)
+f1 = Conv(x, w1)
+s1 = Add(x, f1)
+f2 = Conv(s1, w2)
+s2 = Add(s1, f2)
+f3 = Conv(s2, w3)
+s3 = Add(s2, f3)
+y = Conv(s3, wy)
+output y
+)");
+  const Calibration probe = CalibrationOf(graph, {4, 6, 6}, 8);
+  const model::Context context = model::Context::Make(2);
+  SilentProgress progress;
+  const auto error = OutputError::Make(graph, probe, context, progress);
+  ASSERT_TRUE(error) << error.error().message();
+  const auto one = RemoveLeastBlocks(graph, 2.0 / 3, {}, *error, progress);
+  ASSERT_TRUE(one) << one.error().message();
+  EXPECT_EQ(one->blocks, 3);
+  EXPECT_EQ(one->removed, (std::vector<std::string>{"s2"}));
+  EXPECT_LT(one->error, 1e-4);
+  const auto two = RemoveLeastBlocks(graph, 0.1, {}, *error, progress);
+  ASSERT_TRUE(two) << two.error().message();
+  EXPECT_EQ(two->removed.size(), 2u);
+  EXPECT_GT(two->error, one->error);
+  const auto kept = RemoveLeastBlocks(graph, 2.0 / 3, {"w2"}, *error, progress);
+  ASSERT_TRUE(kept) << kept.error().message();
+  ASSERT_EQ(kept->removed.size(), 1u);
+  EXPECT_NE(kept->removed[0], "s2");
 }
 
 TEST(Prune, WidthsAreWhatEnginesLike) {

@@ -24,7 +24,8 @@ struct Reconstruction {
   std::vector<std::string> skipped;  // that sum over channels in a form which can't be fitted
 };
 
-// `pruned` is `whole` without what `kept` leaves out; its weights and biases are replaced.
+// `channels` is of `whole` or of a part of it with the same node ids; `pruned` is that part without
+// what `kept` leaves out. Its weights and biases are replaced.
 Result<Reconstruction> Reconstruct(const graph::Graph& whole, const Channels& channels,
                                    std::span<const KeptUnits> kept, const Calibration& calibration,
                                    const model::Context& context, Progress& progress,

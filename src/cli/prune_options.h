@@ -1,0 +1,42 @@
+// The options of `pare prune`.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/targets.h"
+#include "cli/training.h"
+#include "compress/prune/prune.h"
+#include "data/split.h"
+
+namespace pare::cli {
+
+struct PruneCommandOptions {
+  std::string model;
+  bool list = false, no_recover = false, no_reconstruction = false;
+  std::string sensitivity;  // an SVG file, "": none
+  double seconds = compress::TimingOptions().seconds;
+  std::optional<Target> macs, size, latency;
+  std::optional<double> depth;
+  compress::PruneOptions prune;
+  data::SplitOptions split{.calibration = 192};
+  std::vector<std::string> shapes;
+  std::optional<double> alpha, temperature;  // of recovery
+  TrainingOptions training;                  // with output, data, seed and threads
+  CommonOptions common;
+
+  void Declare(Parser& parser);
+  Status Check() const;
+  // A group is cut, and not only whole blocks.
+  bool any_width() const { return macs || size || latency; }
+
+ private:
+  void DeclareSize(Parser& parser);
+  void DeclareChoice(Parser& parser);
+  void DeclareRecovery(Parser& parser);
+  Status CheckRecovery() const;
+};
+
+}  // namespace pare::cli
