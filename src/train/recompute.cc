@@ -101,23 +101,27 @@ class Recomputer {
     }
   }
 
-  // Hardly anything lives longer by this: what copies read waits for the gradients behind anyway.
+  // Only short chains: along a residual stream a long one would bring all of it back at once.
   void DropFromKept() {
-    std::vector<bool> at_hand(kept_.size());  // in the backward pass: kept, or computed anew
-    for (size_t i = 0; i < at_hand.size(); ++i) {
+    constexpr int kLongest = 2, kGone = kLongest;
+    // By value: how many nodes in a row compute it anew in the backward pass; 0: it is kept.
+    std::vector<int> chain(kept_.size(), kGone);
+    for (size_t i = 0; i < chain.size(); ++i) {
       const graph::Value& value = graph_.value(static_cast<ValueId>(i));
-      at_hand[i] = value.kind != ValueKind::kResult ||
-                   std::any_of(value.uses.begin(), value.uses.end(),
-                               [&](const graph::Use& use) { return !IsForward(use.node); });
+      const bool stays = value.kind != ValueKind::kResult ||
+                         std::any_of(value.uses.begin(), value.uses.end(),
+                                     [&](const graph::Use& use) { return !IsForward(use.node); });
+      if (stays) chain[i] = 0;
     }
     Drop([&](NodeId id, ValueId output) {
-      const auto& inputs = graph_.node(id).inputs;
-      const bool again =
-          !IsProduct(graph_, id) && std::all_of(inputs.begin(), inputs.end(), [&](ValueId input) {
-            return input == ValueId::kNone || at_hand[IndexOf(input)];
-          });
-      at_hand[IndexOf(output)] = at_hand[IndexOf(output)] || again;
-      return again;
+      if (IsProduct(graph_, id)) return false;
+      int longest = 0;
+      for (ValueId input : graph_.node(id).inputs) {
+        if (input != ValueId::kNone) longest = std::max(longest, chain[IndexOf(input)]);
+      }
+      if (longest >= kLongest) return false;
+      chain[IndexOf(output)] = longest + 1;
+      return true;
     });
   }
 

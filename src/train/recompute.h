@@ -11,8 +11,8 @@ namespace pare::train {
 struct Recomputation {
   enum class Drop : uint8_t {
     kNothing,
-    // What is no product and is made of values that gradients read anyway: roundings, masks, most
-    // activations and normalisations.
+    // What is no product and is made, in two nodes at most, of values that gradients read anyway:
+    // roundings, masks, most activations and normalisations.
     kFromKept,
     kNoProducts,  // all that is no product
     kWithin,      // all but what leaves one of `segments`

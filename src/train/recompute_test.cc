@@ -95,6 +95,34 @@ TEST(Recompute, BeginsWithRoundingsAndMasks) {
   }
 }
 
+// Sums along a residual stream are kept here and there: to compute the last one anew shall not
+// bring back all of them.
+TEST(Recompute, CutsResidualStreams) {
+  std::string text = "input x: f32[64,32]\nconst s: f32[] = fill(0.05)\n", value = "x";
+  for (int i = 0; i < 8; ++i) {
+    text += Text("const w", i, ": f32[32,32] = random(", i + 1, ", -0.5, 0.5)\n");
+    text += Text("a", i, " = pare.FakeQuantize(", value, ", s)\n");
+    text += Text("m", i, " = MatMul(a", i, ", w", i, ")\n");
+    text += Text("q", i, " = pare.FakeQuantize(m", i, ", s)\n");
+    text += Text("z", i, " = Add(q", i, ", a", i, ")\n");
+    text += Text("h", i, " = Relu(z", i, ")\n");
+    value = Text("h", i);
+  }
+  auto graph = graph::Parse(text + "output " + value + "\n");
+  ASSERT_TRUE(graph) << graph.error().message();
+  ASSERT_TRUE(ops::InferTypes(*graph));
+  LabelObjective objective;
+  ProgramOptions options{.batch = 64, .parameters = {}, .optimizer = {}};
+  const auto plain = Program::Make(*graph, objective, model::Context::Make(1), options);
+  ASSERT_TRUE(plain) << plain.error().message();
+  options.max_memory_bytes = plain->memory_bytes() - 1;
+  const auto lean = Program::Make(*graph, objective, model::Context::Make(1), options);
+  ASSERT_TRUE(lean) << lean.error().message();
+  EXPECT_EQ(lean->recomputation(), 1);
+  EXPECT_LT(static_cast<double>(lean->memory_bytes()),
+            0.85 * static_cast<double>(plain->memory_bytes()));
+}
+
 // Its gradient reads what Relu gives, not what it takes.
 TEST(Recompute, LeavesProductsAndWhatFollowsThem) {
   auto graph = graph::Parse(R"(
