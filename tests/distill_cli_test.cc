@@ -145,6 +145,8 @@ TEST_F(DistillCommand, KeepsTheAnswersOfARunThatIsStopped) {
 
 TEST_F(DistillCommand, LeavesACacheAloneThatItCanNotUse) {
   const std::string cache = folder_ / "answers.npz", output = folder_ / "s.onnx";
+  ErrorOf({"--cache", cache, "--hint", "nothing"});
+  EXPECT_FALSE(FileExists(cache));
   ASSERT_EQ(Pare(Short(output, {"--cache", cache})).code, 0);
   const std::string kept = Content(cache);
   const Arguments without[] = {{"--cache-size", "0"}, {"--mixup", "0.2"}};

@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "onnx/export.h"
+#include "platform/file.h"
 #include "platform/test_folder.h"
 #include "running.h"
 #include "running_pare.h"
@@ -26,7 +27,7 @@ class TuneCommand : public ::testing::Test {
   }
 
   // A small perceptron, quantized; what `more` asks for, too.
-  Ran Quantize(const std::string& output, const Arguments& more) {
+  Arguments Command(const std::string& output, const Arguments& more) const {
     Arguments arguments = {"quantize",
                            model_,
                            "--data",
@@ -44,7 +45,10 @@ class TuneCommand : public ::testing::Test {
                            "--threads",
                            "2"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return Pare(arguments);
+    return arguments;
+  }
+  Ran Quantize(const std::string& output, const Arguments& more) const {
+    return Pare(Command(output, more));
   }
   json::object Report(const Arguments& more) {
     Arguments arguments = more;
@@ -153,6 +157,22 @@ TEST_F(TuneCommand, KeepsZerosWhereAskedTo) {
   };
   EXPECT_GE(zeros_after({"--weight-bits", "4", "--keep-zeros"}), zeros);
   EXPECT_LT(zeros_after({"--weight-bits", "8"}), zeros);
+}
+
+// The float model's answers are remembered; those of the run that was stopped are lost.
+TEST_F(TuneCommand, StopsAndGoesOnToTheSameFile) {
+  const std::string whole = folder_ / "whole.onnx", stopped = folder_ / "stopped.onnx";
+  Arguments how{"--tune", "--steps", "30", "--tune-batch", "32", "--validate-every", "15"};
+  ASSERT_EQ(Quantize(whole, how).code, 0);
+  how.insert(how.end(), {"--checkpoint", folder_ / "run.npz"});
+  const Ran ran = PareStopped(Command(stopped, how), 17);
+  EXPECT_EQ(ran.code, 130) << ran.err;
+  EXPECT_FALSE(FileExists(stopped));
+  how.push_back("--resume");
+  const Ran resumed = Quantize(stopped, how);
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_NE(resumed.err.find("going on after step 17"), std::string::npos) << resumed.err;
+  EXPECT_EQ(*ReadFile(whole), *ReadFile(stopped));
 }
 
 TEST_F(TuneCommand, SaysWhatIsWrong) {

@@ -26,13 +26,16 @@ Status AnswerCache::Fill(std::span<Teacher> teachers) const {
 
 Status AnswerCache::Save(std::span<const Teacher> teachers) const {
   std::vector<SavedAnswers> all = saved_;
+  bool any = false;
   for (const Teacher& teacher : teachers) {
+    if (teacher.remembered() == 0) continue;
+    any = true;
     PARE_ASSIGN(SavedAnswers now, teacher.Remembered(Of(teacher.answers_of())));
     // The same teacher may have been given twice.
     std::erase_if(all, [&](const SavedAnswers& old) { return old.teacher == now.teacher; });
     all.push_back(std::move(now));
   }
-  return SaveAnswers(path_, all);
+  return any ? SaveAnswers(path_, all) : Status();
 }
 
 }  // namespace pare::compress

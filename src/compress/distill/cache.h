@@ -16,7 +16,8 @@ class AnswerCache {
 
   // Gives the teachers what the file has of theirs.
   Status Fill(std::span<Teacher> teachers) const;
-  // Writes what they remember, beside what the file had of these and of other teachers.
+  // Writes what they remember, beside what the file had of these and of other teachers; nothing
+  // where they remember nothing.
   Status Save(std::span<const Teacher> teachers) const;
 
  private:

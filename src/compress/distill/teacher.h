@@ -53,6 +53,7 @@ class Teacher {
   // computed again.
   Result<std::vector<Tensor>> Answer(const std::vector<Tensor>& inputs);
 
+  size_t remembered() const { return cache_.size(); }  // answers
   // Takes answers of this teacher as if they had been asked for, as far as memory is allowed.
   Status Remember(const SavedAnswers& saved);
   // All that is remembered, and what `before` holds beside.
