@@ -73,8 +73,9 @@ Status LoadSamples(PruneInputs& inputs, Console& console) {
   for (size_t i = 0; i < all.size(); ++i) (i % 3 == 2 ? probe : fit).push_back(all[i]);
   if (probe.empty()) probe = fit;
   const auto load = [&](std::vector<int64_t> indices) {
-    return compress::Calibration::Load(inputs.dataset, model::InputSpecs(inputs.trainable.graph()),
-                                       std::move(indices), inputs.trainable.preprocess(), console);
+    return compress::CalibrationBatches::Load(
+        inputs.dataset, model::InputSpecs(inputs.trainable.graph()), std::move(indices),
+        inputs.trainable.preprocess(), console);
   };
   PARE_ASSIGN(inputs.samples.fit, load(std::move(fit)));
   PARE_ASSIGN(inputs.samples.probe, load(std::move(probe)));

@@ -65,11 +65,12 @@ void AddOutputs(Moments& to, const Tensor& y) {
 
 }  // namespace
 
-Result<Calibration> Calibration::Load(std::shared_ptr<const data::Dataset> dataset,
-                                      std::vector<data::InputSpec> specs,
-                                      std::vector<int64_t> indices,
-                                      const data::Preprocess& preprocess, Progress& progress) {
-  Calibration calibration;
+Result<CalibrationBatches> CalibrationBatches::Load(std::shared_ptr<const data::Dataset> dataset,
+                                                    std::vector<data::InputSpec> specs,
+                                                    std::vector<int64_t> indices,
+                                                    const data::Preprocess& preprocess,
+                                                    Progress& progress) {
+  CalibrationBatches calibration;
   progress.Stage("reading samples", std::ssize(indices));
   PARE_ASSIGN(
       data::Loader loader,
@@ -87,7 +88,7 @@ Result<Calibration> Calibration::Load(std::shared_ptr<const data::Dataset> datas
   }
 }
 
-int64_t Calibration::PlacesFor(int64_t columns, int64_t outputs) const {
+int64_t CalibrationBatches::PlacesFor(int64_t columns, int64_t outputs) const {
   const int64_t wanted = std::max(kLeastRows, kRowsOfColumn * columns);
   const int64_t most =
       std::max<int64_t>(1, kRowBytes / (std::max(columns, outputs) * int64_t{sizeof(float)}));
@@ -95,7 +96,7 @@ int64_t Calibration::PlacesFor(int64_t columns, int64_t outputs) const {
   return std::max<int64_t>(1, (std::min(wanted, most) + samples - 1) / samples);
 }
 
-RowChoice Calibration::Choice(size_t batch, int64_t per_sample) const {
+RowChoice CalibrationBatches::Choice(size_t batch, int64_t per_sample) const {
   const data::Batch& of = batches_[batch];
   // The last batch has fewer rows where the graph leaves their number open.
   const int64_t rows =
@@ -106,8 +107,8 @@ RowChoice Calibration::Choice(size_t batch, int64_t per_sample) const {
           .valid = of.count()};
 }
 
-Status Calibration::Run(const Graph& graph, std::span<const graph::ValueId> values,
-                        const model::Context& context, Progress& progress, Look look) const {
+Status CalibrationBatches::Run(const Graph& graph, std::span<const graph::ValueId> values,
+                               const model::Context& context, Progress& progress, Look look) const {
   Graph part = graph;
   part.ClearOutputs();
   for (graph::ValueId id : values) part.AddOutput(id, graph.value(id).name);

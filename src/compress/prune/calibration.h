@@ -15,13 +15,14 @@
 namespace pare::compress {
 
 // Samples that are run again and again, in memory.
-class Calibration {
+class CalibrationBatches {
  public:
   // `specs` as model::InputSpecs gives them. Few samples a batch, so that several threads have
   // work.
-  static Result<Calibration> Load(std::shared_ptr<const data::Dataset> dataset,
-                                  std::vector<data::InputSpec> specs, std::vector<int64_t> indices,
-                                  const data::Preprocess& preprocess, Progress& progress);
+  static Result<CalibrationBatches> Load(std::shared_ptr<const data::Dataset> dataset,
+                                         std::vector<data::InputSpec> specs,
+                                         std::vector<int64_t> indices,
+                                         const data::Preprocess& preprocess, Progress& progress);
 
   const std::vector<data::Batch>& batches() const { return batches_; }
   int64_t samples() const { return samples_; }

@@ -42,7 +42,7 @@ std::vector<Summing> SummingOf(const Graph& model, const Channels& channels, int
 // One for each group of each convolution, with the moments of their inputs on the samples; empty
 // where some layer's inputs are not seen sample by sample.
 Result<std::vector<SummingLayer>> ReadLayers(const Graph& model, const std::vector<Summing>& all,
-                                             const Calibration& calibration,
+                                             const CalibrationBatches& calibration,
                                              const model::Context& context, Progress& progress) {
   int64_t width = 0, widest = 0;
   std::vector<graph::ValueId> values;

@@ -28,7 +28,7 @@ struct JudgedGroup {
 class Judge {
  public:
   // `fit`: the samples that layers' inputs are read from. All is referred to.
-  Judge(const graph::Graph& model, const Channels& channels, const Calibration& fit,
+  Judge(const graph::Graph& model, const Channels& channels, const CalibrationBatches& fit,
         const OutputError& error, const model::Context& context)
       : model_(&model), channels_(&channels), fit_(&fit), error_(&error), context_(&context) {}
 
@@ -45,7 +45,7 @@ class Judge {
  private:
   const graph::Graph* model_;
   const Channels* channels_;
-  const Calibration* fit_;
+  const CalibrationBatches* fit_;
   const OutputError* error_;
   const model::Context* context_;
 };

@@ -11,7 +11,7 @@ std::vector<graph::ValueId> OutputValues(const graph::Graph& graph) {
 
 }  // namespace
 
-Result<OutputError> OutputError::Make(const graph::Graph& model, const Calibration& probe,
+Result<OutputError> OutputError::Make(const graph::Graph& model, const CalibrationBatches& probe,
                                       const model::Context& context, Progress& progress) {
   OutputError error(probe, context);
   error.classifies_ = ChooseMetric(Metric::kAuto, model) == Metric::kTop;

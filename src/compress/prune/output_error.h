@@ -12,7 +12,7 @@ namespace pare::compress {
 class OutputError {
  public:
   // Runs the model once. `probe` and `context` are referred to.
-  static Result<OutputError> Make(const graph::Graph& model, const Calibration& probe,
+  static Result<OutputError> Make(const graph::Graph& model, const CalibrationBatches& probe,
                                   const model::Context& context, Progress& progress);
 
   // Of all samples and outputs; `changed` has the model's inputs and outputs.
@@ -20,10 +20,10 @@ class OutputError {
   bool classifies() const { return classifies_; }
 
  private:
-  OutputError(const Calibration& probe, const model::Context& context)
+  OutputError(const CalibrationBatches& probe, const model::Context& context)
       : probe_(&probe), context_(&context) {}
 
-  const Calibration* probe_;
+  const CalibrationBatches* probe_;
   const model::Context* context_;
   bool classifies_ = false;
   std::vector<std::vector<Tensor>> answers_;  // of the model, by batch

@@ -164,8 +164,8 @@ Result<Pruned> Pruner::CutTo(const ChannelCosts& costs, double limit, GraphCost 
 }
 
 Result<Reconstruction> Pruner::Refit(const Graph& whole, Pruned& pruned,
-                                     const Calibration& calibration, const model::Context& context,
-                                     Progress& progress) const {
+                                     const CalibrationBatches& calibration,
+                                     const model::Context& context, Progress& progress) const {
   return Reconstruct(whole, channels_, pruned.kept, calibration, context, progress, pruned.graph);
 }
 

@@ -61,8 +61,8 @@ struct Pruned {
 
 // Unlabelled samples, in memory.
 struct PruneSamples {
-  Calibration fit;    // that layers are read and fitted on
-  Calibration probe;  // others, that losses are measured on
+  CalibrationBatches fit;    // that layers are read and fitted on
+  CalibrationBatches probe;  // others, that losses are measured on
 };
 
 // What a graph really costs.
@@ -89,7 +89,7 @@ class Pruner {
   // Fits the layers behind the cuts of `pruned` to what those of `whole` give: the model, or the
   // one that it is without some blocks (nodes keep their ids).
   Result<Reconstruction> Refit(const graph::Graph& whole, Pruned& pruned,
-                               const Calibration& calibration, const model::Context& context,
+                               const CalibrationBatches& calibration, const model::Context& context,
                                Progress& progress) const;
 
  private:

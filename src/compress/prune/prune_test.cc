@@ -228,7 +228,7 @@ s3 = Add(s2, f3)
 y = Conv(s3, wy)
 output y
 )");
-  const Calibration probe = CalibrationOf(graph, {4, 6, 6}, 8);
+  const CalibrationBatches probe = CalibrationOf(graph, {4, 6, 6}, 8);
   const model::Context context = model::Context::Make(2);
   SilentProgress progress;
   const auto error = OutputError::Make(graph, probe, context, progress);

@@ -53,8 +53,8 @@ Positions OutputsThatStay(const Channels& channels,
 
 class Reconstructor {
  public:
-  Reconstructor(const Graph& whole, const Calibration& calibration, const model::Context& context,
-                Progress& progress, Graph& pruned)
+  Reconstructor(const Graph& whole, const CalibrationBatches& calibration,
+                const model::Context& context, Progress& progress, Graph& pruned)
       : whole_(whole),
         calibration_(calibration),
         context_(context),
@@ -70,7 +70,7 @@ class Reconstructor {
   Result<Rows> OutputsOfGroup(const Task& task, int64_t group) const;
 
   const Graph& whole_;
-  const Calibration& calibration_;
+  const CalibrationBatches& calibration_;
   const model::Context& context_;
   Progress& progress_;
   Graph& pruned_;
@@ -201,7 +201,8 @@ Result<Reconstruction> Reconstructor::Run(const Channels& channels,
 }  // namespace
 
 Result<Reconstruction> Reconstruct(const Graph& whole, const Channels& channels,
-                                   std::span<const KeptUnits> kept, const Calibration& calibration,
+                                   std::span<const KeptUnits> kept,
+                                   const CalibrationBatches& calibration,
                                    const model::Context& context, Progress& progress,
                                    Graph& pruned) {
   return Reconstructor(whole, calibration, context, progress, pruned).Run(channels, kept);

@@ -27,7 +27,8 @@ struct Reconstruction {
 // `channels` is of `whole` or of a part of it with the same node ids; `pruned` is that part without
 // what `kept` leaves out. Its weights and biases are replaced.
 Result<Reconstruction> Reconstruct(const graph::Graph& whole, const Channels& channels,
-                                   std::span<const KeptUnits> kept, const Calibration& calibration,
+                                   std::span<const KeptUnits> kept,
+                                   const CalibrationBatches& calibration,
                                    const model::Context& context, Progress& progress,
                                    graph::Graph& pruned);
 

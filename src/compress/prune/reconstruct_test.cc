@@ -33,7 +33,7 @@ double ErrorAfter(const Graph& graph, Reconstruction* told = nullptr) {
   const Channels channels = Channels::Of(graph);
   const KeptUnits kept[] = {{GroupOf(channels, "a"), {0, 1, 2, 3}}};
   Graph pruned = RemoveChannels(graph, channels, kept).value();
-  const Calibration calibration = CalibrationOf(graph, {3, 6, 6}, 40);
+  const CalibrationBatches calibration = CalibrationOf(graph, {3, 6, 6}, 40);
   const model::Context context = model::Context::Make(2);
   SilentProgress progress;
   auto done = Reconstruct(graph, channels, kept, calibration, context, progress, pruned);

@@ -41,12 +41,13 @@ inline std::shared_ptr<const data::Dataset> NormalSamples(Dims sample, int64_t c
   return data::DatasetOf({{"", x}}, {}).value();
 }
 
-inline Calibration CalibrationOf(const graph::Graph& graph, Dims sample, int64_t count) {
+inline CalibrationBatches CalibrationOf(const graph::Graph& graph, Dims sample, int64_t count) {
   std::vector<int64_t> indices;
   for (int64_t i = 0; i < count; ++i) indices.push_back(i);
   SilentProgress progress;
-  auto calibration = Calibration::Load(NormalSamples(std::move(sample), count, 1),
-                                       model::InputSpecs(graph), std::move(indices), {}, progress);
+  auto calibration =
+      CalibrationBatches::Load(NormalSamples(std::move(sample), count, 1), model::InputSpecs(graph),
+                               std::move(indices), {}, progress);
   EXPECT_TRUE(calibration) << calibration.error().message();
   return *std::move(calibration);
 }
