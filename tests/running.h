@@ -7,17 +7,63 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "data/npy.h"
+#include "graph/text.h"
 #include "model/model.h"
+#include "onnx/export.h"
+#include "ops/op_def.h"
 
 namespace pare {
 
 inline std::filesystem::path SourcePath(const std::string& below) {
   return std::filesystem::path(PARE_SOURCE_DIR) / below;
 }
+
+// Writes the model that a text (graph/text.h) describes.
+inline std::string WriteModel(const std::string& path, std::string_view text,
+                              const std::map<std::string, std::string>& metadata = {}) {
+  auto graph = graph::Parse(text);
+  EXPECT_TRUE(graph) << graph.error().message();
+  EXPECT_TRUE(ops::InferTypes(*graph));
+  graph->metadata = metadata;
+  const Status status = onnx::Export(*graph, path);
+  EXPECT_TRUE(status) << status.error().message();
+  return path;
+}
+
+// Teachers whose kernels are others in smaller batches, and sum in another order.
+inline constexpr std::string_view kWideConvolutions = R"(
+opset 17
+input x: f32[N,3,12,12]
+const w0: f32[16,3,1,1] = random(1, -1, 1)
+const w1: f32[32,16,3,3] = random(2, -0.2, 0.2)
+const w2: f32[32,5] = random(3, -1, 1)
+h0 = Conv(x, w0)
+r0 = Relu(h0)
+h1 = Conv(r0, w1) {pads=[1,1,1,1]}
+r1 = Relu(h1)
+p = GlobalAveragePool(r1)
+f = Flatten(p)
+y = MatMul(f, w2)
+output y
+)";
+inline constexpr std::string_view kWideProducts = R"(
+opset 17
+input x: f32[N,20]
+const w0: f32[20,200] = random(1, -0.5, 0.5)
+const w1: f32[200,64] = random(2, -0.2, 0.2)
+const w2: f32[64,10] = random(3, -0.5, 0.5)
+h0 = MatMul(x, w0)
+r0 = Relu(h0)
+h1 = MatMul(r0, w1)
+r1 = Relu(h1)
+y = MatMul(r1, w2)
+output y
+)";
 
 struct Tolerance {
   double absolute = 1e-5, relative = 1e-4;

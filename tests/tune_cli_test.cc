@@ -162,7 +162,9 @@ TEST_F(TuneCommand, KeepsZerosWhereAskedTo) {
 // The float model's answers are remembered; those of the run that was stopped are lost.
 TEST_F(TuneCommand, StopsAndGoesOnToTheSameFile) {
   const std::string whole = folder_ / "whole.onnx", stopped = folder_ / "stopped.onnx";
-  Arguments how{"--tune", "--steps", "30", "--tune-batch", "32", "--validate-every", "15"};
+  model_ = WriteModel(folder_ / "model.onnx", kWideProducts);
+  Arguments how{"--tune", "--steps",       "40", "--tune-batch", "32",   "--validate-every",
+                "15",     "--weight-bits", "4",  "--rate",       "0.003"};
   ASSERT_EQ(Quantize(whole, how).code, 0);
   how.insert(how.end(), {"--checkpoint", folder_ / "run.npz"});
   const Ran ran = PareStopped(Command(stopped, how), 17);
