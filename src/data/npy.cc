@@ -217,6 +217,19 @@ Result<Tensor> ReadMember(const ZipEntry& entry, const std::shared_ptr<const voi
   return ParseNpy(Content(content), content.owner());
 }
 
+Result<NamedTensors> ReadMembers(const std::vector<ZipEntry>& entries,
+                                 const std::shared_ptr<const void>& owner) {
+  NamedTensors tensors;
+  for (const ZipEntry& entry : entries) {
+    if (!entry.name.ends_with(".npy")) continue;
+    auto tensor = ReadMember(entry, owner);
+    if (!tensor) return Fail(tensor.error().at(entry.name));
+    tensors.emplace_back(entry.name.substr(0, entry.name.size() - 4), *std::move(tensor));
+  }
+  if (tensors.empty()) return Invalid("holds no .npy arrays", "write it with numpy.savez");
+  return tensors;
+}
+
 tl::unexpected<Error> CutHeader() {
   return Invalid("the .npy file is cut off in its header", "copy or write the file anew");
 }
@@ -267,23 +280,16 @@ Status SaveNpy(const std::string& path, const Tensor& tensor) {
 
 Result<NamedTensors> ParseNpz(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
   PARE_ASSIGN(const auto entries, ListZip(bytes));
-  NamedTensors tensors;
-  for (const ZipEntry& entry : entries) {
-    if (!entry.name.ends_with(".npy")) continue;
-    auto tensor = ReadMember(entry, owner);
-    if (!tensor) return Fail(tensor.error().at(entry.name));
-    tensors.emplace_back(entry.name.substr(0, entry.name.size() - 4), *std::move(tensor));
-  }
-  if (tensors.empty()) return Invalid("holds no .npy arrays", "write it with numpy.savez");
-  return tensors;
+  return ReadMembers(entries, owner);
 }
 
 Result<NamedTensors> LoadNpz(const std::string& path) {
   PARE_ASSIGN(const auto file, MappedFile::Open(path));
-  auto tensors = ParseNpz(file->bytes(), file);
+  const auto entries = ListZip(file->bytes());
+  if (!entries) return Fail(entries.error().at(path));
+  auto tensors = ReadMembers(*entries, file);
   if (!tensors) return Fail(tensors.error().at(path));
-  PARE_ASSIGN(const auto entries, ListZip(file->bytes()));
-  for (const ZipEntry& entry : entries) {
+  for (const ZipEntry& entry : *entries) {
     if (entry.method != 0) continue;  // checked when it was unpacked
     if (const Status status = CheckStored(entry); !status)
       return Fail(status.error().at(entry.name).at(path));
