@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/random.h"
 #include "cli/prune_report.h"
 #include "cli/run_record.h"
 #include "compress/compare.h"
@@ -269,13 +268,8 @@ compress::TrainingSplit RecoverySplit(const PruneRun& run) {
   std::vector<int64_t> pool =
       data::DrawSamples(*run.inputs.dataset, training.data.limit, training.train.seed);
   std::erase_if(pool, [&](int64_t i) { return std::ranges::binary_search(verifying, i); });
-  Random(training.train.seed).Shuffle(pool);
   const int64_t kept = std::min<int64_t>(training.validation, std::ssize(pool) / 2);
-  compress::TrainingSplit split{.training = {pool.begin() + kept, pool.end()},
-                                .validation = {pool.begin(), pool.begin() + kept}};
-  std::ranges::sort(split.training);
-  std::ranges::sort(split.validation);
-  return split;
+  return compress::DividePool(std::move(pool), kept, training.train.seed);
 }
 
 // The cut model is written first, so that an interruption leaves that; then what was learned.

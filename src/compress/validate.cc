@@ -87,18 +87,20 @@ Result<train::Score> ScoreByReference(const Graph& reference, Likeness likeness,
   };
 }
 
+TrainingSplit DividePool(std::vector<int64_t> pool, int64_t kept, uint64_t seed) {
+  Random(seed).Shuffle(pool);
+  TrainingSplit split{.training = {pool.begin() + kept, pool.end()},
+                      .validation = {pool.begin(), pool.begin() + kept}};
+  std::sort(split.training.begin(), split.training.end());
+  std::sort(split.validation.begin(), split.validation.end());
+  return split;
+}
+
 TrainingSplit SplitForTraining(const data::Dataset& dataset, int64_t validation, int64_t limit,
                                uint64_t seed) {
-  TrainingSplit split;
-  const std::vector<int64_t> all = data::DrawSamples(dataset, limit, seed);
+  std::vector<int64_t> all = data::DrawSamples(dataset, limit, seed);
   const int64_t kept = std::min<int64_t>(validation, std::ssize(all) / 4);
-  std::vector<int64_t> candidates = all;
-  Random(seed).Shuffle(candidates);
-  split.validation.assign(candidates.begin(), candidates.begin() + kept);
-  split.training.assign(candidates.begin() + kept, candidates.end());
-  std::sort(split.validation.begin(), split.validation.end());
-  std::sort(split.training.begin(), split.training.end());
-  return split;
+  return DividePool(std::move(all), kept, seed);
 }
 
 }  // namespace pare::compress

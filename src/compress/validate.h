@@ -41,6 +41,8 @@ Result<train::Score> ScoreByReference(const graph::Graph& reference, Likeness li
 struct TrainingSplit {
   std::vector<int64_t> training, validation;
 };
+// `pool` shuffled by the seed: the first `kept` validate, the others train; both ascending.
+TrainingSplit DividePool(std::vector<int64_t> pool, int64_t kept, uint64_t seed);
 // `validation` samples, drawn by the seed, are kept back; a quarter of the data at most.
 TrainingSplit SplitForTraining(const data::Dataset& dataset, int64_t validation, int64_t limit,
                                uint64_t seed);
