@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/random.h"
 #include "compress/distill/objective.h"
 #include "compress/quantize/fake_quantize.h"
 #include "compress/quantize/stages.h"
@@ -61,15 +60,13 @@ class Tuner {
   }
 
   void Divide(std::vector<int64_t> pool) {
-    Random(options_.train.seed).Shuffle(pool);
     const int64_t kept = std::min<int64_t>(options_.validation, std::ssize(pool) / 4);
-    training_.assign(pool.begin() + kept, pool.end());
-    std::sort(training_.begin(), training_.end());
+    TrainingSplit split = DividePool(std::move(pool), kept, options_.train.seed);
+    training_ = std::move(split.training);
     validation_ = {.dataset = job_.samples.dataset(),
-                   .indices = {pool.begin(), pool.begin() + kept},
+                   .indices = std::move(split.validation),
                    .preprocess = job_.samples.preprocess(),
                    .batch = options_.train.program.batch};
-    std::sort(validation_.indices.begin(), validation_.indices.end());
   }
 
   std::optional<double> AgreementOf(const PairScore& score) const {
