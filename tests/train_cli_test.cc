@@ -329,7 +329,6 @@ TEST(TrainCommand, SaysWhatIsWrong) {
   EXPECT_NE(error({"--freeze", "no_such*"}).find("no weight is called \"no_such*\""),
             std::string::npos);
   EXPECT_NE(error({"--freeze", "*"}).find("fewer --freeze patterns"), std::string::npos);
-  EXPECT_NE(error({"--batch", "64"}).find("fewer than a batch of 64"), std::string::npos);
   EXPECT_NE(error({"--schedule", "linear"}).find("no schedule"), std::string::npos);
   EXPECT_NE(error({"--rate", "1e30"}).find("not finite"), std::string::npos);
   EXPECT_NE(error({"--rate", "-1"}).find("not between"), std::string::npos);

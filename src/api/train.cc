@@ -97,7 +97,10 @@ class Job {
     PARE_ASSIGN(train::Trained trained,
                 train::Train(graph_, dataset_, split_.training, preprocess_, objective, score,
                              context_, internal_, progress_));
-    preprocess_.WriteTo(trained.graph.metadata);
+    PARE_ASSIGN(const bool pictures, data::HoldsPictures(*dataset_));
+    auto& metadata = trained.graph.metadata;
+    if (pictures || !options_.preprocess.empty() || data::Preprocess::In(metadata))
+      preprocess_.WriteTo(metadata);
     PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(trained.graph));
     const auto size = static_cast<int64_t>(bytes.size());
     return TrainResult{Access::Make({{}, std::move(trained.graph), preprocess_, size}),
@@ -154,8 +157,8 @@ Result<TrainResult> Distill(const Model& teacher, const Model& student, const Da
   return Guarded([&]() -> Result<TrainResult> {
     Job job(student, dataset, options);
     PARE_TRY(job.Prepare(&teacher));
-    PARE_ASSIGN(const graph::Graph answers, Access::Of(teacher).Simplified());
-    PARE_TRY(compress::CheckOutputs(Access::Of(student).graph, answers));
+    PARE_ASSIGN(graph::Graph answers, Access::Of(teacher).Simplified());
+    PARE_TRY(compress::MatchOutputs(Access::Of(student).graph, answers));
     PARE_ASSIGN(auto shared, compress::MatchInputs(Access::Of(student).graph, answers));
     const bool classifies =
         compress::ChooseMetric(compress::Metric::kAuto, answers) == compress::Metric::kTop;

@@ -121,9 +121,11 @@ Status MatchTeachers(Models& models, Console& console) {
   const graph::Graph& own = models.student.graph();
   std::vector<compress::PreparedModel> prepared;
   prepared.push_back({models.student.path(), own, models.student.preprocess()});
-  for (const model::Model& teacher : models.teachers) {
-    if (Status fits = compress::CheckOutputs(own, teacher.graph()); !fits)
+  for (model::Model& teacher : models.teachers) {
+    graph::Graph answering = teacher.graph();
+    if (Status fits = compress::MatchOutputs(own, answering); !fits)
       return Fail(fits.error().at(teacher.path()));
+    teacher.set_graph(std::move(answering));
     auto inputs = compress::MatchInputs(own, teacher.graph());
     if (!inputs) return Fail(inputs.error().at(teacher.path()));
     if (!inputs->note.empty()) console.Note(Text(teacher.path(), ": ", inputs->note));
@@ -173,11 +175,7 @@ Status ChoosePairs(const DistillCommandOptions& options, const Models& models,
 Status CheckDistillLabels(const DistillCommandOptions& options, const Models& models,
                           const TrainingSetup& setup, Console& console) {
   const data::Dataset& dataset = *setup.dataset;
-  if (!dataset.has_labels()) {
-    return Fail(Error(ErrorKind::kUsage, "--alpha below 1 asks for labels, and the data has none",
-                      "--alpha 1 learns from the teacher alone")
-                    .at(options.training.data.path));
-  }
+  PARE_TRY(CheckHasLabels(options.training.data, dataset));
   PARE_TRY(train::CheckLabelled(dataset, setup.split.training));
   return CheckLabels(dataset, models.student.graph(), models.student.preprocess().label_offset,
                      console);

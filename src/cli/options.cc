@@ -130,9 +130,7 @@ Status DataOptions::NotePreprocessing(const model::Model& model, const data::Dat
   }
   const bool stored = data::Preprocess::In(model.graph().metadata);
   if (opened.size() == 0 || (given.empty() && stored)) return {};
-  PARE_ASSIGN(const data::Sample first, opened.Get(0));
-  const bool pictures = std::any_of(first.inputs.begin(), first.inputs.end(),
-                                    [](const auto& input) { return input.picture; });
+  PARE_ASSIGN(const bool pictures, data::HoldsPictures(opened));
   const bool floats = !model.graph().inputs().empty() &&
                       IsFloat(model.graph().value(model.graph().inputs()[0]).type.dtype);
   if (!pictures && !given.empty()) {
@@ -179,7 +177,9 @@ std::optional<std::string> ClassLines(const std::vector<std::string>& classes) {
 
 Status StoreData(const DataOptions& options, const data::Dataset& dataset,
                  const model::Model& model, std::map<std::string, std::string>& metadata) {
-  Resolved(model).WriteTo(metadata);
+  PARE_ASSIGN(const bool pictures, data::HoldsPictures(dataset));
+  if (pictures || !options.preprocess.empty() || data::Preprocess::In(metadata))
+    Resolved(model).WriteTo(metadata);
   const data::DatasetOptions& given = options.dataset;
   if (!given.label_column.empty()) {
     metadata[kLabelKey] = given.label_column;
@@ -194,6 +194,13 @@ Status StoreData(const DataOptions& options, const data::Dataset& dataset,
   if (given.classes_path.empty()) return {};
   PARE_ASSIGN(metadata[kClassesKey], ReadFile(options.dataset.classes_path));
   return {};
+}
+
+Status CheckHasLabels(const DataOptions& options, const data::Dataset& dataset) {
+  if (dataset.has_labels()) return {};
+  return Fail(Error(ErrorKind::kUsage, "--alpha below 1 asks for labels, and the data has none",
+                    "--alpha 1 learns from the teacher's answers alone")
+                  .at(options.path));
 }
 
 Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int64_t offset,

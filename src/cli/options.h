@@ -58,10 +58,13 @@ struct DataOptions {
                            Console& console) const;
 };
 
-// What later commands shall find in a file: preprocessing, the classes file's text or the classes
+// What later commands shall find in a file: preprocessing (of pictures), the classes file's text or the classes
 // of a table's labels, and the column of these.
 Status StoreData(const DataOptions& options, const data::Dataset& dataset,
                  const model::Model& model, std::map<std::string, std::string>& metadata);
+
+// Fails with kUsage where a loss with a part for labels has none to learn from.
+Status CheckHasLabels(const DataOptions& options, const data::Dataset& dataset);
 
 // Fails with kUsage where a label + `offset` is no class of the graph's first output. Without a
 // word such labels would count as wrong answers.

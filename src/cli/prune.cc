@@ -92,11 +92,7 @@ Result<PruneInputs> OpenInputs(const PruneCommandOptions& options, CommandFiles&
   files.Read(inputs.dataset->files());
   PARE_TRY(files.Check());
   NoteWeights(inputs.deployed, console);
-  if (options.alpha.value_or(1) < 1 && !inputs.dataset->has_labels()) {
-    return Fail(Error(ErrorKind::kUsage, "--alpha below 1 asks for labels, and the data has none",
-                      "--alpha 1 learns from the model alone")
-                    .at(data.path));
-  }
+  if (options.alpha.value_or(1) < 1) PARE_TRY(CheckHasLabels(data, *inputs.dataset));
   data::SplitOptions split = options.split;
   split.limit = data.limit;
   split.seed = options.training.train.seed;

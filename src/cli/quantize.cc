@@ -324,7 +324,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
   how.batch = options.machine.batch;
   how.split.limit = data.limit;
   PARE_TRY(CheckSamples(model, dataset, how, console));
-  PARE_ASSIGN(how.tune, options.tuning.Make(*dataset, data.path));
+  PARE_ASSIGN(how.tune, options.tuning.Make(*dataset, data));
   const model::Context context = options.machine.MakeContext(console);
   PARE_ASSIGN(
       compress::Quantized quantized,

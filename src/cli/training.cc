@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "cli/curve.h"
+#include "cli/report.h"
 #include "cli/run_record.h"
 #include "cli/text.h"
 #include "compress/widen.h"
@@ -49,7 +50,7 @@ Result<std::string> RecordOf(const TrainingOptions& options, const TrainingJob& 
   record.Set("training", job.setup.split.training.size());
   record.Set("validation", job.setup.split.validation.size());
   record.Set("steps", trained.steps);
-  record.Set("batch", options.train.program.batch);
+  record.Set("batch", trained.batch);
   record.Set("optimizer", train::OptimizerName(optimizer.kind));
   record.Set("rate", options.rate());
   if (options.train.program.keep_zeros) record.Set("keep_zeros", true);
@@ -237,6 +238,10 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   const TrainingSetup& setup = job.setup;
   train::TrainOptions how = options.How();
   how.score_name = job.score_name;
+  how.rescue = [&](const graph::Graph& best) -> Result<std::string> {
+    PARE_TRY(onnx::Export(best, options.output));
+    return Printable(options.output);
+  };
   const data::Preprocess& preprocess = job.model.preprocess();
   how.augment.border = train::BorderOf(preprocess);
   TrainingReport report{
@@ -267,6 +272,24 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   return report;
 }
 
+namespace {
+
+// Of a score that is a share of the validation's samples.
+std::optional<compress::Bounds> BoundsOf(const TrainingReport& report, double score) {
+  const bool share = report.score_name != "cosine" && report.score_name != "snr";
+  if (!share || report.validation_samples == 0) return std::nullopt;
+  const auto right = std::llround(score / 100 * static_cast<double>(report.validation_samples));
+  return compress::ShareBounds(right, report.validation_samples);
+}
+
+std::string ScoreText(const TrainingReport& report, double score) {
+  if (report.score_name == "cosine") return Fixed(score, 5);
+  if (report.score_name == "snr") return Fixed(score, 2) + " dB";
+  return ShareText(score, BoundsOf(report, score));
+}
+
+}  // namespace
+
 Json ToJson(const TrainingReport& report) {
   const train::Trained& t = report.trained;
   Json history = Json::ArrayOf(t.history, [](const train::HistoryRow& row) {
@@ -281,7 +304,7 @@ Json ToJson(const TrainingReport& report) {
   const auto scored = [&](double score) {
     return report.validation_samples > 0 ? std::optional(score) : std::nullopt;
   };
-  return Json::Object({{"output", report.options.output},
+  Json json = Json::Object({{"output", report.options.output},
                        {"score", report.score_name},
                        {"score_before", scored(report.score_before)},
                        {"score_after", scored(report.score_after)},
@@ -295,6 +318,8 @@ Json ToJson(const TrainingReport& report) {
                        {"peak_memory_bytes", report.peak_bytes},
                        {"history", std::move(history)},
                        {"notes", Json::ArrayOf(report.notes)}});
+  SetBounds(json, "score_after", BoundsOf(report, report.score_after));
+  return json;
 }
 
 std::string ToText(const TrainingReport& report) {
@@ -302,12 +327,10 @@ std::string ToText(const TrainingReport& report) {
   Table table({{"", Table::Align::kLeft},
                {"before", Table::Align::kRight},
                {"after", Table::Align::kRight}});
-  const auto score = [&](double value) {
-    if (report.score_name == "cosine") return Fixed(value, 5);
-    return Fixed(value, 2) + (report.score_name == "snr" ? " dB" : " %");
-  };
-  if (report.validation_samples > 0)
-    table.Add({report.score_name, score(report.score_before), score(report.score_after)});
+  if (report.validation_samples > 0) {
+    table.Add({report.score_name, ScoreText(report, report.score_before),
+               ScoreText(report, report.score_after)});
+  }
   std::string loss;
   if (!t.history.empty()) {
     loss =
@@ -315,7 +338,7 @@ std::string ToText(const TrainingReport& report) {
              Fixed(t.history.back().loss, 4), " in the last's");
   }
   return Text(table.Text(), "\ntrained on ", report.training_samples, " samples in ", t.steps,
-              " steps of ", report.options.train.program.batch, " (", Fixed(t.seconds, 1), " s, ",
+              " steps of ", t.batch, " (", Fixed(t.seconds, 1), " s, ",
               Fixed(t.samples_per_second, 0), " samples/s)", loss, ", ",
               report.validation_samples > 0 ? Text("scored on ", report.validation_samples,
                                                    " others, best after step ", t.best_step)

@@ -66,7 +66,7 @@ Status TuningOptions::Check() const {
 }
 
 Result<std::optional<compress::TuneOptions>> TuningOptions::Make(const data::Dataset& dataset,
-                                                                 const std::string& path) const {
+                                                                 const DataOptions& data) const {
   PARE_TRY(Check());
   if (!on) return std::optional<compress::TuneOptions>();
   compress::TuneOptions made = tune;
@@ -81,11 +81,7 @@ Result<std::optional<compress::TuneOptions>> TuningOptions::Make(const data::Dat
   made.validation = validation.value_or(made.validation);
   made.alpha = static_cast<float>(alpha.value_or(made.alpha));
   made.temperature = static_cast<float>(temperature.value_or(made.temperature));
-  if (made.alpha < 1 && !dataset.has_labels()) {
-    return Fail(Error(ErrorKind::kUsage, "--alpha below 1 asks for labels, and the data has none",
-                      "--alpha 1 learns from the float model alone")
-                    .at(path));
-  }
+  if (made.alpha < 1) PARE_TRY(CheckHasLabels(data, dataset));
   return std::optional(std::move(made));
 }
 

@@ -5,9 +5,9 @@
 #include <string>
 
 #include "cli/json.h"
+#include "cli/options.h"
 #include "cli/parser.h"
 #include "compress/quantize/tune.h"
-#include "data/dataset.h"
 
 namespace pare::cli {
 
@@ -22,7 +22,7 @@ struct TuningOptions {
   void Declare(Parser& parser);
   // Empty without --tune. Labels that are asked for must be there.
   Result<std::optional<compress::TuneOptions>> Make(const data::Dataset& dataset,
-                                                    const std::string& path) const;
+                                                    const DataOptions& data) const;
 
  private:
   void DeclareRun(Parser& parser);

@@ -60,6 +60,12 @@ Status CheckUsed(const Kind& kind, const DatasetOptions& options) {
 
 }  // namespace
 
+Result<bool> HoldsPictures(const Dataset& dataset) {
+  if (dataset.size() == 0) return false;
+  PARE_ASSIGN(const Sample first, dataset.Get(0));
+  return std::ranges::any_of(first.inputs, &SampleInput::picture);
+}
+
 Result<std::shared_ptr<const Dataset>> OpenDataset(const std::string& path,
                                                    const DatasetOptions& options) {
   if (!FileExists(path)) {

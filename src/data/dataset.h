@@ -79,6 +79,9 @@ struct DatasetOptions {
 Result<std::shared_ptr<const Dataset>> OpenDataset(const std::string& path,
                                                    const DatasetOptions& options = {});
 
+// Whether its first sample has a picture: preprocessing moves nothing else.
+Result<bool> HoldsPictures(const Dataset& dataset);
+
 // Whether an array of an .npz holds labels, by its name.
 bool IsLabelName(std::string_view name);
 

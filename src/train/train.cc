@@ -53,11 +53,14 @@ class Run {
     started_ = watch_.seconds();
     bool stop = state_.step >= steps_ || OutOfPatience();  // the checkpoint may be the run's end
     while (!stop) {
-      PARE_ASSIGN(stop, Epoch(state_.step / steps_an_epoch_));
+      const Result<bool> ended = Epoch(state_.step / steps_an_epoch_);
+      if (!ended) return Fail(Rescued(ended.error()));
+      stop = *ended;
     }
     const double seconds = watch_.seconds();
     Trained trained{.graph = {},
                     .history = state_.history,
+                    .batch = batch(),
                     .steps = state_.step,
                     .best_step = state_.best_step,
                     .start_score = state_.start_score,
@@ -174,6 +177,21 @@ class Run {
             .at(options_.checkpoint));
   }
 
+  // The error, after the best weights until it were brought to safety.
+  Error Rescued(Error error) {
+    if (!options_.rescue || !score_ || state_.best_step <= 0) return error;
+    UseBest();
+    program_.EndSteps();
+    const auto kept = [&]() -> Result<std::string> {
+      PARE_ASSIGN(const graph::Graph best, program_.Finished());
+      return options_.rescue(best);
+    }();
+    if (!kept) return error;  // the first reason counts
+    return error.advise(Text(error.advice(), error.advice().empty() ? "" : "; ",
+                             "the best weights until then (step ", state_.best_step, ", ",
+                             options_.score_name, ' ', state_.best_score, ") are in ", *kept));
+  }
+
   Status Save() {
     if (options_.checkpoint.empty()) return {};
     return SaveCheckpoint(options_.checkpoint, program_, state_, identity_);
@@ -247,7 +265,7 @@ class Run {
     PARE_TRY(Save());
     return Fail(ErrorKind::kCancelled, Text("interrupted after step ", state_.step),
                 options_.checkpoint.empty()
-                    ? "nothing was written: --checkpoint FILE would keep the run"
+                    ? "--checkpoint FILE would keep the run"
                     : Text("go on with --resume; the checkpoint is ", options_.checkpoint));
   }
 
@@ -350,18 +368,25 @@ class Run {
 
 }  // namespace
 
+int64_t StepBatch(const ProgramOptions& options, int64_t samples) {
+  if (samples >= options.batch || options.parts < 1) return options.batch;
+  return samples - samples % options.parts;
+}
+
 Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
                                      std::shared_ptr<const data::Dataset> dataset,
                                      std::vector<int64_t> indices,
                                      const data::Preprocess& preprocess,
                                      const ProgramOptions& options) {
-  if (std::ssize(indices) < options.batch) {
+  const int64_t step = StepBatch(options, std::ssize(indices));
+  const int64_t parts = std::max<int64_t>(1, options.parts);
+  if (step < parts) {
     return Fail(ErrorKind::kUsage,
-                Text("there are ", indices.size(), " samples to train on, fewer than a batch of ",
-                     options.batch),
-                "a smaller --batch, or more data");
+                Text("there are ", indices.size(), " samples to train on, and a step has ", parts,
+                     parts == 1 ? " part" : " parts"),
+                "more data, or fewer samples for --validation");
   }
-  const int64_t rows = std::max<int64_t>(1, options.batch / std::max<int64_t>(1, options.parts));
+  const int64_t rows = std::max<int64_t>(1, step / parts);
   indices.resize(static_cast<size_t>(rows));
   PARE_ASSIGN(data::Loader loader,
               data::Loader::Make(std::move(dataset), model::InputSpecs(model), std::move(indices),
@@ -370,7 +395,7 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
     return Fail(
         ErrorKind::kUsage,
         Text("the model's batch is fixed to ", loader.batch(), ", and a step's is ", rows),
-        Text("a batch of ", loader.batch() * std::max<int64_t>(1, options.parts), " (--batch)"));
+        Text("a batch of ", loader.batch() * parts, " (--batch), and as many samples"));
   }
   PARE_ASSIGN(const auto batch, loader.Next());
   std::vector<Dims> shapes;
@@ -383,10 +408,16 @@ Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dat
                       std::vector<int64_t> indices, const data::Preprocess& preprocess,
                       Objective& objective, const Score& score, const model::Context& context,
                       const TrainOptions& options, Progress& progress) {
-  ProgramOptions how = options.program;
+  TrainOptions fitted = options;
+  ProgramOptions& how = fitted.program;
+  how.batch = StepBatch(how, std::ssize(indices));
   PARE_ASSIGN(how.shapes, StepShapes(model, dataset, indices, preprocess, how));
+  if (how.batch < options.program.batch) {
+    progress.Note(Text("there are ", indices.size(), " samples to train on: a step's batch is ",
+                       how.batch, " of them in place of ", options.program.batch));
+  }
   PARE_ASSIGN(Program program, Program::Make(model, objective, context, how));
-  return Run(model, std::move(dataset), std::move(indices), preprocess, score, options,
+  return Run(model, std::move(dataset), std::move(indices), preprocess, score, fitted,
              std::move(program), progress)
       .Go();
 }

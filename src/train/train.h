@@ -32,6 +32,9 @@ struct TrainOptions {
   std::string decisions;
   std::string score_name = "validation";  // of the score, for messages
   std::string trace;  // folder for what the run computes with (train/trace.h); "": none
+  // Called before a run that was better than its start ends with an error: with the weights of its
+  // best validation. What it returns, where they are then, joins the error's advice.
+  std::function<Result<std::string>(const graph::Graph& best)> rescue;
 };
 
 // How good a model is on samples that training doesn't see; larger is better.
@@ -41,14 +44,18 @@ struct Trained {
   graph::Graph
       graph;  // with the weights of the best validation, or of the end where `score` is empty
   std::vector<HistoryRow> history;
+  int64_t batch = 0;                  // of each step
   int64_t steps = 0, best_step = -1;  // best_step 0: the weights that the run began with
   double start_score = 0, best_score = 0;
   double seconds = 0;
   double samples_per_second = 0;
 };
 
+// Samples of a step: `options.batch`, or as many as there are and can be cut into its parts.
+int64_t StepBatch(const ProgramOptions& options, int64_t samples);
+
 // The shapes of the model's inputs in one part of a step: dimensions that it leaves free are those
-// of the first samples. Fails (kUsage) where there are too few, or the model's batch is another.
+// of the first samples. Fails (kUsage) where there is none, or the model's batch is another.
 Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
                                      std::shared_ptr<const data::Dataset> dataset,
                                      std::vector<int64_t> indices,
@@ -61,8 +68,11 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
 // The weights at the start are the first candidate for the best: what training makes worse is not
 // returned.
 //
+// Too few samples for a batch make a smaller batch, and a note.
+//
 // A loss that is not finite stops the run: the error names the first node that wrote such a value,
-// and the last checkpoint stays. When the progress is cancelled a checkpoint is written first.
+// and the last checkpoint stays. When the progress is cancelled a checkpoint is written first. In
+// both cases `options.rescue` gets the best weights until then.
 Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dataset> dataset,
                       std::vector<int64_t> indices, const data::Preprocess& preprocess,
                       Objective& objective, const Score& score, const model::Context& context,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <optional>
 
 #include "platform/file.h"
 #include "platform/test_folder.h"
@@ -243,6 +244,57 @@ TEST(Train, KeepsTheBestWeights) {
   ASSERT_TRUE(trained);
   EXPECT_EQ(trained->best_step, 2 * kSamples / 16);
   ExpectSameWeights(trained->graph, seen[2]);
+}
+
+TEST(Train, RescuesTheBestWeightsOfARunThatIsStopped) {
+  TrainOptions options = SomeOptions();
+  options.validate_every = 5;
+  double score = 0;  // each validation is better than the one before
+  std::optional<graph::Graph> best;
+  options.rescue = [&](const graph::Graph& graph) -> Result<std::string> {
+    best = graph;
+    return std::string("best.onnx");
+  };
+  LabelObjective objective;
+  const auto run = [&](int64_t steps, Progress& progress) {
+    options.steps = steps;
+    return Train(SmallClassifier(), ThreeClouds(kSamples), FirstIndices(kSamples), {}, objective,
+                 [&](const graph::Graph&) -> Result<double> { return ++score; },
+                 model::Context::Make(1), options, progress);
+  };
+  StopAfter early(3);
+  ASSERT_FALSE(run(12, early));
+  EXPECT_FALSE(best) << "the weights of the start were there before";
+  StopAfter late(7);
+  const auto stopped = run(12, late);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().kind(), ErrorKind::kCancelled);
+  EXPECT_NE(stopped.error().message().find("(step 5, validation"), std::string::npos)
+      << stopped.error().message();
+  EXPECT_NE(stopped.error().message().find("are in best.onnx"), std::string::npos);
+  ASSERT_TRUE(best);
+  EXPECT_FALSE(graph::SameTensor(best->value(best->FindValue("w1")).data,
+                                 SmallClassifier().value(SmallClassifier().FindValue("w1")).data));
+}
+
+TEST(Train, MakesASmallerBatchOfTooFewSamples) {
+  TrainOptions options = SomeOptions();
+  options.program.batch = 100;
+  options.program.parts = 4;
+  options.steps = 2;
+  LabelObjective objective;
+  SilentProgress progress;
+  const auto run = [&](int64_t samples) {
+    return Train(SmallClassifier(), ThreeClouds(kSamples), FirstIndices(samples), {}, objective, {},
+                 model::Context::Make(1), options, progress);
+  };
+  const auto few = run(42);
+  ASSERT_TRUE(few) << few.error().message();
+  EXPECT_EQ(few->batch, 40);
+  EXPECT_EQ(few->steps, 2);
+  const auto none = run(3);
+  ASSERT_FALSE(none);
+  EXPECT_NE(none.error().message().find("3 samples to train on"), std::string::npos);
 }
 
 TEST(Train, StopsWhereNothingGainsAnyMore) {

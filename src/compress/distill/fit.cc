@@ -1,5 +1,6 @@
 #include "compress/distill/fit.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -31,6 +32,18 @@ std::string OutputsText(const Graph& graph) {
                  graph::TypeText(graph.value(output.value).type, graph.symbols()));
   }
   return text + ')';
+}
+
+// The teacher's outputs of the student's names, in its order; nothing where one is not there.
+std::optional<std::vector<graph::Output>> OutputsOfNames(const Graph& student,
+                                                         const Graph& teacher) {
+  std::vector<graph::Output> outputs;
+  for (const graph::Output& own : student.outputs()) {
+    const auto at = std::ranges::find(teacher.outputs(), own.name, &graph::Output::name);
+    if (at == teacher.outputs().end()) return std::nullopt;
+    outputs.push_back(*at);
+  }
+  return outputs;
 }
 
 std::map<std::string, std::string> FieldsOf(const data::Preprocess& preprocess) {
@@ -66,7 +79,12 @@ Status CheckSame(const PreparedModel& a, const PreparedModel& b) {
 
 }  // namespace
 
-Status CheckOutputs(const Graph& student, const Graph& teacher) {
+Status MatchOutputs(const Graph& student, Graph& teacher) {
+  if (const auto named = OutputsOfNames(student, teacher)) {
+    teacher.ClearOutputs();
+    for (const graph::Output& output : *named)
+      teacher.AddOutput(output.value, output.name, output.notes);
+  }
   bool fits = student.outputs().size() == teacher.outputs().size();
   for (size_t i = 0; fits && i < student.outputs().size(); ++i) {
     const auto own = ValuesOfSample(student.value(student.outputs()[i].value).type);
@@ -77,8 +95,7 @@ Status CheckOutputs(const Graph& student, const Graph& teacher) {
   return Fail(
       ErrorKind::kUsage,
       Text("the teacher has ", OutputsText(teacher), ", the student ", OutputsText(student)),
-      "a student answers what its teacher answers: export both with the same outputs, in "
-      "the same order");
+      "a student answers what its teacher answers: export both with the same outputs");
 }
 
 Result<data::Preprocess> SharedPreprocess(std::span<const PreparedModel> models) {

@@ -9,9 +9,11 @@
 
 namespace pare::compress {
 
-// Fails (kUsage) where the two have different numbers of outputs, or an output holds a different
-// number of values for a sample; the reason lists them.
-Status CheckOutputs(const graph::Graph& student, const graph::Graph& teacher);
+// Leaves the teacher the outputs that the student has, in the student's order: by name where it has
+// all of these names, else all of its outputs as they stand. Fails (kUsage) where the two then have
+// different numbers of them, or an output holds a different number of values for a sample; the
+// reason lists them.
+Status MatchOutputs(const graph::Graph& student, graph::Graph& teacher);
 
 struct PreparedModel {
   std::string name;  // of its file, for messages

@@ -9,17 +9,32 @@ graph::Graph Answering(const std::string& outputs) {
   return GraphOf("input x: f32[N,4]\ninput z: f32[N,2,2]\na = Relu(x)\nb = Relu(z)\n" + outputs);
 }
 
+TEST(Fit, MatchesOutputsByName) {
+  const graph::Graph student = Answering("output b\n");
+  graph::Graph teacher = Answering("output a\noutput b\n");
+  ASSERT_TRUE(MatchOutputs(student, teacher));
+  ASSERT_EQ(teacher.outputs().size(), 1);
+  EXPECT_EQ(teacher.outputs()[0].name, "b");
+  EXPECT_EQ(teacher.value(teacher.outputs()[0].value).name, "b");
+
+  graph::Graph turned = Answering("output b\noutput a\n");
+  ASSERT_TRUE(MatchOutputs(Answering("output a\noutput b\n"), turned));
+  EXPECT_EQ(turned.outputs()[0].name, "a");
+
+  graph::Graph other = Answering("output a\n");  // no "b": by place, and as many values
+  ASSERT_TRUE(MatchOutputs(student, other));
+  EXPECT_EQ(other.outputs()[0].name, "a");
+}
+
 TEST(Fit, ListsTheOutputsThatDiffer) {
-  const graph::Graph one = Answering("output a\n"), two = Answering("output a\noutput b\n");
-  EXPECT_TRUE(CheckOutputs(two, two));
-  EXPECT_TRUE(CheckOutputs(one, Answering("output b\n")));  // as many values
-  const Status refused = CheckOutputs(one, two);
+  graph::Graph one = Answering("output a\n"), two = Answering("output a\noutput b\n");
+  const Status refused = MatchOutputs(two, one);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind(), ErrorKind::kUsage);
   EXPECT_EQ(refused.error().reason(),
-            "the teacher has 2 outputs (\"a\" f32[N,4], \"b\" f32[N,2,2]), the student 1 output "
-            "(\"a\" f32[N,4])");
-  EXPECT_FALSE(CheckOutputs(one, GraphOf("input x: f32[N,5]\na = Relu(x)\noutput a\n")));
+            "the teacher has 1 output (\"a\" f32[N,4]), the student 2 outputs "
+            "(\"a\" f32[N,4], \"b\" f32[N,2,2])");
+  EXPECT_FALSE(MatchOutputs(GraphOf("input x: f32[N,5]\na = Relu(x)\noutput a\n"), one));
 }
 
 class SharedPreprocessing : public ::testing::Test {

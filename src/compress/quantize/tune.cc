@@ -55,10 +55,6 @@ class Tuner {
   }
 
  private:
-  int64_t batch() const {
-    return std::min<int64_t>(options_.train.program.batch, std::ssize(training_));
-  }
-
   void Divide(std::vector<int64_t> pool) {
     const int64_t kept = std::min<int64_t>(options_.validation, std::ssize(pool) / 4);
     TrainingSplit split = DividePool(std::move(pool), kept, options_.train.seed);
@@ -91,11 +87,10 @@ class Tuner {
     loss.temperature = options_.temperature;
     const Questions questions = DistillObjective::QuestionsFor(loss, classifies_, true);
     train::TrainOptions how = options_.train;
-    how.program.batch = batch();
     PARE_ASSIGN(auto shapes, train::StepShapes(teacher_, job_.samples.dataset(), training_,
                                                job_.samples.preprocess(), how.program));
     TeacherOptions asked{
-        .batch = batch(), .shapes = std::move(shapes), .cache_bytes = CacheBytes(), .inputs = {}};
+        .shapes = std::move(shapes), .cache_bytes = CacheBytes(), .inputs = {}};
     PARE_ASSIGN(Teacher teacher,
                 Teacher::Make(teacher_, questions, job_.context, std::move(asked)));
     std::vector<Teacher> teachers;
