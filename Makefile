@@ -28,7 +28,7 @@ replay: setup
 	@PARE_UPDATE_REPLAY=1 $(BUILD)/$(PRESET)/pare_tests --gtest_brief=1 --gtest_filter='*Replay*'
 	@git status --short tests/replay
 
-# Format, layers, ISA leaks, sizes, warnings of both compilers, emulated rows, sanitizers.
+# Format, layers, names, ISA leaks, sizes, warnings of both compilers, emulated rows, sanitizers.
 check: setup
 	@tools/check.sh
 

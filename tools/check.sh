@@ -10,8 +10,9 @@ step format
 git ls-files 'src/*.h' 'src/*.cc' 'include/*.h' 'tests/*.cc' 'tests/*.h' 'examples/*.cc' |
   xargs clang-format-19 --dry-run --Werror
 
-step layers, sizes
+step layers, names, sizes
 python3 tools/check_layers.py
+python3 tools/check_names.py
 python3 tools/check_sizes.py
 
 step "g++, warnings are errors; no code of one ISA leaks into another"
