@@ -226,6 +226,56 @@ TEST(TrainCommand, TrainsModelsOfOtherFloatTypes) {
   run({"distill", "--teacher", half, "--student", tuned, "-o", taught});
 }
 
+TEST(TrainCommand, LearnsValues) {
+  const TestFolder folder;
+  auto graph = graph::Parse(R"(
+input x: f32[N,3]
+const w: f32[3,1] = fill(0.1)
+const b: f32[1] = fill(0)
+y = Gemm(x, w, b)
+output y
+)");
+  ASSERT_TRUE(graph);
+  ASSERT_TRUE(ops::InferTypes(*graph));
+  ASSERT_TRUE(onnx::Export(*graph, folder / "m.onnx"));
+  std::string rows = "width,height,age\n", values = "price\n";
+  Random random(5);
+  for (int i = 0; i < 80; ++i) {
+    const float a = random.Normal(), b = random.Normal(), c = random.Normal();
+    rows += Text(a, ',', b, ',', c, '\n');
+    values += Text(2 * a - b + 0.5f * c + 1, '\n');
+  }
+  folder.Write("x.csv", rows);
+  folder.Write("y.csv", values);
+  const auto run = [&](Arguments more) {
+    Arguments arguments{"train",        folder / "m.onnx", "--data",  folder / "x.csv",
+                        "-o",           folder / "o.onnx", "--steps", "100",
+                        "--validation", "16",              "--batch", "16",
+                        "--rate",       "0.2",             "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Pare(arguments);
+  };
+  for (const char* loss : {"mse", "huber"}) {
+    const Ran ran = run({"--targets", folder / "y.csv", "--loss", loss});
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    const json::object report = json::parse(ran.out).as_object();
+    EXPECT_EQ(report.at("score").as_string(), "snr");
+    EXPECT_LT(report.at("score_before").as_double(), 10);
+    EXPECT_GT(report.at("score_after").as_double(), 30);
+  }
+  const auto model = model::Model::Load(folder / "o.onnx");
+  ASSERT_TRUE(model);
+  EXPECT_FALSE(data::Preprocess::In(model->graph().metadata)) << "rows of numbers are not prepared";
+
+  EXPECT_NE(run({"--loss", "mse"}).err.find("--targets FILE"), std::string::npos);
+  EXPECT_NE(run({"--targets", folder / "y.csv", "--smoothing", "0.1"}).err.find("leave it out"),
+            std::string::npos);
+  EXPECT_NE(run({"--targets", folder / "x.csv"}).err.find("has 3 values"), std::string::npos);
+  folder.Write("few.csv", "price\n1\n2\n");
+  EXPECT_NE(run({"--targets", folder / "few.csv"}).err.find("targets for 2 samples"),
+            std::string::npos);
+}
+
 // What led to the file: data by its hash, as with quantize.
 TEST(TrainCommand, LeavesARecord) {
   const TestFolder folder;

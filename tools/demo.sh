@@ -10,5 +10,5 @@ mkdir -p build/demo
 
 printf '\n-- distillation: a smaller student, taught by the model on the same pictures without their labels\n\n'
 "$pare" design "$model" --width 0.5 -o build/demo/student.onnx
-"$pare" distill --teacher "$model" --student build/demo/student.onnx "${pictures[@]}" --epochs 12 --batch 64 --rate 0.05 --warmup 20 \
+"$pare" distill --teacher "$model" --student build/demo/student.onnx "${pictures[@]}" --epochs 8 --batch 64 --rate 0.05 --warmup 20 \
   --flip --validation 500 -o build/demo/student_taught.onnx

@@ -1,6 +1,7 @@
 #include "cli/command.h"
 #include "cli/training.h"
 #include "train/initialize.h"
+#include "train/targets.h"
 
 namespace pare::cli {
 namespace {
@@ -8,18 +9,46 @@ namespace {
 struct TrainOptions {
   std::string model;
   TrainingOptions training;
-  train::LabelOptions labels;
   std::optional<double> smoothing;
+  std::string targets;
+  std::optional<train::TargetLoss> loss;
   bool from_scratch = false;
   CommonOptions common;
 
   void Declare(Parser& parser) {
-    parser.Positional("MODEL", model, "a float .onnx file: a classifier");
+    parser.Positional("MODEL", model, "a float .onnx file: a classifier, or with --targets any");
     parser.Group("start and loss");
     parser.Flag("--from-scratch", from_scratch,
                 "begin with random weights (of --seed) instead of the model's");
     parser.Option("--smoothing", "S", smoothing, 0, 1, "of the labels, 0 to 1 (default 0)");
+    parser.Option("--targets", "FILE", targets,
+                  "learn values in place of labels: what the first output shall be, a row a sample "
+                  "(.npy, .npz or .csv)");
+    parser.Option(
+        "--loss", "NAME",
+        [this](std::string_view name) -> Status {
+          PARE_ASSIGN(loss, train::ParseTargetLoss(name));
+          return {};
+        },
+        "against --targets: mse (default), huber or cosine");
     training.Declare(parser);
+  }
+
+  Status Check() const {
+    PARE_TRY(training.Check());
+    if (from_scratch && training.train.program.keep_zeros) {
+      return Fail(ErrorKind::kUsage, "--keep-zeros: the weights of --from-scratch hold no zeros",
+                  "give one of them");
+    }
+    if (loss && targets.empty()) {
+      return Fail(ErrorKind::kUsage, "--loss compares with values, and none are given",
+                  "--targets FILE gives them; labels are learned by cross-entropy");
+    }
+    if (smoothing && !targets.empty()) {
+      return Fail(ErrorKind::kUsage, "--smoothing is of labels, and --targets are values",
+                  "leave it out");
+    }
+    return {};
   }
 };
 
@@ -47,31 +76,59 @@ Status CheckTrainingLabels(const TrainingSetup& setup, const model::Model& model
   return {};
 }
 
+// What is learned, and how good it is known.
+struct Lesson {
+  std::unique_ptr<train::Objective> objective;
+  train::Score score;
+  std::string score_name;
+};
+
+Result<Lesson> LabelsOf(const TrainOptions& options, const TrainingSetup& setup,
+                        const model::Model& model, Console& console) {
+  PARE_TRY(CheckTrainingLabels(setup, model, options.training.data.path, console));
+  const train::LabelOptions how{.smoothing = static_cast<float>(options.smoothing.value_or(0))};
+  return Lesson{std::make_unique<train::LabelObjective>(how),
+                compress::ScoreByLabels(setup.validation, setup.context, console), "top-1"};
+}
+
+Result<Lesson> TargetsOf(const TrainOptions& options, const TrainingSetup& setup) {
+  PARE_ASSIGN(const auto targets, data::OpenDataset(options.targets));
+  if (Status fits = train::CheckTargets(*targets, *setup.dataset); !fits)
+    return Fail(fits.error().at(options.targets));
+  const train::TargetLoss loss = options.loss.value_or(train::TargetLoss::kMse);
+  const compress::Likeness likeness = loss == train::TargetLoss::kCosine
+                                          ? compress::Likeness::kCosine
+                                          : compress::Likeness::kSnr;
+  return Lesson{std::make_unique<train::TargetObjective>(targets, loss),
+                compress::ScoreByTargets(setup.validation, targets, likeness, setup.context),
+                std::string(compress::LikenessName(likeness))};
+}
+
+Result<Lesson> LessonOf(const TrainOptions& options, const TrainingSetup& setup,
+                        const model::Model& model, Console& console) {
+  return options.targets.empty() ? LabelsOf(options, setup, model, console)
+                                 : TargetsOf(options, setup);
+}
+
 Status Train(const TrainOptions& options, Console& console) {
   TrainingOptions training = options.training;
   training.fine_tunes = !options.from_scratch;
-  PARE_TRY(training.Check());
-  if (options.from_scratch && training.train.program.keep_zeros) {
-    return Fail(ErrorKind::kUsage, "--keep-zeros: the weights of --from-scratch hold no zeros",
-                "give one of them");
-  }
+  PARE_TRY(options.Check());
   CommandFiles files = training.Files();
+  files.Read(options.targets);
   PARE_ASSIGN(model::Model model, LoadTrainable(options.model, training, files, console));
   if (options.from_scratch) PARE_TRY(BeginFromScratch(model, training));
   PARE_ASSIGN(const TrainingSetup setup, SetUpTraining(training, model, model, files, console));
-  PARE_TRY(CheckTrainingLabels(setup, model, training.data.path, console));
-  train::LabelObjective objective({.smoothing = static_cast<float>(options.smoothing.value_or(0))});
-  PARE_ASSIGN(
-      const TrainingReport report,
-      RunTraining(training,
-                  {.model = model,
-                   .setup = setup,
-                   .objective = objective,
-                   .score = compress::ScoreByLabels(setup.validation, setup.context, console),
-                   .score_name = "top-1",
-                   .command = "train",
-                   .teachers = {}},
-                  console));
+  PARE_ASSIGN(Lesson lesson, LessonOf(options, setup, model, console));
+  PARE_ASSIGN(const TrainingReport report, RunTraining(training,
+                                                       {.model = model,
+                                                        .setup = setup,
+                                                        .objective = *lesson.objective,
+                                                        .score = std::move(lesson.score),
+                                                        .score_name = std::move(lesson.score_name),
+                                                        .command = "train",
+                                                        .teachers = {}},
+                                                       console));
   return console.Show(report);
 }
 
@@ -79,10 +136,11 @@ Status Train(const TrainOptions& options, Console& console) {
 
 extern const Command kTrainCommand = {
     .name = "train",
-    .summary = "fine-tunes a classifier by labels",
+    .summary = "fine-tunes a model by labels or values",
     .examples =
         "pare train resnet.onnx --data pictures/ -o tuned.onnx --epochs 5 --rate 0.01 --flip\n"
-        "pare train resnet.onnx --data pictures.tar -o tuned.onnx --checkpoint run.npz --resume",
+        "pare train resnet.onnx --data pictures.tar -o tuned.onnx --checkpoint run.npz --resume\n"
+        "pare train regressor.onnx --data x.npy --targets y.npy -o tuned.onnx --loss huber",
     .run = ParseAndRun<TrainOptions, Train>,
 };
 

@@ -6,6 +6,7 @@
 #include "compress/inputs.h"
 #include "data/split.h"
 #include "passes/pipeline.h"
+#include "train/targets.h"
 
 namespace pare::compress {
 namespace {
@@ -45,6 +46,31 @@ train::Score ScoreByLabels(const Validation& validation, const model::Context& c
     Inner inner(progress);
     PARE_ASSIGN(const Evaluation evaluation, Evaluate(*session, loader, inner));
     return evaluation.top1.value_or(0);
+  };
+}
+
+train::Score ScoreByTargets(const Validation& validation,
+                            std::shared_ptr<const data::Dataset> targets, Likeness likeness,
+                            const model::Context& context) {
+  return [=](const Graph& graph) -> Result<double> {
+    PARE_ASSIGN(const auto session, SessionOf(graph, context));
+    PARE_ASSIGN(data::Loader loader, LoaderOf(graph, validation));
+    PairScore score;
+    std::vector<Tensor> outputs(session->graph().outputs().size());
+    while (true) {
+      PARE_ASSIGN(const auto batch, loader.Next());
+      if (!batch) break;
+      PARE_TRY(session->Run(batch->inputs, outputs));
+      PARE_TRY(ToF32(outputs));
+      Dims shape = outputs[0].shape();
+      shape[0] = batch->count();
+      PARE_ASSIGN(const Tensor expected, train::TargetRows(*targets, batch->indices, shape));
+      PARE_TRY(score.Add({&expected, 1}, {outputs.data(), 1}, batch->count()));
+    }
+    if (const auto cosine = score.cosine())
+      return likeness == Likeness::kCosine ? *cosine : score.snr();
+    return Fail(ErrorKind::kInvalid, "the targets of all validation samples are no numbers",
+                "check the file that --targets names");
   };
 }
 

@@ -18,21 +18,26 @@ struct Validation {
   int64_t batch = 64;
 };
 
-// Top-1 by the samples' labels, percent.
-train::Score ScoreByLabels(const Validation& validation, const model::Context& context,
-                           Progress& progress);
-
-// The answers of two models to all samples of the validation.
-Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& other,
-                               const Validation& validation);
-
-// What is measured against another model's answers.
+// What is measured against another model's answers, or values that are given.
 enum class Likeness : uint8_t {
   kAgreement,  // of classifiers, percent
   kCosine,     // of the outputs
   kSnr,        // of the outputs, dB (PairScore::snr)
 };
 std::string_view LikenessName(Likeness likeness);
+
+// Top-1 by the samples' labels, percent.
+train::Score ScoreByLabels(const Validation& validation, const model::Context& context,
+                           Progress& progress);
+
+// The first output against values that it shall have; kCosine or kSnr.
+train::Score ScoreByTargets(const Validation& validation,
+                            std::shared_ptr<const data::Dataset> targets, Likeness likeness,
+                            const model::Context& context);
+
+// The answers of two models to all samples of the validation.
+Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& other,
+                               const Validation& validation);
 
 // `reference` is simplified.
 Result<train::Score> ScoreByReference(const graph::Graph& reference, Likeness likeness,
