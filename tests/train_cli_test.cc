@@ -248,10 +248,10 @@ output y
   folder.Write("x.csv", rows);
   folder.Write("y.csv", values);
   const auto run = [&](Arguments more) {
-    Arguments arguments{"train",        folder / "m.onnx", "--data",  folder / "x.csv",
-                        "-o",           folder / "o.onnx", "--steps", "100",
-                        "--validation", "16",              "--batch", "16",
-                        "--rate",       "0.2",             "--json"};
+    Arguments arguments{
+        "train", folder / "m.onnx", "--data", folder / "x.csv", "-o", folder / "o.onnx", "--steps",
+        "100",   "--validation",    "16",     "--batch",        "16", "--rate",          "0.2",
+        "--json"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return Pare(arguments);
   };

@@ -58,8 +58,8 @@ struct DataOptions {
                            Console& console) const;
 };
 
-// What later commands shall find in a file: preprocessing (of pictures), the classes file's text or the classes
-// of a table's labels, and the column of these.
+// What later commands shall find in a file: preprocessing (of pictures), the classes file's text or
+// the classes of a table's labels, and the column of these.
 Status StoreData(const DataOptions& options, const data::Dataset& dataset,
                  const model::Model& model, std::map<std::string, std::string>& metadata);
 

@@ -96,9 +96,8 @@ Result<Lesson> TargetsOf(const TrainOptions& options, const TrainingSetup& setup
   if (Status fits = train::CheckTargets(*targets, *setup.dataset); !fits)
     return Fail(fits.error().at(options.targets));
   const train::TargetLoss loss = options.loss.value_or(train::TargetLoss::kMse);
-  const compress::Likeness likeness = loss == train::TargetLoss::kCosine
-                                          ? compress::Likeness::kCosine
-                                          : compress::Likeness::kSnr;
+  const compress::Likeness likeness =
+      loss == train::TargetLoss::kCosine ? compress::Likeness::kCosine : compress::Likeness::kSnr;
   return Lesson{std::make_unique<train::TargetObjective>(targets, loss),
                 compress::ScoreByTargets(setup.validation, targets, likeness, setup.context),
                 std::string(compress::LikenessName(likeness))};

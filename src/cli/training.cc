@@ -305,19 +305,19 @@ Json ToJson(const TrainingReport& report) {
     return report.validation_samples > 0 ? std::optional(score) : std::nullopt;
   };
   Json json = Json::Object({{"output", report.options.output},
-                       {"score", report.score_name},
-                       {"score_before", scored(report.score_before)},
-                       {"score_after", scored(report.score_after)},
-                       {"steps", t.steps},
-                       {"best_step", t.best_step},
-                       {"seconds", t.seconds},
-                       {"samples_per_second", t.samples_per_second},
-                       {"training_samples", report.training_samples},
-                       {"validation_samples", report.validation_samples},
-                       {"bytes", report.bytes},
-                       {"peak_memory_bytes", report.peak_bytes},
-                       {"history", std::move(history)},
-                       {"notes", Json::ArrayOf(report.notes)}});
+                            {"score", report.score_name},
+                            {"score_before", scored(report.score_before)},
+                            {"score_after", scored(report.score_after)},
+                            {"steps", t.steps},
+                            {"best_step", t.best_step},
+                            {"seconds", t.seconds},
+                            {"samples_per_second", t.samples_per_second},
+                            {"training_samples", report.training_samples},
+                            {"validation_samples", report.validation_samples},
+                            {"bytes", report.bytes},
+                            {"peak_memory_bytes", report.peak_bytes},
+                            {"history", std::move(history)},
+                            {"notes", Json::ArrayOf(report.notes)}});
   SetBounds(json, "score_after", BoundsOf(report, report.score_after));
   return json;
 }

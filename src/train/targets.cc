@@ -57,10 +57,10 @@ Result<TargetLoss> ParseTargetLoss(std::string_view name) {
 
 Status CheckTargets(const data::Dataset& targets, const data::Dataset& samples) {
   if (targets.size() == samples.size()) return {};
-  return Fail(ErrorKind::kUsage,
-              Text("there are targets for ", targets.size(), " samples, and the data has ",
-                   samples.size()),
-              "a row of targets for each sample, in the same order");
+  return Fail(
+      ErrorKind::kUsage,
+      Text("there are targets for ", targets.size(), " samples, and the data has ", samples.size()),
+      "a row of targets for each sample, in the same order");
 }
 
 Result<Tensor> TargetRows(const data::Dataset& targets, std::span<const int64_t> indices,

@@ -73,7 +73,8 @@ TEST(Targets, AreMixedAsTheSamples) {
 TEST(Targets, SayWhatDoesNotFit) {
   const auto points = ThreeClouds(kSamples);
   const auto narrow =
-      data::DatasetOf({{.name = "", .tensor = Tensor::Make(DType::kF32, {kSamples, 3}).value()}}, {})
+      data::DatasetOf({{.name = "", .tensor = Tensor::Make(DType::kF32, {kSamples, 3}).value()}},
+                      {})
           .value();
   const auto trained = Learn(narrow, TargetLoss::kMse);
   ASSERT_FALSE(trained);

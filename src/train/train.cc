@@ -392,10 +392,9 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
               data::Loader::Make(std::move(dataset), model::InputSpecs(model), std::move(indices),
                                  {.batch = rows, .preprocess = preprocess, .prefetch = false}));
   if (loader.batch() != rows) {
-    return Fail(
-        ErrorKind::kUsage,
-        Text("the model's batch is fixed to ", loader.batch(), ", and a step's is ", rows),
-        Text("a batch of ", loader.batch() * parts, " (--batch), and as many samples"));
+    return Fail(ErrorKind::kUsage,
+                Text("the model's batch is fixed to ", loader.batch(), ", and a step's is ", rows),
+                Text("a batch of ", loader.batch() * parts, " (--batch), and as many samples"));
   }
   PARE_ASSIGN(const auto batch, loader.Next());
   std::vector<Dims> shapes;

@@ -258,9 +258,10 @@ TEST(Train, RescuesTheBestWeightsOfARunThatIsStopped) {
   LabelObjective objective;
   const auto run = [&](int64_t steps, Progress& progress) {
     options.steps = steps;
-    return Train(SmallClassifier(), ThreeClouds(kSamples), FirstIndices(kSamples), {}, objective,
-                 [&](const graph::Graph&) -> Result<double> { return ++score; },
-                 model::Context::Make(1), options, progress);
+    return Train(
+        SmallClassifier(), ThreeClouds(kSamples), FirstIndices(kSamples), {}, objective,
+        [&](const graph::Graph&) -> Result<double> { return ++score; }, model::Context::Make(1),
+        options, progress);
   };
   StopAfter early(3);
   ASSERT_FALSE(run(12, early));

@@ -89,8 +89,7 @@ class Tuner {
     train::TrainOptions how = options_.train;
     PARE_ASSIGN(auto shapes, train::StepShapes(teacher_, job_.samples.dataset(), training_,
                                                job_.samples.preprocess(), how.program));
-    TeacherOptions asked{
-        .shapes = std::move(shapes), .cache_bytes = CacheBytes(), .inputs = {}};
+    TeacherOptions asked{.shapes = std::move(shapes), .cache_bytes = CacheBytes(), .inputs = {}};
     PARE_ASSIGN(Teacher teacher,
                 Teacher::Make(teacher_, questions, job_.context, std::move(asked)));
     std::vector<Teacher> teachers;
