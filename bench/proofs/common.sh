@@ -22,6 +22,14 @@ top1() { "$PARE" evaluate "$1" --data "$CIFAR/test/test_batch.bin" "${IMAGENET[@
   python3 -c 'import json,sys; print(json.load(sys.stdin)["top1"])'; }
 # member FILE NAME: of a report written with --json.
 member() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$1" "$2"; }
+# once FILE COMMAND…: what the command prints goes into FILE, whole or not at all; a proof that is started again finds it there.
+once() {
+  local file=$1
+  shift
+  if [[ -f $file ]]; then return; fi
+  "$@" >"$file.part"
+  mv "$file.part" "$file"
+}
 # record LINE…: under the stamp of this machine and state of the code.
 record() {
   { printf '\n%s, %s, %s threads, commit %s\n\n' "$(date -u +%F)" "$(cpu)" "$(nproc)" "$(git rev-parse --short HEAD)"

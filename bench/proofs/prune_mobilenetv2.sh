@@ -6,9 +6,9 @@ source "$(dirname "$0")/common.sh"
 model=$ASSETS/models/imagenet/mobilenetv2_1.0_torchvision_fcrecon_fp32.onnx
 common=(--data "$ASSETS/datasets/imagenet_sample1000_s256.tar" "${IMAGENET[@]}" --target-macs "${TARGET:-0.9x}" --no-recover --json)
 run=$WORK/prune_mobilenetv2
-"$PARE" prune "$model" "${common[@]}" --importance l1 --no-reconstruction -o "$run.l1.onnx" >"$run.l1.json"
-"$PARE" prune "$model" "${common[@]}" --importance l1 -o "$run.l1_fitted.onnx" >"$run.l1_fitted.json"
-"$PARE" prune "$model" "${common[@]}" -o "$run.pruned.onnx" >"$run.pruned.json"
+once "$run.l1.json" "$PARE" prune "$model" "${common[@]}" --importance l1 --no-reconstruction -o "$run.l1.onnx"
+once "$run.l1_fitted.json" "$PARE" prune "$model" "${common[@]}" --importance l1 -o "$run.l1_fitted.onnx"
+once "$run.pruned.json" "$PARE" prune "$model" "${common[@]}" -o "$run.pruned.onnx"
 
 row() { python3 - "$1" "$2" <<'PY'
 import json, sys

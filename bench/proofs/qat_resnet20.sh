@@ -9,7 +9,7 @@ PYTHON=${PYTHON:-python3}
 model="$ASSETS/models/cifar10/resnet20_cifar10_fp32.onnx"
 stem="$WORK/resnet20_int4"
 how=(quantize "$model" --data "$CIFAR/train" "${IMAGENET[@]}" --weight-bits 4 --target any --verification 1000 --seed 1)
-[[ -f $stem.json ]] || { "$PARE" "${how[@]}" -o "$stem.onnx" --json >"$stem.part"; mv "$stem.part" "$stem.json"; }
+once "$stem.json" "$PARE" "${how[@]}" -o "$stem.onnx" --json
 "$PARE" "${how[@]}" --tune --steps "$STEPS" --checkpoint "${stem}_tuned.npz" --resume -o "${stem}_tuned.onnx" --json >"${stem}_tuned.json"
 
 ort() { "$PYTHON" tools/oracle/cifar_top1.py "$1" "$CIFAR/test/test_batch.bin" 2>/dev/null || echo nan; }
