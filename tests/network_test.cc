@@ -1,6 +1,8 @@
 // Networks written as formulas, and their training, through the public headers alone.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "onnx/export.h"
 #include "pare/session.h"
 #include "pare/train.h"
@@ -106,6 +108,32 @@ TEST(Network, LearnsFromATeacher) {
   const auto trained = Distill(*teacher, *student, *data, Short());
   ASSERT_TRUE(trained) << trained.error().message();
   EXPECT_GT(trained->score_after, trained->score_before);
+}
+
+TEST(Network, LearnsValues) {
+  const TestFolder folder;
+  std::string rows = "a,b\n", values = "difference\n";
+  for (int i = 0; i < 200; ++i) {
+    const double a = std::sin(i), b = std::cos(3 * i);
+    rows += Text(a, ',', b, '\n');
+    values += Text(a - b, '\n');
+  }
+  const auto data = Dataset::Open(folder.Write("x.csv", rows));
+  const auto targets = Dataset::Open(folder.Write("y.csv", values));
+  Network net(1);
+  net.Output("y", net.Linear(net.Input("x", {2}), 1));
+  const auto model = net.Build();
+  ASSERT_TRUE(data && targets && model);
+  TrainOptions options;
+  options.batch = 16;
+  options.epochs = 10;
+  options.target_loss = "huber";
+  const auto trained = TrainByTargets(*model, *data, *targets, options);
+  ASSERT_TRUE(trained) << trained.error().message();
+  EXPECT_LT(trained->score_before, 0.9);
+  EXPECT_GT(trained->score_after, 0.999);
+  options.target_loss = "soft";
+  EXPECT_FALSE(TrainByTargets(*model, *data, *targets, options));
 }
 
 // One number a sample: its sign would say nothing.

@@ -78,6 +78,16 @@ int NarrowConstants(const graph::Graph& graph) {
   return count;
 }
 
+// The quantized model is there before it is tuned, and stays.
+TEST_F(TuneCommand, KeepsTheUntunedModelOfATuningThatDiverges) {
+  const json::object report = Report(
+      {"--weight-bits", "4", "--tune", "--steps", "20", "--optimizer", "sgd", "--rate", "1e30"});
+  ASSERT_FALSE(report.empty());
+  EXPECT_FALSE(report.at("tuned").as_object().at("kept").as_bool());
+  EXPECT_NE(json::serialize(report.at("notes")).find("tuning ended early"), std::string::npos);
+  EXPECT_TRUE(FileExists(folder_ / "q.onnx"));
+}
+
 TEST_F(TuneCommand, FourBitsAreWrittenAndReadBack) {
   const json::object report = Report({"--weight-bits", "4"});
   EXPECT_EQ(Precisions(report), std::set<std::string>{"int4"});

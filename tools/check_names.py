@@ -29,7 +29,7 @@ def types_of(text):
                 scopes.pop()
         elif brace[0] == "{":
             namespace, defined = NAMESPACE.search(head), TYPE.search(head)
-            if defined and "=" not in head and all(scopes):
+            if defined and all(scopes):
                 yield "::".join([*scopes, defined[1]])
             scopes.append(namespace[1] if namespace else None)
 

@@ -6,9 +6,9 @@
 source "$(dirname "$0")/common.sh"
 STEPS=${STEPS:-600} RATE=${RATE:-0.05} TEMPERATURE=${TEMPERATURE:-2} ALPHA=${ALPHA:-0.9} HINT=${HINT:-3} SEEDS=${SEEDS:-1 2 3}
 teacher=$ASSETS/models/cifar10/resnet56_cifar10_fp32.onnx
-student=$WORK/resnet56_quarter.onnx
+student=$WORK/resnet56_half_depth_quarter.onnx
 run=$WORK/quarter_$STEPS-$RATE
-once "$WORK/resnet56_quarter.json" "$PARE" design "$teacher" --depth 0.5 --target-macs 0.25x -o "$student" --json
+once "${student%.onnx}.json" "$PARE" design "$teacher" --depth 0.5 --target-macs 0.25x -o "$student" --json
 common=(--data "$CIFAR/train" "${IMAGENET[@]}" --steps "$STEPS" --batch 128 --rate "$RATE" --nesterov --weight-decay 5e-4 --warmup 100
   --validate-every 200 --resume)
 taught=(--alpha "$ALPHA" --temperature "$TEMPERATURE" --hint /GlobalAveragePool_output_0 --hint-weight "$HINT" --cache "$WORK/resnet56_answers.npz")
@@ -28,7 +28,7 @@ rows+=("$(printf '%s\n' "${scores[@]}" | python3 -c "
 import statistics, sys
 a, b = map(statistics.mean, zip(*(map(float, line.split()) for line in sys.stdin)))
 print(f'| mean | {a:.2f} | {b:.2f} | {b - a:+.2f} |')")")
-macs=$(python3 -c 'import json,sys; r=json.load(open(sys.argv[1])); print(f"{r["student"]["macs"] / r["teacher"]["macs"]:.3f}")' "$WORK/resnet56_quarter.json")
+macs=$(python3 -c 'import json,sys; r=json.load(open(sys.argv[1])); print("%.3f" % (r["after"]["macs"] / r["before"]["macs"]))' "${student%.onnx}.json")
 record "A student of ResNet-56 with $macs of its multiplications, $STEPS steps of 128, rate $RATE, temperature $TEMPERATURE, alpha $ALPHA, hint $HINT: \`$(basename "$0")\`" "" \
   "${rows[@]}"
 tail -7 "$RESULTS"

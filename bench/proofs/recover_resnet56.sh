@@ -5,7 +5,7 @@ source "$(dirname "$0")/common.sh"
 EPOCHS=${EPOCHS:-15}
 teacher=$ASSETS/models/cifar10/resnet56_cifar10_fp32.onnx
 cut=$WORK/resnet56_cut.onnx
-run=$WORK/resnet56_recovered
+run=$WORK/resnet56_recovered_$EPOCHS
 once "$WORK/resnet56_cut.json" "$PARE" design "$teacher" --width 0.7 -o "$cut" --json
 once "$run.json" "$PARE" distill --teacher "$teacher" --student "$cut" --data "$CIFAR/train" "${IMAGENET[@]}" --epochs "$EPOCHS" --batch 128 \
   --rate 0.05 --nesterov --weight-decay 5e-4 --warmup 100 --flip --crop-pad 4 --temperature 4 --seed 1 --checkpoint "$run.npz" --resume \

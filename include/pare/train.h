@@ -100,6 +100,7 @@ struct TrainOptions {
   int64_t crop_pad = 0;
   double mixup = 0;
   double smoothing = 0;               // of labels (Train), 0 … 1
+  std::string target_loss = "mse";    // of TrainByTargets; huber, cosine
   double temperature = 4, alpha = 1;  // of Distill: 1 − alpha is the labels' part in the loss
   std::string checkpoint;             // file that keeps the run (.npz), at each validation
   bool resume = false;                // go on from the checkpoint, where it is there
@@ -118,6 +119,11 @@ struct TrainResult {
 // By the dataset's labels: cross-entropy of the first output; the score is top-1 in percent.
 Result<TrainResult> Train(const Model& model, const Dataset& dataset,
                           const TrainOptions& options = {});
+// By values: what the first output shall be for each sample of `dataset`, a row of `targets` each;
+// the score is the part of the targets' variance that the outputs explain (R², at most 1), with the
+// loss "cosine" the mean cosine.
+Result<TrainResult> TrainByTargets(const Model& model, const Dataset& dataset,
+                                   const Dataset& targets, const TrainOptions& options = {});
 // By the teacher's answers, without labels; the score is the agreement with the teacher in percent,
 // of what is no classifier the error at the outputs in dB: Σ teacher² / Σ (student − teacher)².
 Result<TrainResult> Distill(const Model& teacher, const Model& student, const Dataset& dataset,

@@ -6,6 +6,7 @@
 #include "compress/validate.h"
 #include "compress/widen.h"
 #include "onnx/export.h"
+#include "train/targets.h"
 
 namespace pare {
 namespace {
@@ -149,6 +150,20 @@ Result<TrainResult> Train(const Model& model, const Dataset& dataset, const Trai
     train::LabelObjective objective({.smoothing = static_cast<float>(options.smoothing)});
     return job.Run(objective,
                    compress::ScoreByLabels(job.validation(), job.context(), job.progress()));
+  });
+}
+
+Result<TrainResult> TrainByTargets(const Model& model, const Dataset& dataset,
+                                   const Dataset& targets, const TrainOptions& options) {
+  return Guarded([&]() -> Result<TrainResult> {
+    Job job(model, dataset, options);
+    PARE_TRY(job.Prepare());
+    const auto values = Access::Of(targets).dataset;
+    PARE_TRY(train::CheckTargets(*values, *Access::Of(dataset).dataset));
+    PARE_ASSIGN(const train::TargetLoss loss, train::ParseTargetLoss(options.target_loss));
+    PARE_ASSIGN(const auto objective, train::TargetObjective::Make(values, loss));
+    return job.Run(*objective,
+                   compress::ScoreByTargets(job.validation(), values, loss, job.context()));
   });
 }
 

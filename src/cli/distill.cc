@@ -176,7 +176,6 @@ Status CheckDistillLabels(const DistillCommandOptions& options, const Models& mo
                           const TrainingSetup& setup, Console& console) {
   const data::Dataset& dataset = *setup.dataset;
   PARE_TRY(CheckHasLabels(options.training.data, dataset));
-  PARE_TRY(train::CheckLabelled(dataset, setup.split.training));
   return CheckLabels(dataset, models.student.graph(), models.student.preprocess().label_offset,
                      console);
 }

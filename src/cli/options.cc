@@ -1,10 +1,12 @@
 #include "cli/options.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "compress/not_finite.h"
 #include "compress/score.h"
 #include "platform/file.h"
+#include "train/objective.h"
 
 namespace pare::cli {
 namespace {
@@ -197,7 +199,11 @@ Status StoreData(const DataOptions& options, const data::Dataset& dataset,
 }
 
 Status CheckHasLabels(const DataOptions& options, const data::Dataset& dataset) {
-  if (dataset.has_labels()) return {};
+  if (dataset.has_labels()) {
+    std::vector<int64_t> all(static_cast<size_t>(dataset.size()));
+    std::iota(all.begin(), all.end(), int64_t{0});
+    return train::CheckLabelled(dataset, all);
+  }
   return Fail(Error(ErrorKind::kUsage, "--alpha below 1 asks for labels, and the data has none",
                     "--alpha 1 learns from the teacher's answers alone")
                   .at(options.path));

@@ -63,7 +63,7 @@ struct DataOptions {
 Status StoreData(const DataOptions& options, const data::Dataset& dataset,
                  const model::Model& model, std::map<std::string, std::string>& metadata);
 
-// Fails with kUsage where a loss with a part for labels has none to learn from.
+// Fails with kUsage where a loss with a part for labels (--alpha below 1) lacks one for a sample.
 Status CheckHasLabels(const DataOptions& options, const data::Dataset& dataset);
 
 // Fails with kUsage where a label + `offset` is no class of the graph's first output. Without a

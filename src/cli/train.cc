@@ -91,22 +91,38 @@ Result<Lesson> LabelsOf(const TrainOptions& options, const TrainingSetup& setup,
                 compress::ScoreByLabels(setup.validation, setup.context, console), "top-1"};
 }
 
-Result<Lesson> TargetsOf(const TrainOptions& options, const TrainingSetup& setup) {
+// Augmentation moves pictures, and leaves targets where they are.
+Status CheckMoved(const train::AugmentOptions& augment, const graph::Graph& graph,
+                  Console& console) {
+  if (!augment.flip && augment.crop_pad == 0) return {};
+  const graph::TensorType& output = graph.value(graph.outputs()[0].value).type;
+  if (!output.has_rank() || output.rank() > 2) {
+    return Fail(ErrorKind::kUsage,
+                "--flip and --crop-pad move the pictures, and not the targets of each position",
+                "leave them out");
+  }
+  console.Note(
+      "--flip and --crop-pad move the pictures alone: targets that tell of places become wrong");
+  return {};
+}
+
+Result<Lesson> TargetsOf(const TrainOptions& options, const TrainingSetup& setup,
+                         const model::Model& model, Console& console) {
+  PARE_TRY(CheckMoved(options.training.train.augment, model.graph(), console));
   PARE_ASSIGN(const auto targets, data::OpenDataset(options.targets));
   if (Status fits = train::CheckTargets(*targets, *setup.dataset); !fits)
     return Fail(fits.error().at(options.targets));
   const train::TargetLoss loss = options.loss.value_or(train::TargetLoss::kMse);
-  const compress::Likeness likeness =
-      loss == train::TargetLoss::kCosine ? compress::Likeness::kCosine : compress::Likeness::kSnr;
-  return Lesson{std::make_unique<train::TargetObjective>(targets, loss),
-                compress::ScoreByTargets(setup.validation, targets, likeness, setup.context),
-                std::string(compress::LikenessName(likeness))};
+  PARE_ASSIGN(auto objective, train::TargetObjective::Make(targets, loss));
+  return Lesson{std::move(objective),
+                compress::ScoreByTargets(setup.validation, targets, loss, setup.context),
+                std::string(compress::TargetScoreName(loss))};
 }
 
 Result<Lesson> LessonOf(const TrainOptions& options, const TrainingSetup& setup,
                         const model::Model& model, Console& console) {
   return options.targets.empty() ? LabelsOf(options, setup, model, console)
-                                 : TargetsOf(options, setup);
+                                 : TargetsOf(options, setup, model, console);
 }
 
 Status Train(const TrainOptions& options, Console& console) {

@@ -38,24 +38,29 @@ Status WriteText(const std::string& path, std::string_view text) {
   return file.Commit();
 }
 
-Result<std::string> RecordOf(const TrainingOptions& options, const TrainingJob& job,
-                             const train::Trained& trained) {
+// What the file tells beside the weights. It is made before the first step, so that nothing but
+// writing can fail behind the last one.
+struct FileNotes {
+  std::map<std::string, std::string> metadata;
+  Json record;
+};
+
+Result<FileNotes> NotesOf(const TrainingOptions& options, const TrainingJob& job) {
   const train::OptimizerOptions& optimizer = options.train.program.optimizer;
-  PARE_ASSIGN(Json record, RunRecord({.command = job.command,
-                                      .model = job.model.path(),
-                                      .data = options.data,
-                                      .dataset = *job.setup.dataset,
-                                      .seed = options.train.seed}));
-  if (!job.teachers.empty()) record.Set("teachers", Json::ArrayOf(job.teachers));
-  record.Set("training", job.setup.split.training.size());
-  record.Set("validation", job.setup.split.validation.size());
-  record.Set("steps", trained.steps);
-  record.Set("batch", trained.batch);
-  record.Set("optimizer", train::OptimizerName(optimizer.kind));
-  record.Set("rate", options.rate());
-  if (options.train.program.keep_zeros) record.Set("keep_zeros", true);
-  record.Set("objective", job.objective.Identity());
-  return record.Text();
+  FileNotes notes{.metadata = job.model.graph().metadata, .record = {}};
+  PARE_TRY(StoreData(options.data, *job.setup.dataset, job.model, notes.metadata));
+  PARE_ASSIGN(notes.record, RunRecord({.command = job.command,
+                                       .model = job.model.path(),
+                                       .data = options.data,
+                                       .dataset = *job.setup.dataset,
+                                       .seed = options.train.seed}));
+  if (!job.teachers.empty()) notes.record.Set("teachers", Json::ArrayOf(job.teachers));
+  notes.record.Set("training", job.setup.split.training.size());
+  notes.record.Set("validation", job.setup.split.validation.size());
+  notes.record.Set("optimizer", train::OptimizerName(optimizer.kind));
+  notes.record.Set("rate", options.rate());
+  if (options.train.program.keep_zeros) notes.record.Set("keep_zeros", true);
+  return notes;
 }
 
 Status WriteCurve(const TrainingOptions& options, const TrainingJob& job,
@@ -63,6 +68,18 @@ Status WriteCurve(const TrainingOptions& options, const TrainingJob& job,
   if (options.curve.empty()) return {};
   PARE_TRY(WriteText(options.curve + ".csv", CurveCsv(trained.history)));
   return WriteText(options.curve + ".svg", CurveSvg(trained.history, job.score_name));
+}
+
+Status WriteTrained(const TrainingOptions& options, const TrainingJob& job, FileNotes notes,
+                    const train::Trained& trained) {
+  notes.record.Set("objective", job.objective.Identity());
+  notes.record.Set("steps", trained.steps);
+  notes.record.Set("batch", trained.batch);
+  graph::Graph graph = trained.graph;
+  graph.metadata = std::move(notes.metadata);
+  graph.metadata[kRunKey] = notes.record.Text();
+  PARE_TRY(onnx::Export(graph, options.output));
+  return WriteCurve(options, job, trained);
 }
 
 }  // namespace
@@ -238,8 +255,9 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   const TrainingSetup& setup = job.setup;
   train::TrainOptions how = options.How();
   how.score_name = job.score_name;
-  how.rescue = [&](const graph::Graph& best) -> Result<std::string> {
-    PARE_TRY(onnx::Export(best, options.output));
+  PARE_ASSIGN(const FileNotes notes, NotesOf(options, job));
+  how.rescue = [&](const train::Trained& best) -> Result<std::string> {
+    PARE_TRY(WriteTrained(options, job, notes, best));
     return Printable(options.output);
   };
   const data::Preprocess& preprocess = job.model.preprocess();
@@ -253,7 +271,6 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
               OfModel(train::Train(job.model.graph(), setup.dataset, setup.split.training,
                                    preprocess, job.objective, score, setup.context, how, console),
                       job.model.path()));
-  graph::Graph& graph = report.trained.graph;
   report.score_before = report.trained.start_score;
   report.score_after = report.trained.best_score;
   if (score && report.trained.best_step == 0) {
@@ -261,10 +278,7 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
         "no validation was better than the weights at the start: these are written; a smaller "
         "--rate or more steps may help");
   }
-  PARE_TRY(StoreData(options.data, *setup.dataset, job.model, graph.metadata));
-  PARE_ASSIGN(graph.metadata[kRunKey], RecordOf(options, job, report.trained));
-  PARE_TRY(onnx::Export(graph, options.output));
-  PARE_TRY(WriteCurve(options, job, report.trained));
+  PARE_TRY(WriteTrained(options, job, notes, report.trained));
   PARE_ASSIGN(const auto file, MappedFile::Open(options.output));
   report.bytes = static_cast<int64_t>(file->bytes().size());
   report.peak_bytes = PeakRssBytes();
@@ -276,14 +290,14 @@ namespace {
 
 // Of a score that is a share of the validation's samples.
 std::optional<compress::Bounds> BoundsOf(const TrainingReport& report, double score) {
-  const bool share = report.score_name != "cosine" && report.score_name != "snr";
+  const bool share = report.score_name == "top-1" || report.score_name == "agreement";
   if (!share || report.validation_samples == 0) return std::nullopt;
   const auto right = std::llround(score / 100 * static_cast<double>(report.validation_samples));
   return compress::ShareBounds(right, report.validation_samples);
 }
 
 std::string ScoreText(const TrainingReport& report, double score) {
-  if (report.score_name == "cosine") return Fixed(score, 5);
+  if (report.score_name == "cosine" || report.score_name == "r2") return Fixed(score, 5);
   if (report.score_name == "snr") return Fixed(score, 2) + " dB";
   return ShareText(score, BoundsOf(report, score));
 }
@@ -318,6 +332,7 @@ Json ToJson(const TrainingReport& report) {
                             {"peak_memory_bytes", report.peak_bytes},
                             {"history", std::move(history)},
                             {"notes", Json::ArrayOf(report.notes)}});
+  SetBounds(json, "score_before", BoundsOf(report, report.score_before));
   SetBounds(json, "score_after", BoundsOf(report, report.score_after));
   return json;
 }

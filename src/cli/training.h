@@ -18,7 +18,6 @@ struct TrainingOptions {
   int64_t validation = 1000;
   int64_t max_memory_mb = 0;  // 0: no limit
   train::TrainOptions train;
-  bool augment = false;
   bool fine_tunes = false;
 
   void Declare(Parser& parser);
@@ -48,7 +47,7 @@ struct TrainingReport {
   train::Trained trained;
   std::string score_name;  // "top-1", "agreement", "cosine", "snr"
   double score_before = 0, score_after = 0;
-  int64_t training_samples = 0, validation_samples = 0, parameters = 0;
+  int64_t training_samples = 0, validation_samples = 0;
   int64_t bytes = 0, peak_bytes = 0;
   std::vector<std::string> notes;
 };

@@ -6,7 +6,6 @@
 #include "compress/inputs.h"
 #include "data/split.h"
 #include "passes/pipeline.h"
-#include "train/targets.h"
 
 namespace pare::compress {
 namespace {
@@ -36,6 +35,33 @@ Result<data::Loader> LoaderOf(const Graph& graph, const Validation& v) {
                             {.batch = v.batch, .preprocess = v.preprocess, .prefetch = true});
 }
 
+// How much of the targets' variance outputs explain; each place of a row has a mean of its own.
+class Explained {
+ public:
+  void Add(const Tensor& targets, const Tensor& outputs) {
+    const auto t = targets.as<float>(), y = outputs.as<float>();
+    const auto rows = static_cast<size_t>(targets.shape()[0]);
+    sum_.resize(t.size() / rows);
+    for (size_t i = 0; i < t.size(); ++i) {
+      const double error = static_cast<double>(y[i]) - t[i];
+      squared_error_ += error * error;
+      squares_ += static_cast<double>(t[i]) * t[i];
+      sum_[i % sum_.size()] += t[i];
+    }
+    rows_ += static_cast<double>(rows);
+  }
+  // Where the targets are all the same, hardly anything is a large error.
+  double r2() const {
+    double variance = squares_;
+    for (const double sum : sum_) variance -= sum * sum / rows_;
+    return 1 - squared_error_ / std::max(variance, 1e-12 * squares_ + 1e-30);
+  }
+
+ private:
+  std::vector<double> sum_;
+  double squares_ = 0, squared_error_ = 0, rows_ = 0;
+};
+
 }  // namespace
 
 train::Score ScoreByLabels(const Validation& validation, const model::Context& context,
@@ -50,12 +76,13 @@ train::Score ScoreByLabels(const Validation& validation, const model::Context& c
 }
 
 train::Score ScoreByTargets(const Validation& validation,
-                            std::shared_ptr<const data::Dataset> targets, Likeness likeness,
+                            std::shared_ptr<const data::Dataset> targets, train::TargetLoss loss,
                             const model::Context& context) {
   return [=](const Graph& graph) -> Result<double> {
     PARE_ASSIGN(const auto session, SessionOf(graph, context));
     PARE_ASSIGN(data::Loader loader, LoaderOf(graph, validation));
     PairScore score;
+    Explained explained;
     std::vector<Tensor> outputs(session->graph().outputs().size());
     while (true) {
       PARE_ASSIGN(const auto batch, loader.Next());
@@ -66,12 +93,17 @@ train::Score ScoreByTargets(const Validation& validation,
       shape[0] = batch->count();
       PARE_ASSIGN(const Tensor expected, train::TargetRows(*targets, batch->indices, shape));
       PARE_TRY(score.Add({&expected, 1}, {outputs.data(), 1}, batch->count()));
+      explained.Add(expected, outputs[0]);
     }
-    if (const auto cosine = score.cosine())
-      return likeness == Likeness::kCosine ? *cosine : score.snr();
+    if (loss != train::TargetLoss::kCosine) return explained.r2();
+    if (const auto cosine = score.cosine()) return *cosine;
     return Fail(ErrorKind::kInvalid, "the targets of all validation samples are no numbers",
                 "check the file that --targets names");
   };
+}
+
+std::string_view TargetScoreName(train::TargetLoss loss) {
+  return loss == train::TargetLoss::kCosine ? "cosine" : "r2";
 }
 
 Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& other,

@@ -6,6 +6,7 @@
 
 #include "compress/score.h"
 #include "model/model.h"
+#include "train/targets.h"
 #include "train/train.h"
 
 namespace pare::compress {
@@ -18,7 +19,7 @@ struct Validation {
   int64_t batch = 64;
 };
 
-// What is measured against another model's answers, or values that are given.
+// What is measured against another model's answers.
 enum class Likeness : uint8_t {
   kAgreement,  // of classifiers, percent
   kCosine,     // of the outputs
@@ -30,10 +31,12 @@ std::string_view LikenessName(Likeness likeness);
 train::Score ScoreByLabels(const Validation& validation, const model::Context& context,
                            Progress& progress);
 
-// The first output against values that it shall have; kCosine or kSnr.
+// The first output against values that it shall have: the mean cosine where that is the loss, else
+// the part of their variance that it explains, R² = 1 − Σ (y − t)² / Σ (t − mean t)².
 train::Score ScoreByTargets(const Validation& validation,
-                            std::shared_ptr<const data::Dataset> targets, Likeness likeness,
+                            std::shared_ptr<const data::Dataset> targets, train::TargetLoss loss,
                             const model::Context& context);
+std::string_view TargetScoreName(train::TargetLoss loss);  // "cosine", "r2"
 
 // The answers of two models to all samples of the validation.
 Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& other,

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "data/fingerprint.h"
+#include "base/hash.h"
 #include "train/loss.h"
 
 namespace pare::train {
@@ -13,15 +13,22 @@ namespace {
 
 constexpr std::string_view kNames[] = {"mse", "huber", "cosine"};
 
-// The numbers of one sample.
-Result<Tensor> RowOf(const data::Dataset& targets, int64_t index, int64_t count) {
+// The numbers of one sample. Bytes that look like a picture of several channels are turned when
+// they are read, and one can't know whether these are.
+Result<Tensor> NumbersOf(const data::Dataset& targets, int64_t index) {
   PARE_ASSIGN(const data::Sample sample, targets.Get(index));
-  if (sample.inputs.size() != 1 || sample.inputs[0].picture) {
-    return Fail(Error(ErrorKind::kUsage, "is no row of numbers",
-                      "targets are one array (.npy, .npz) or the columns of a .csv")
-                    .at(targets.SampleName(index)));
-  }
-  const Tensor& row = sample.inputs[0].tensor;
+  const bool turned = sample.inputs.size() == 1 && sample.inputs[0].picture &&
+                      sample.inputs[0].tensor.shape().back() != 1;
+  if (sample.inputs.size() == 1 && !turned) return sample.inputs[0].tensor;
+  return Fail(Error(ErrorKind::kUsage,
+                    turned ? "is a picture, and no numbers" : "has several arrays for a sample",
+                    turned ? "store targets as float32"
+                           : "targets are one array (.npy, .npz) or the columns of a .csv")
+                  .at(targets.SampleName(index)));
+}
+
+Result<Tensor> RowOf(const data::Dataset& targets, int64_t index, int64_t count) {
+  PARE_ASSIGN(const Tensor row, NumbersOf(targets, index));
   if (row.count() != count) {
     return Fail(Error(ErrorKind::kUsage,
                       Text("has ", row.count(), " values, and the model's first output ", count,
@@ -75,12 +82,27 @@ Result<Tensor> TargetRows(const data::Dataset& targets, std::span<const int64_t>
   return rows;
 }
 
+Result<std::unique_ptr<TargetObjective>> TargetObjective::Make(
+    std::shared_ptr<const data::Dataset> targets, TargetLoss loss) {
+  WordHash content;
+  for (int64_t i = 0; i < targets->size(); ++i) {
+    PARE_ASSIGN(const Tensor row, NumbersOf(*targets, i));
+    content.Add({row.data(), row.bytes()});
+  }
+  return std::unique_ptr<TargetObjective>(
+      new TargetObjective(std::move(targets), loss, content.value()));
+}
+
 Result<Var> TargetObjective::Emit(LossContext& context) {
   const Var output = context.outputs()[0];
   shape_ = output.dims();
   if (shape_.empty() || shape_[0] == 0) {
     return Fail(ErrorKind::kUsage, "the first output is one number for all samples",
                 "training by targets needs an output of [batch, …]");
+  }
+  if (loss_ == TargetLoss::kCosine && CountOf(shape_).value_or(0) == shape_[0]) {
+    return Fail(ErrorKind::kUsage, "the first output is one number a sample: its cosine is a sign",
+                "mse or huber compares numbers");
   }
   const Var target = context.AddTarget("values", shape_);
   if (loss_ == TargetLoss::kHuber) return Huber(output, target);
@@ -95,9 +117,7 @@ Result<std::vector<Tensor>> TargetObjective::Targets(const TrainBatch& batch) {
 }
 
 std::string TargetObjective::Identity() const {
-  const auto content = data::Fingerprint(*targets_);
-  return Text("targets ", content ? *content : "unread", ", loss ",
-              kNames[static_cast<size_t>(loss_)]);
+  return Text("targets ", HexText(content_), ", loss ", kNames[static_cast<size_t>(loss_)]);
 }
 
 }  // namespace pare::train

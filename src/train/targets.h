@@ -28,15 +28,20 @@ Result<Tensor> MixedTargets(const Tensor& rows, const Mixture& mixture);
 // mixes them as the samples.
 class TargetObjective : public Objective {
  public:
-  TargetObjective(std::shared_ptr<const data::Dataset> targets, TargetLoss loss)
-      : targets_(std::move(targets)), loss_(loss) {}
+  // Reads all targets once: a run goes on with the same ones alone.
+  static Result<std::unique_ptr<TargetObjective>> Make(std::shared_ptr<const data::Dataset> targets,
+                                                       TargetLoss loss);
   Result<ops::Var> Emit(LossContext& context) override;
   Result<std::vector<Tensor>> Targets(const TrainBatch& batch) override;
   std::string Identity() const override;
 
  private:
+  TargetObjective(std::shared_ptr<const data::Dataset> targets, TargetLoss loss, uint64_t content)
+      : targets_(std::move(targets)), loss_(loss), content_(content) {}
+
   std::shared_ptr<const data::Dataset> targets_;
   TargetLoss loss_;
+  uint64_t content_;
   Dims shape_;  // of the output
 };
 

@@ -31,13 +31,13 @@ output y
 }
 
 Result<Trained> Learn(std::shared_ptr<const data::Dataset> targets, TargetLoss loss) {
-  TargetObjective objective(std::move(targets), loss);
+  PARE_ASSIGN(const auto objective, TargetObjective::Make(std::move(targets), loss));
   SilentProgress progress;
   TrainOptions options;
   options.program.batch = 16;
   options.schedule.rate = 0.2;
   options.epochs = 20;
-  return Train(OneLayer(), ThreeClouds(kSamples), FirstIndices(kSamples), {}, objective, {},
+  return Train(OneLayer(), ThreeClouds(kSamples), FirstIndices(kSamples), {}, *objective, {},
                model::Context::Make(1), options, progress);
 }
 
@@ -68,6 +68,19 @@ TEST(Targets, AreMixedAsTheSamples) {
   const Tensor mixed = MixedTargets(plain, batch.mixture).value();
   EXPECT_EQ(mixed.as<float>()[0], 0.75f * 4 + 0.25f * 1);
   EXPECT_EQ(mixed.as<float>()[1], 0.75f * 1 + 0.25f * 4);
+}
+
+TEST(Targets, AreTheRunsOwn) {
+  const auto of = [](float third) {
+    return TargetObjective::Make(
+               data::DatasetOf({{.name = "", .tensor = Tensor::Of<float>({3}, {1, 2, third})}}, {})
+                   .value(),
+               TargetLoss::kMse)
+        .value()
+        ->Identity();
+  };
+  EXPECT_EQ(of(3), of(3));
+  EXPECT_NE(of(3), of(4));
 }
 
 TEST(Targets, SayWhatDoesNotFit) {

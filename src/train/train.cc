@@ -57,6 +57,12 @@ class Run {
       if (!ended) return Fail(Rescued(ended.error()));
       stop = *ended;
     }
+    return Outcome();
+  }
+
+ private:
+  // What the run has come to: the best weights, or those of its end where nothing is scored.
+  Result<Trained> Outcome() {
     const double seconds = watch_.seconds();
     Trained trained{.graph = {},
                     .history = state_.history,
@@ -73,7 +79,6 @@ class Run {
     return trained;
   }
 
- private:
   int64_t batch() const { return options_.program.batch; }
   int64_t parts() const { return options_.program.parts; }
   int64_t validation_every() const {
@@ -180,10 +185,8 @@ class Run {
   // The error, after the best weights until it were brought to safety.
   Error Rescued(Error error) {
     if (!options_.rescue || !score_ || state_.best_step <= 0) return error;
-    UseBest();
-    program_.EndSteps();
     const auto kept = [&]() -> Result<std::string> {
-      PARE_ASSIGN(const graph::Graph best, program_.Finished());
+      PARE_ASSIGN(const Trained best, Outcome());
       return options_.rescue(best);
     }();
     if (!kept) return error;  // the first reason counts
@@ -235,7 +238,8 @@ class Run {
     const StepPlace place{.step = state_.step + 1, .part = part_, .rate = rate_};
     PARE_ASSIGN(const StepResult result, program_.Run(next, place));
     if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
-      PARE_ASSIGN(const std::string first, program_.FindNotFinite(next, place));
+      const auto found = program_.FindNotFinite(next, place);  // may lack the memory to look
+      const std::string first = found ? *found : "";
       return Fail(
           Error(
               ErrorKind::kUnmet,
@@ -261,7 +265,7 @@ class Run {
     } else if (options_.checkpoint_every > 0 && state_.step % options_.checkpoint_every == 0) {
       PARE_TRY(Save());
     }
-    if (!progress_.cancelled()) return stop;
+    if (stop || !progress_.cancelled()) return stop;
     PARE_TRY(Save());
     return Fail(ErrorKind::kCancelled, Text("interrupted after step ", state_.step),
                 options_.checkpoint.empty()
@@ -369,7 +373,8 @@ class Run {
 }  // namespace
 
 int64_t StepBatch(const ProgramOptions& options, int64_t samples) {
-  if (samples >= options.batch || options.parts < 1) return options.batch;
+  const bool divisible = options.parts >= 1 && options.batch % options.parts == 0;
+  if (samples >= options.batch || !divisible) return options.batch;
   return samples - samples % options.parts;
 }
 
@@ -378,6 +383,8 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
                                      std::vector<int64_t> indices,
                                      const data::Preprocess& preprocess,
                                      const ProgramOptions& options) {
+  if (options.batch < 1)
+    return Fail(ErrorKind::kUsage, Text("a step of ", options.batch, " samples"), "at least one");
   const int64_t step = StepBatch(options, std::ssize(indices));
   const int64_t parts = std::max<int64_t>(1, options.parts);
   if (step < parts) {

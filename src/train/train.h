@@ -32,9 +32,9 @@ struct TrainOptions {
   std::string decisions;
   std::string score_name = "validation";  // of the score, for messages
   std::string trace;  // folder for what the run computes with (train/trace.h); "": none
-  // Called before a run that was better than its start ends with an error: with the weights of its
-  // best validation. What it returns, where they are then, joins the error's advice.
-  std::function<Result<std::string>(const graph::Graph& best)> rescue;
+  // Called before a run that was better than its start ends with an error: with what it was at its
+  // best validation. What it returns, where that is kept, joins the error's advice.
+  std::function<Result<std::string>(const struct Trained& best)> rescue;
 };
 
 // How good a model is on samples that training doesn't see; larger is better.
@@ -71,8 +71,8 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
 // Too few samples for a batch make a smaller batch, and a note.
 //
 // A loss that is not finite stops the run: the error names the first node that wrote such a value,
-// and the last checkpoint stays. When the progress is cancelled a checkpoint is written first. In
-// both cases `options.rescue` gets the best weights until then.
+// and the last checkpoint stays. When the progress is cancelled a checkpoint is written first.
+// Whatever ends the run early, `options.rescue` gets the best weights until then.
 Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dataset> dataset,
                       std::vector<int64_t> indices, const data::Preprocess& preprocess,
                       Objective& objective, const Score& score, const model::Context& context,

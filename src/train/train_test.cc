@@ -251,8 +251,9 @@ TEST(Train, RescuesTheBestWeightsOfARunThatIsStopped) {
   options.validate_every = 5;
   double score = 0;  // each validation is better than the one before
   std::optional<graph::Graph> best;
-  options.rescue = [&](const graph::Graph& graph) -> Result<std::string> {
-    best = graph;
+  options.rescue = [&](const Trained& trained) -> Result<std::string> {
+    EXPECT_EQ(trained.best_step, 5);
+    best = trained.graph;
     return std::string("best.onnx");
   };
   LabelObjective objective;
@@ -293,6 +294,9 @@ TEST(Train, MakesASmallerBatchOfTooFewSamples) {
   ASSERT_TRUE(few) << few.error().message();
   EXPECT_EQ(few->batch, 40);
   EXPECT_EQ(few->steps, 2);
+  options.program.parts = 3;  // doesn't divide the batch, however few the samples
+  EXPECT_FALSE(run(42));
+  options.program.parts = 4;
   const auto none = run(3);
   ASSERT_FALSE(none);
   EXPECT_NE(none.error().message().find("3 samples to train on"), std::string::npos);

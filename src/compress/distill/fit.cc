@@ -46,6 +46,16 @@ std::optional<std::vector<graph::Output>> OutputsOfNames(const Graph& student,
   return outputs;
 }
 
+// As many, and of as many values for a sample as far as both are known.
+bool Fit(const Graph& student, const Graph& teacher, std::span<const graph::Output> outputs) {
+  return std::ranges::equal(student.outputs(), outputs,
+                            [&](const graph::Output& own, const graph::Output& other) {
+                              const auto mine = ValuesOfSample(student.value(own.value).type);
+                              const auto its = ValuesOfSample(teacher.value(other.value).type);
+                              return !mine || !its || *mine == *its;
+                            });
+}
+
 std::map<std::string, std::string> FieldsOf(const data::Preprocess& preprocess) {
   std::map<std::string, std::string> fields;
   preprocess.WriteTo(fields);
@@ -80,18 +90,15 @@ Status CheckSame(const PreparedModel& a, const PreparedModel& b) {
 }  // namespace
 
 Status MatchOutputs(const Graph& student, Graph& teacher) {
-  if (const auto named = OutputsOfNames(student, teacher)) {
+  const auto named = OutputsOfNames(student, teacher);
+  if (named && Fit(student, teacher, *named)) {
+    const std::vector<graph::Output> outputs = *named;
     teacher.ClearOutputs();
-    for (const graph::Output& output : *named)
+    for (const graph::Output& output : outputs)
       teacher.AddOutput(output.value, output.name, output.notes);
+    return {};
   }
-  bool fits = student.outputs().size() == teacher.outputs().size();
-  for (size_t i = 0; fits && i < student.outputs().size(); ++i) {
-    const auto own = ValuesOfSample(student.value(student.outputs()[i].value).type);
-    const auto other = ValuesOfSample(teacher.value(teacher.outputs()[i].value).type);
-    fits = !own || !other || *own == *other;
-  }
-  if (fits) return {};
+  if (Fit(student, teacher, teacher.outputs())) return {};
   return Fail(
       ErrorKind::kUsage,
       Text("the teacher has ", OutputsText(teacher), ", the student ", OutputsText(student)),

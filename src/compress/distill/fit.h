@@ -10,9 +10,8 @@
 namespace pare::compress {
 
 // Leaves the teacher the outputs that the student has, in the student's order: by name where it has
-// all of these names, else all of its outputs as they stand. Fails (kUsage) where the two then have
-// different numbers of them, or an output holds a different number of values for a sample; the
-// reason lists them.
+// all of these names and they fit, else all of its outputs as they stand. Fails (kUsage) where
+// these are not as many, or hold a different number of values for a sample; the reason lists them.
 Status MatchOutputs(const graph::Graph& student, graph::Graph& teacher);
 
 struct PreparedModel {
