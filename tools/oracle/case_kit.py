@@ -14,8 +14,7 @@ import onnx
 import onnxruntime as ort
 from onnx import helper, numpy_helper
 
-# The IR version that appeared with an opset or before it: old files keep old headers.
-IR_VERSIONS = [(7, 3), (9, 4), (10, 5), (11, 6), (13, 7), (17, 8), (19, 9), (21, 10)]
+from sketch import f32, i64, ir_version  # noqa: F401 (the tables of cases use them by this module)
 
 
 @dataclass
@@ -47,14 +46,6 @@ def B(*shape):
     return Draw(shape, -1, 1, np.bool_)
 
 
-def f32(values):
-    return np.array(values, np.float32)
-
-
-def i64(values):
-    return np.array(values, np.int64)
-
-
 @dataclass
 class K:
     """An input which is an initializer of the model."""
@@ -79,10 +70,6 @@ CASES = []
 
 def case(op, name, *inputs, opset=13, outputs=1, **attributes):
     CASES.append(Case(op, name, inputs, opset, outputs, attributes))
-
-
-def ir_version(opset):
-    return max(ir for since, ir in IR_VERSIONS if opset >= since)
 
 
 def build(c):

@@ -7,76 +7,14 @@ A model is a function that fills a Sketch and returns its cases: name → values
 """
 
 import sys
-import zlib
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-import case_kit
+import make_networks
 import model_kit
-
-f32 = case_kit.f32
-i64 = case_kit.i64
-
-
-class Sketch:
-    """A graph under construction. Values are names; `op` returns the name of a node's (first) output."""
-
-    def __init__(self, name, opset=13):
-        self.rng = np.random.default_rng(zlib.crc32(name.encode()))
-        self.name, self.opset, self.count = name, opset, 0
-        self.nodes, self.inputs, self.outputs, self.initializers = [], [], [], []
-
-    def fresh(self, stem):
-        self.count += 1
-        return f'{stem}_{self.count}'
-
-    def input(self, name, shape, kind=TensorProto.FLOAT):
-        self.inputs.append(helper.make_tensor_value_info(name, kind, shape))
-        return name
-
-    def const(self, value, name=None):
-        name = name or self.fresh('c')
-        self.initializers.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-    def weight(self, *shape, scale=None, dtype=np.float32):
-        scale = scale or 1.5 / np.sqrt(max(1, np.prod(shape[1:])))
-        return self.const((self.rng.standard_normal(shape) * scale).astype(dtype))
-
-    def op(self, kind, *inputs, name=None, results=1, **attributes):
-        name = name or self.fresh(kind.lower())
-        names = [name] if results == 1 else [f'{name}_{i}' for i in range(results)]
-        self.nodes.append(helper.make_node(kind, list(inputs), names, name=self.fresh('node'), **attributes))
-        return name if results == 1 else names
-
-    def output(self, value, shape, kind=TensorProto.FLOAT):
-        self.outputs.append(helper.make_tensor_value_info(value, kind, shape))
-
-    def normal(self, *shape, dtype=np.float32):
-        return self.rng.standard_normal(shape).astype(dtype)
-
-    def model(self):
-        graph = helper.make_graph(self.nodes, self.name, self.inputs, self.outputs, self.initializers)
-        model = helper.make_model(graph, producer_name='pare', opset_imports=[helper.make_opsetid('', self.opset)])
-        model.ir_version = case_kit.ir_version(self.opset)
-        return model
-
-    # Composites
-    def conv(self, x, channels_in, channels_out, size=3, group=1, bias=True, **attributes):
-        extra = [self.weight(channels_out, scale=0.2)] if bias else []
-        attributes.setdefault('pads', [size // 2] * 4)
-        return self.op('Conv', x, self.weight(channels_out, channels_in // group, size, size), *extra, group=group, **attributes)
-
-    def batch_norm(self, x, channels):
-        shift = [self.const((1 + 0.3 * self.normal(channels))), self.weight(channels, scale=0.2), self.weight(channels, scale=0.2)]
-        return self.op('BatchNormalization', x, *shift, self.const(np.exp(0.5 * self.normal(channels))))
-
-    def quantized(self, x, scale, zero):
-        """x → Q → DQ."""
-        s, z = self.const(f32(scale)), self.const(zero)
-        return self.op('DequantizeLinear', self.op('QuantizeLinear', x, s, z), s, z)
+from sketch import Sketch, f32, i64
 
 
 def mlp(s):
@@ -350,14 +288,26 @@ def qdq_noisy(s):
     return {'batch_2': [s.normal(2, 4, 6, 6)]}
 
 
+def small(network, **sizes):
+    """A network of make_networks.py, so narrow that its file can be committed."""
+    def fill(s):
+        return {'batch_2': list(network(s, **sizes)(2).values())}
+    return fill
+
+
+NETWORKS = {
+    'detector': small(make_networks.detector, side=64, widths=(4, 8, 8, 8, 16), depths=(1, 1, 1, 1), classes=3, bins=4),
+    'unet': small(make_networks.unet, side=16, widths=(4, 8, 12)),
+    'encoder': small(make_networks.encoder, words=40, length=6, width=16, heads=4, layers=2),
+}
 MODELS = {f.__name__: f for f in (
     mlp, mlp_external, mlp_matmul, cnn_residual, cnn_fixed_batch, mobile_block, fire_block, nhwc_edges, gelu_forms,
     layer_norm_forms, attention_block, lstm_step, to_clean, several_outputs, typed_data, half_weights, half_model,
-    double_weights, odd_names, qdq_cnn, qdq_noisy)}
+    double_weights, odd_names, qdq_cnn, qdq_noisy)} | NETWORKS
 
 
 def write(name):
-    sketch = Sketch(name)
+    sketch = Sketch(name, make_networks.OPSET if name in NETWORKS else 13)
     cases = MODELS[name](sketch)
     model = sketch.model()
     save = {}

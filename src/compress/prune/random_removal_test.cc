@@ -6,8 +6,7 @@
 #include <cmath>
 #include <random>
 
-#include "compress/prune/remove.h"
-#include "graph/text.h"
+#include "compress/prune/testing.h"
 #include "ops/prepare.h"
 
 namespace pare::compress {
@@ -80,7 +79,7 @@ class RandomChannels {
       return;
     }
     const bool even = x.channels % 2 == 0;
-    switch (Below(14)) {
+    switch (Below(15)) {
       case 0:
         Conv(x, 4 * (1 + Below(3)), 1 + 2 * Below(2), 1);
         return;
@@ -110,6 +109,8 @@ class RandomChannels {
         return AddShuffle(x);
       case 12:
         return AddBlocks(x);
+      case 13:
+        return AddUpsampling(x);
       default:
         return AddMove(x);
     }
@@ -181,6 +182,35 @@ class RandomChannels {
     images_.pop_back();
     Push(y, 4, x.size);
   }
+  // Twice as large, and pooled to what it was.
+  void AddUpsampling(Image x) {
+    const int64_t size = 2 * x.size;
+    Image up{ValueId::kNone, 6, size};
+    const auto transposed = [&](int64_t group) {
+      const ValueId weights = Weights({x.channels, up.channels / group, 2, 2});
+      up.value =
+          Node("ConvTranspose", {x.value, weights}, {{"group", group}, {"strides", Ints{2, 2}}});
+    };
+    switch (Below(4)) {
+      case 0:
+        up.channels = x.channels;
+        up.value = Node("Resize", {x.value, ValueId::kNone, ValueId::kNone,
+                                   Sizes({1, x.channels, size, size})});
+        break;
+      case 1:
+        transposed(1);
+        break;
+      case 2:
+        transposed(x.channels % 2 == 0 ? 2 : 1);
+        break;
+      default:
+        up.channels = x.channels * (1 + Below(2));
+        transposed(x.channels);
+    }
+    const ValueId pooled =
+        Node("MaxPool", {up.value}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}});
+    Push(pooled, up.channels, x.size);
+  }
   void AddMove(Image x) {
     if (Below(2)) {
       std::vector<int64_t> order;
@@ -248,30 +278,6 @@ Result<Tensor> OutputOf(Graph graph, const Tensor& x) {
     for (size_t i = 0; i < outputs.size(); ++i) graph.MakeConstant(outputs[i], results[i]);
   }
   return graph.value(graph.outputs()[0].value).data;
-}
-
-// The removed positions of the weights that sum over them become zero.
-Graph WithoutContributions(const Graph& graph, const Channels& channels,
-                           const std::vector<KeptUnits>& kept) {
-  Graph silent = graph;
-  for (const KeptUnits& units : kept) {
-    std::vector<bool> stays(static_cast<size_t>(channels.groups()[units.group].size));
-    for (int64_t unit : units.units) stays[static_cast<size_t>(unit)] = true;
-    for (int consumer : channels.groups()[units.group].consumers) {
-      const ChannelAxis& at = channels.axes()[consumer];
-      const Tensor old = silent.value(at.value).data;
-      Tensor data = Tensor::Make(DType::kF32, old.shape()).value();
-      int64_t inner = 1;
-      for (int i = at.axis + 1; i < old.rank(); ++i) inner *= old.shape()[i];
-      for (int64_t i = 0; i < old.count(); ++i) {
-        const auto unit = channels.units(consumer)[static_cast<size_t>(i / inner % at.size)];
-        const bool zero = unit.group == units.group && !stays[static_cast<size_t>(unit.index)];
-        data.mutable_as<float>()[i] = zero ? 0 : old.as<float>()[i];
-      }
-      silent.SetConstant(at.value, data);
-    }
-  }
-  return silent;
 }
 
 TEST(RandomRemoval, ComputesWhatTheWholeDoesWithoutTheRemovedChannels) {

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "compress/prune/calibration.h"
 #include "compress/prune/groups.h"
+#include "compress/prune/remove.h"
 #include "graph/text.h"
 #include "ops/node_view.h"
 
@@ -50,6 +51,30 @@ inline CalibrationBatches CalibrationOf(const graph::Graph& graph, Dims sample, 
                                std::move(indices), {}, progress);
   EXPECT_TRUE(calibration) << calibration.error().message();
   return *std::move(calibration);
+}
+
+// The removed positions of the weights that sum over them become zero.
+inline graph::Graph WithoutContributions(const graph::Graph& graph, const Channels& channels,
+                                         const std::vector<KeptUnits>& kept) {
+  graph::Graph silent = graph;
+  for (const KeptUnits& units : kept) {
+    std::vector<bool> stays(static_cast<size_t>(channels.groups()[units.group].size));
+    for (int64_t unit : units.units) stays[static_cast<size_t>(unit)] = true;
+    for (int consumer : channels.groups()[units.group].consumers) {
+      const ChannelAxis& at = channels.axes()[consumer];
+      const Tensor old = silent.value(at.value).data;
+      Tensor data = Tensor::Make(DType::kF32, old.shape()).value();
+      int64_t inner = 1;
+      for (int i = at.axis + 1; i < old.rank(); ++i) inner *= old.shape()[i];
+      for (int64_t i = 0; i < old.count(); ++i) {
+        const auto unit = channels.units(consumer)[static_cast<size_t>(i / inner % at.size)];
+        const bool zero = unit.group == units.group && !stays[static_cast<size_t>(unit.index)];
+        data.mutable_as<float>()[i] = zero ? 0 : old.as<float>()[i];
+      }
+      silent.SetConstant(at.value, data);
+    }
+  }
+  return silent;
 }
 
 }  // namespace pare::compress
