@@ -39,7 +39,10 @@ void PruneCommandOptions::DeclareSize(Parser& parser) {
                 "of the file (2MB), or a part of the model's (0.4x)");
   DeclareTarget(parser, "--target-latency", "MS", TargetUnit::kMs, latency,
                 "of a run in float32 on this CPU, batch 1, 1 thread (2ms), or a part of the "
-                "model's (0.5x): layers and candidates are measured");
+                "model's (0.5x): candidates are measured");
+  parser.Flag("--no-measure", no_measure,
+              "don't time layers at their widths: MACs or bytes alone say which cuts gain most, "
+              "the same on every machine");
   parser.Option(
       "--depth", "PART",
       [this](std::string_view text) -> Status {
@@ -48,6 +51,8 @@ void PruneCommandOptions::DeclareSize(Parser& parser) {
         return Fail(ErrorKind::kUsage, Text(text, " is not more than 0 and at most 1"));
       },
       "of the residual blocks that stays, e.g. 0.75: those go first whose removal costs least");
+  parser.Flag("--no-depth", no_depth,
+              "no whole residual block goes (by default, where that is the better buy)");
   DeclareShapes(parser, shapes);
 }
 
@@ -127,6 +132,11 @@ Status PruneCommandOptions::Check() const {
     return fail("one target says how small the model shall be",
                 "give one of --target-macs, --target-size and --target-latency, or --depth");
   }
+  if (no_measure && latency)
+    return fail("--target-latency is measured, and --no-measure was given",
+                "leave one of the two out");
+  if (no_depth && depth)
+    return fail("--depth and --no-depth were given", "leave one of the two out");
   return CheckRecovery();
 }
 

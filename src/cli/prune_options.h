@@ -16,6 +16,7 @@ namespace pare::cli {
 struct PruneCommandOptions {
   std::string model;
   bool list = false, no_recover = false, no_reconstruction = false;
+  bool no_depth = false, no_measure = false;
   std::string sensitivity;  // an SVG file, "": none
   double seconds = compress::TimingOptions().seconds;
   std::optional<Target> macs, size, latency;
@@ -31,6 +32,10 @@ struct PruneCommandOptions {
   Status Check() const;
   // A group is cut, and not only whole blocks.
   bool any_width() const { return macs || size || latency; }
+  // What layers take at their widths orders the cuts.
+  bool measures() const {
+    return latency || (!no_measure && prune.scope == compress::PruneScope::kGlobal);
+  }
 
  private:
   void DeclareSize(Parser& parser);

@@ -60,7 +60,7 @@ std::string WorkText(const PruneReport& report) {
   std::string text;
   if (report.options.any_width())
     text += Text("judged by ", compress::ImportanceName(report.options.prune.importance));
-  if (report.options.depth) {
+  if (report.options.depth || !report.removed_blocks.empty()) {
     text += Text(text.empty() ? "" : ", ", report.removed_blocks.size(), " of ", report.blocks,
                  " residual blocks removed");
   }

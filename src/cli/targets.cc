@@ -42,12 +42,6 @@ Status ParseTarget(std::string_view text, Units units, std::optional<Target>& ta
   return {};
 }
 
-Result<std::unique_ptr<runtime::Session>> DeployedSession(graph::Graph graph,
-                                                          const model::Context& context) {
-  PARE_TRY(passes::Simplify(graph));
-  return model::MakeSession(graph, context);
-}
-
 }  // namespace
 
 void DeclareTarget(Parser& parser, std::string names, std::string value, TargetUnit unit,
@@ -65,18 +59,24 @@ Result<SampleRun> SampleRun::Make(const graph::Graph& graph,
   return SampleRun(std::move(shapes), std::move(inputs));
 }
 
+Result<SampleRun::Sessions> SampleRun::Deploy(std::span<const graph::Graph* const> graphs) const {
+  Sessions sessions;
+  for (const graph::Graph* graph : graphs) {
+    graph::Graph simple = *graph;
+    PARE_TRY(passes::Simplify(simple));
+    PARE_ASSIGN(sessions.owned.emplace_back(), model::MakeSession(simple, context_));
+    sessions.sides.push_back(sessions.owned.back().get());
+  }
+  return sessions;
+}
+
 Result<std::vector<double>> SampleRun::Time(std::span<const graph::Graph* const> graphs,
                                             double seconds, Console& console) const {
-  std::vector<std::unique_ptr<runtime::Session>> owners;
-  std::vector<runtime::Session*> sessions;
-  for (const graph::Graph* graph : graphs) {
-    PARE_ASSIGN(owners.emplace_back(), DeployedSession(*graph, context_));
-    sessions.push_back(owners.back().get());
-  }
-  PARE_ASSIGN(
-      const compress::Timed timed,
-      compress::TimeInterleaved(sessions, inputs_, {.seconds = seconds, .progress = &console}));
-  if (sessions.size() > 1) {
+  PARE_ASSIGN(const Sessions sessions, Deploy(graphs));
+  PARE_ASSIGN(const compress::Timed timed,
+              compress::TimeInterleaved(sessions.sides, inputs_,
+                                        {.seconds = seconds, .progress = &console}));
+  if (graphs.size() > 1) {
     for (const auto& note : compress::TimingNotes(timed, 1, context_.cpu.threads())) {
       console.Note(note);
     }
@@ -86,16 +86,17 @@ Result<std::vector<double>> SampleRun::Time(std::span<const graph::Graph* const>
   return times;
 }
 
-Result<std::map<std::string, double>> SampleRun::LayerTimes(const graph::Graph& graph,
-                                                            double seconds,
-                                                            Console& console) const {
-  PARE_ASSIGN(const auto session, DeployedSession(graph, context_));
-  runtime::Session* const sessions[] = {session.get()};
-  PARE_ASSIGN(
-      const compress::Timed timed,
-      compress::ProfileInterleaved(sessions, inputs_, {.seconds = seconds, .progress = &console}));
-  std::map<std::string, double> times;
-  for (const runtime::LayerTime& layer : timed.sides[0].layers) times[layer.name] += layer.min_ms;
+Result<std::vector<std::map<std::string, double>>> SampleRun::LayerTimes(
+    std::span<const graph::Graph* const> graphs, double seconds, Console& console) const {
+  PARE_ASSIGN(const Sessions sessions, Deploy(graphs));
+  PARE_ASSIGN(const compress::Timed timed,
+              compress::ProfileInterleaved(sessions.sides, inputs_,
+                                           {.seconds = seconds, .progress = &console}));
+  std::vector<std::map<std::string, double>> times;
+  for (const compress::SideTimes& side : timed.sides) {
+    auto& of_graph = times.emplace_back();
+    for (const runtime::LayerTime& layer : side.layers) of_graph[layer.name] += layer.min_ms;
+  }
   return times;
 }
 

@@ -43,11 +43,17 @@ class SampleRun {
   // The fastest run of each, which other processes disturb least: sides by turns.
   Result<std::vector<double>> Time(std::span<const graph::Graph* const> graphs, double seconds,
                                    Console& console) const;
-  // Milliseconds by layer.
-  Result<std::map<std::string, double>> LayerTimes(const graph::Graph& graph, double seconds,
-                                                   Console& console) const;
+  // Milliseconds by layer of each, in its fastest run.
+  Result<std::vector<std::map<std::string, double>>> LayerTimes(
+      std::span<const graph::Graph* const> graphs, double seconds, Console& console) const;
 
  private:
+  struct Sessions {
+    std::vector<std::unique_ptr<runtime::Session>> owned;
+    std::vector<runtime::Session*> sides;
+  };
+  Result<Sessions> Deploy(std::span<const graph::Graph* const> graphs) const;
+
   SampleRun(std::vector<Dims> shapes, std::vector<Tensor> inputs)
       : context_(model::Context::Make(1)), shapes_(std::move(shapes)), inputs_(std::move(inputs)) {}
 

@@ -30,22 +30,34 @@ int WeightsOf(const Graph& graph, const graph::Node& node) {
 bool HasWeights(const Graph& graph, NodeId id) { return WeightsOf(graph, graph.node(id)) >= 0; }
 
 // The layer that a measured one stands for: from the value whose name it carries back over what was
-// fused into it, to the next node with weights.
-NodeId LayerOf(const Graph& graph, const std::string& name, const std::set<NodeId>& taken) {
+// fused into it, to the next node with weights; not over values that were measured themselves.
+NodeId LayerOf(const Graph& graph, const std::string& name,
+               const std::map<std::string, double>& measured) {
   const ValueId value = graph.FindValue(name);
   if (value == ValueId::kNone) return NodeId::kNone;
   const NodeId own = graph.value(value).producer;
-  for (NodeId at = own; at != NodeId::kNone && !taken.contains(at);) {
+  std::vector<NodeId> open{own};
+  while (!open.empty()) {
+    const NodeId at = open.back();
+    open.pop_back();
+    if (at == NodeId::kNone) continue;
     if (HasWeights(graph, at)) return at;
-    const graph::Node& node = graph.node(at);
-    if (node.inputs.empty() || node.inputs[0] == ValueId::kNone) break;
-    if (graph.value(node.inputs[0]).uses.size() != 1) break;
-    at = graph.value(node.inputs[0]).producer;
+    const auto& inputs = graph.node(at).inputs;
+    for (auto input = inputs.rbegin(); input != inputs.rend(); ++input) {
+      if (*input == ValueId::kNone || graph.value(*input).uses.size() != 1) continue;
+      if (!measured.contains(graph.value(*input).name)) open.push_back(graph.value(*input).producer);
+    }
   }
   return own;
 }
 
 }  // namespace
+
+LayerTimes TimesByNode(const Graph& graph, const std::map<std::string, double>& by_name) {
+  LayerTimes times;
+  for (const auto& [name, ms] : by_name) times[LayerOf(graph, name, by_name)] += ms;
+  return times;
+}
 
 ChannelCosts::ChannelCosts(const Channels& channels) : of_group_(channels.groups().size()) {
   for (const UnitGroup& group : channels.groups()) whole_.push_back(group.size);
@@ -57,8 +69,8 @@ ChannelCosts::Factor ChannelCosts::FactorOf(const Channels& channels, int axis) 
   Factor factor;
   for (const auto& [group, count] : positions) {
     if (!channels.groups()[group].prunable) continue;
-    factor.push_back(
-        {group, static_cast<double>(count) / static_cast<double>(channels.axes()[axis].size)});
+    const auto size = static_cast<double>(channels.axes()[axis].size);
+    factor.push_back({group, static_cast<double>(count) / size, {}});
   }
   return factor;
 }
@@ -85,7 +97,7 @@ std::vector<ChannelCosts::Factor> ChannelCosts::FactorsOf(const Graph& graph,
   return factors;
 }
 
-void ChannelCosts::Add(double cost, std::vector<Factor> factors) {
+void ChannelCosts::Add(double cost, NodeId layer, std::vector<Factor> factors) {
   if (cost <= 0) return;
   const int index = static_cast<int>(terms_.size());
   for (const Factor& factor : factors) {
@@ -94,18 +106,24 @@ void ChannelCosts::Add(double cost, std::vector<Factor> factors) {
       if (terms.empty() || terms.back() != index) terms.push_back(index);
     }
   }
-  terms_.push_back({cost, std::move(factors)});
+  terms_.push_back({cost, layer, std::move(factors)});
+}
+
+double ChannelCosts::Stays(const Share& share, int64_t units) const {
+  if (!share.measured.empty()) {
+    const auto at = share.measured.lower_bound(units);
+    return at == share.measured.end() ? 1 : at->second;
+  }
+  const auto whole = static_cast<double>(whole_[share.group]);
+  return 1 - share.part * (whole - static_cast<double>(units)) / whole;
 }
 
 double ChannelCosts::TermCost(const Term& term, std::span<const int64_t> units) const {
   double cost = term.cost;
   for (const Factor& factor : term.factors) {
     double stays = 1;
-    for (const Share& share : factor) {
-      const auto gone = static_cast<double>(whole_[share.group] - units[share.group]);
-      stays -= share.part * gone / static_cast<double>(whole_[share.group]);
-    }
-    cost *= stays;
+    for (const Share& share : factor) stays -= 1 - Stays(share, units[share.group]);
+    cost *= std::max(stays, 0.0);
   }
   return cost;
 }
@@ -140,7 +158,7 @@ Result<ChannelCosts> ChannelCosts::Macs(const Graph& graph, const Channels& chan
         !std::ranges::all_of(node.outputs, is_static)) {
       continue;
     }
-    costs.Add(static_cast<double>(op->cost(ops::NodeView(bound, node)).macs),
+    costs.Add(static_cast<double>(op->cost(ops::NodeView(bound, node)).macs), id,
               costs.FactorsOf(graph, channels, id));
   }
   return costs;
@@ -164,25 +182,62 @@ ChannelCosts ChannelCosts::Bytes(const Graph& graph, const Channels& channels) {
       Factor factor = costs.FactorOf(channels, axis);
       if (!factor.empty()) factors.push_back(std::move(factor));
     }
-    costs.Add(static_cast<double>(value.data.bytes()), std::move(factors));
+    const NodeId reader = value.uses.size() == 1 ? value.uses[0].node : NodeId::kNone;
+    costs.Add(static_cast<double>(value.data.bytes()), reader, std::move(factors));
   }
   return costs;
 }
 
 ChannelCosts ChannelCosts::Times(const Graph& graph, const Channels& channels,
-                                 const std::map<std::string, double>& ms) {
+                                 const LayerTimes& whole,
+                                 std::span<const NarrowedTimes> narrowed) {
   ChannelCosts costs(channels);
-  std::set<NodeId> taken;
-  for (const auto& [name, time] : ms) {
-    const NodeId id = LayerOf(graph, name, taken);
+  for (const auto& [layer, ms] : whole) {
     std::vector<Factor> factors;
-    if (id != NodeId::kNone) {
-      taken.insert(id);
-      factors = costs.FactorsOf(graph, channels, id);
+    if (layer != NodeId::kNone) factors = costs.FactorsOf(graph, channels, layer);
+    for (const NarrowedTimes& narrow : narrowed) {
+      const auto part = narrow.parts.find(layer);
+      if (part == narrow.parts.end()) continue;
+      for (const auto& [group, units] : narrow.units) SetMeasured(factors, group, units, part->second);
     }
-    costs.Add(time, std::move(factors));
+    costs.Add(ms, layer, std::move(factors));
   }
   return costs;
+}
+
+// What was measured is of all axes that the group has in the layer: the others don't count then.
+void ChannelCosts::SetMeasured(std::vector<Factor>& factors, int group, int64_t units,
+                               double part) {
+  bool set = false;
+  for (Factor& factor : factors) {
+    for (Share& share : factor) {
+      if (share.group != group) continue;
+      if (!set) share.measured[units] = part;
+      if (set) share.part = 0;
+      set = true;
+    }
+  }
+}
+
+void ChannelCosts::AddBlocks(std::span<const std::vector<NodeId>> blocks) {
+  const int group = static_cast<int>(whole_.size());
+  const int64_t size = std::ssize(blocks);
+  whole_.push_back(size);
+  std::vector<int>& terms = of_group_.emplace_back();
+  for (size_t i = 0; i < terms_.size(); ++i) {
+    for (int64_t k = 0; k < size; ++k) {
+      if (std::ranges::find(blocks[k], terms_[i].layer) == blocks[k].end()) continue;
+      terms_[i].factors.push_back({Share{group, 1, {{size, 1}, {size - 1 - k, 0}}}});
+      terms.push_back(static_cast<int>(i));
+    }
+  }
+}
+
+bool ChannelCosts::MeetInALayer(int a, int b) const {
+  const auto& of_b = of_group_[b];
+  return std::ranges::any_of(of_group_[a], [&](int term) {
+    return std::ranges::find(of_b, term) != of_b.end();
+  });
 }
 
 }  // namespace pare::compress

@@ -11,6 +11,8 @@ namespace {
 constexpr double kSlack = 1e-9;
 constexpr double kLeastLoss = 1e-12;
 constexpr int kLayerParts = 1024;
+// What the cost counts beside the time: it orders cuts which gain none.
+constexpr double kBesideTime = 1e-3;
 
 double LossAt(const PruneCandidate& candidate, int64_t units) {
   return candidate.loss[static_cast<size_t>(candidate.widths[0] - units)];
@@ -21,8 +23,18 @@ struct Cut {
   int64_t from = 0, to = 0;
 };
 
+double GainOf(const PlanCosts& costs, const Widths& units, int group, int64_t width) {
+  const double cost = costs.cost.Gain(units, group, width);
+  if (!costs.time) return cost;
+  const double part = cost / costs.cost.whole();
+  const double time =
+      std::max(costs.time->Gain(units, group, width) / costs.time->whole(), 0.0);
+  if (part <= 0) return costs.order_by_both ? 0 : time;
+  return (costs.order_by_both ? std::sqrt(time * part) : time) + kBesideTime * part;
+}
+
 // The best cut of all that `units` leaves, by gain ÷ loss.
-std::optional<Cut> BestCut(std::span<const PruneCandidate> candidates, const ChannelCosts& costs,
+std::optional<Cut> BestCut(std::span<const PruneCandidate> candidates, const PlanCosts& costs,
                            const Widths& units) {
   std::optional<Cut> best;
   double best_ratio = 0;
@@ -31,7 +43,7 @@ std::optional<Cut> BestCut(std::span<const PruneCandidate> candidates, const Cha
     const int64_t now = units[candidate.group];
     for (int64_t width : candidate.widths) {
       if (width >= now) continue;
-      const double gain = costs.Gain(units, candidate.group, width);
+      const double gain = GainOf(costs, units, candidate.group, width);
       const double loss = LossAt(candidate, width) - LossAt(candidate, now);
       const double ratio = gain / std::max(loss, kLeastLoss);
       if (gain <= 0 || ratio <= best_ratio) continue;
@@ -68,28 +80,29 @@ void TakeBack(std::span<const PruneCandidate> candidates, const ChannelCosts& co
 
 }  // namespace
 
-Result<Widths> PlanGlobally(std::span<const PruneCandidate> candidates, const ChannelCosts& costs,
+Result<Widths> PlanGlobally(std::span<const PruneCandidate> candidates, const PlanCosts& costs,
                             double target) {
-  target += kSlack * costs.whole();
-  Widths units = costs.all_units();
+  target += kSlack * costs.cost.whole();
+  Widths units = costs.cost.all_units();
   std::vector<Cut> cuts;
-  double cost = costs.whole();
+  double cost = costs.cost.whole();
   while (cost > target) {
     const auto cut = BestCut(candidates, costs, units);
-    if (!cut) return Fail(Unmet(costs, cost, target));
+    if (!cut) return Fail(Unmet(costs.cost, cost, target));
     units[candidates[cut->candidate].group] = cut->to;
     cuts.push_back(*cut);
-    cost = costs.Of(units);
+    cost = costs.cost.Of(units);
   }
-  TakeBack(candidates, costs, target, cuts, units);
+  TakeBack(candidates, costs.cost, target, cuts, units);
   return units;
 }
 
-Result<Widths> PlanByLayer(std::span<const PruneCandidate> candidates, const ChannelCosts& costs,
+Result<Widths> PlanByLayer(std::span<const PruneCandidate> candidates, const PlanCosts& costs,
                            double target) {
-  target += kSlack * costs.whole();
+  const ChannelCosts& cost = costs.cost;
+  target += kSlack * cost.whole();
   const auto at = [&](int parts) {
-    Widths units = costs.all_units();
+    Widths units = cost.all_units();
     for (const PruneCandidate& candidate : candidates) {
       const double asked = static_cast<double>(candidate.widths[0]) * parts / kLayerParts;
       const auto distance = [&](int64_t width) {
@@ -100,12 +113,12 @@ Result<Widths> PlanByLayer(std::span<const PruneCandidate> candidates, const Cha
     return units;
   };
   int low = 0, high = kLayerParts;  // `high` is not within, `low` perhaps
-  if (costs.whole() <= target) return costs.all_units();
-  if (const double least = costs.Of(at(0)); least > target)
-    return Fail(Unmet(costs, least, target));
+  if (cost.whole() <= target) return cost.all_units();
+  if (const double least = cost.Of(at(0)); least > target)
+    return Fail(Unmet(cost, least, target));
   while (high - low > 1) {
     const int middle = (low + high) / 2;
-    (costs.Of(at(middle)) <= target ? low : high) = middle;
+    (cost.Of(at(middle)) <= target ? low : high) = middle;
   }
   return at(low);
 }

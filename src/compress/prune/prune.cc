@@ -15,6 +15,8 @@ using graph::Graph;
 
 constexpr int kSearchSteps = 8;
 constexpr double kNearTarget = 0.02;  // of a measured cost: nearer is not looked for
+// Of the outputs' energy: a model without so much of it has to be learned anew.
+constexpr double kHopeless = 0.5;
 
 // Sums in the order of what matters least. Groups are made comparable by their means.
 void SetLosses(PruneCandidate& candidate, const std::vector<double>& importance) {
@@ -106,6 +108,10 @@ Status Pruner::JudgeBySamples(const PruneSamples& samples, const model::Context&
     }
     progress.Advance(1);
   }
+  if (!options_.blocks) return {};
+  const auto all = static_cast<int64_t>(FindBlocks(*model_).size());
+  PARE_ASSIGN(blocks_,
+              OrderBlocks(*model_, (2 * all + 2) / 3, kHopeless, options_.keep, error, progress));
   return {};
 }
 
@@ -124,21 +130,56 @@ Result<Pruner> Pruner::Make(const Graph& model, const PruneOptions& options,
   return pruner;
 }
 
-Result<Pruned> Pruner::Cut(const ChannelCosts& costs, double target) const {
-  Pruned pruned{.graph = {}, .groups = groups_, .widths = {}, .cost = 0, .kept = {}};
-  const auto plan = options_.scope == PruneScope::kGlobal ? PlanGlobally : PlanByLayer;
-  PARE_ASSIGN(pruned.widths, plan(candidates_, costs, target));
+// The group that blocks are among the costs with them is the last.
+ChannelCosts Pruner::WithBlocks(const ChannelCosts& costs) const {
+  std::vector<std::vector<graph::NodeId>> branches;
+  for (const ResidualBlock& block : blocks_.blocks) branches.push_back(block.branch);
+  ChannelCosts with = costs;
+  with.AddBlocks(branches);
+  return with;
+}
+
+Result<Pruned> Pruner::Cut(const PlanCosts& costs, double target) const {
+  const ChannelCosts cost = WithBlocks(costs.cost);
+  std::optional<ChannelCosts> time;
+  if (costs.time) time = WithBlocks(*costs.time);
+  const PlanCosts with{cost, time ? &*time : nullptr, costs.order_by_both};
+  std::vector<PruneCandidate> candidates = candidates_;
+  const int64_t blocks = std::ssize(blocks_.blocks);
+  PruneCandidate& depth = candidates.emplace_back();
+  depth.group = static_cast<int>(channels_.groups().size());
+  for (int64_t left = blocks; left >= 0; --left) depth.widths.push_back(left);
+  depth.loss = blocks_.loss;
+  const bool global = options_.scope == PruneScope::kGlobal;
+  if (!global) candidates.pop_back();
+
+  Pruned pruned{.graph = {}, .groups = groups_, .widths = {}, .removed_blocks = {}, .kept = {}};
+  PARE_ASSIGN(pruned.widths, (global ? PlanGlobally : PlanByLayer)(candidates, with, target));
   const auto units = UnitsThatStay(candidates_, pruned.widths);
   for (size_t i = 0; i < candidates_.size(); ++i)
     pruned.kept.push_back({candidates_[i].group, units[i]});
-  for (PruneGroup& group : pruned.groups) group.after = pruned.widths[group.group];
   PARE_ASSIGN(pruned.graph, RemoveChannels(*model_, channels_, pruned.kept));
+  const int64_t gone = blocks - pruned.widths.back();
+  for (int64_t i = 0; i < gone; ++i) pruned.removed_blocks.push_back(blocks_.blocks[i].name);
+  PARE_ASSIGN(pruned.graph, WithoutFirst(pruned.graph, blocks_, gone));
+  for (PruneGroup& group : pruned.groups) {
+    const bool left = std::ranges::any_of(channels_.groups()[group.group].producers, [&](int axis) {
+      return pruned.graph.node(channels_.axes()[axis].reader.node).live;
+    });
+    group.after = left ? pruned.widths[group.group] : 0;
+  }
   return pruned;
+}
+
+bool Pruned::whole() const {
+  return removed_blocks.empty() && std::ranges::all_of(groups, [](const PruneGroup& group) {
+           return group.after == group.size;
+         });
 }
 
 // The plan's costs and the real ones differ by a factor that hardly changes from one cut to the
 // next; it is learned as one goes.
-Result<Pruned> Pruner::CutTo(const ChannelCosts& costs, double limit, GraphCost cost,
+Result<Pruned> Pruner::CutTo(const PlanCosts& costs, double limit, GraphCost cost,
                              Progress& progress) const {
   std::optional<Pruned> best;
   double planned = limit, too_much = INFINITY;
@@ -153,8 +194,7 @@ Result<Pruned> Pruner::CutTo(const ChannelCosts& costs, double limit, GraphCost 
     const double next = planned * limit / std::max(tried->cost, 1e-30);
     if (!within) too_much = std::min(too_much, planned);
     if (within && (!best || tried->cost > best->cost)) best = std::move(*tried);
-    if (best && (best->cost > (1 - kNearTarget) * limit || best->widths == costs.all_units()))
-      break;
+    if (best && (best->cost > (1 - kNearTarget) * limit || best->whole())) break;
     planned = within ? std::min(next, (planned + std::min(too_much, 1.5 * planned)) / 2)
                      : std::min(next, 0.99 * planned);
   }

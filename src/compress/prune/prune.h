@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compress/prune/calibration.h"
+#include "compress/prune/depth.h"
 #include "compress/prune/importance.h"
 #include "compress/prune/plan.h"
 #include "compress/prune/reconstruct.h"
@@ -25,6 +26,9 @@ struct PruneOptions {
   PruneScope scope = PruneScope::kGlobal;
   bool allow_inexact = false;     // cut groups whose removal can't be exact, too
   bool portable = true;           // widths that other engines like as well
+  // Whole residual blocks go, too, where that is the better buy; only where samples judge: all is
+  // measured at the outputs then.
+  bool blocks = false;
   std::vector<std::string> keep;  // patterns of layers that keep their width
   uint64_t seed = 0;              // of random importance
 };
@@ -54,9 +58,12 @@ Result<std::vector<PruneCandidate>> CandidatesOf(std::vector<PruneGroup>& groups
 struct Pruned {
   graph::Graph graph;
   std::vector<PruneGroup> groups;
-  Widths widths;
-  double cost = 0;  // as it was measured
+  Widths widths;                            // of groups, then how many blocks are left that could go
+  std::vector<std::string> removed_blocks;  // by the names of their sums, in the order they went
+  double cost = 0;                          // as it was measured
   std::vector<KeptUnits> kept;
+
+  bool whole() const;  // nothing went
 };
 
 // Unlabelled samples, in memory.
@@ -79,12 +86,13 @@ class Pruner {
 
   const Channels& channels() const { return channels_; }
   const std::vector<PruneCandidate>& candidates() const { return candidates_; }
+  const BlockOrder& blocks() const { return blocks_; }
 
-  // The graph with at most `target` of `costs`, weights as they were.
-  Result<Pruned> Cut(const ChannelCosts& costs, double target) const;
-  // Cuts by `costs` until the graph's real cost is at most `limit`, and near to it. Fails (kUnmet)
-  // where no cut is.
-  Result<Pruned> CutTo(const ChannelCosts& costs, double limit, GraphCost cost,
+  // The graph with at most `target` of the cost, weights as they were.
+  Result<Pruned> Cut(const PlanCosts& costs, double target) const;
+  // Cuts until the graph's real cost is at most `limit`, and near to it. Fails (kUnmet) where no
+  // cut is.
+  Result<Pruned> CutTo(const PlanCosts& costs, double limit, GraphCost cost,
                        Progress& progress) const;
   // Fits the layers behind the cuts of `pruned` to what those of `whole` give: the model, or the
   // one that it is without some blocks (nodes keep their ids).
@@ -99,12 +107,14 @@ class Pruner {
   void JudgeByWeights(PruneCandidate& candidate, Progress& progress);
   Status JudgeBySamples(const PruneSamples& samples, const model::Context& context,
                         Progress& progress);
+  ChannelCosts WithBlocks(const ChannelCosts& costs) const;
 
   const graph::Graph* model_;
   PruneOptions options_;
   Channels channels_;
   std::vector<PruneGroup> groups_;  // listed
   std::vector<PruneCandidate> candidates_;
+  BlockOrder blocks_;
 };
 
 }  // namespace pare::compress

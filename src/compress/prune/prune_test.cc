@@ -12,24 +12,6 @@ namespace {
 
 using graph::Graph;
 
-constexpr std::string_view kChain = R"(
-input x: f32[N,3,8,8]
-const w0: f32[32,3,3,3] = random(1, -1, 1)
-const w1: f32[48,32,1,1] = random(2, -1, 1)
-const w2: f32[32,48,3,3] = random(3, -1, 1)
-const w3: f32[10,32] = random(4, -1, 1)
-a = Conv(x, w0) {pads=[1,1,1,1]}
-ra = Relu(a)
-b = Conv(ra, w1)
-rb = Relu(b)
-c = Conv(rb, w2) {pads=[1,1,1,1]}
-rc = Relu(c)
-p = GlobalAveragePool(rc)
-flat = Flatten(p)
-y = Gemm(flat, w3) {transB=1}
-output y
-)";
-
 class PruneTest : public ::testing::Test {
  protected:
   Pruner Make(const Graph& graph, PruneOptions options) {
@@ -49,7 +31,7 @@ class PruneTest : public ::testing::Test {
     return widths;
   }
 
-  const Graph graph_ = ReadGraph(kChain);
+  const Graph graph_ = ReadGraph(kConvChain);
   const PruneSamples samples_{CalibrationOf(graph_, {3, 8, 8}, 24),
                               CalibrationOf(graph_, {3, 8, 8}, 8)};
   const model::Context context_ = model::Context::Make(2);
@@ -82,7 +64,7 @@ TEST_F(PruneTest, TargetsAreMetByEveryImportanceAndScope) {
       options.scope = scope;
       const Pruner pruner = Make(graph_, options);
       const auto costs = ChannelCosts::Macs(graph_, pruner.channels(), shapes_).value();
-      const auto pruned = pruner.Cut(costs, 0.5 * costs.whole());
+      const auto pruned = pruner.Cut({costs}, 0.5 * costs.whole());
       ASSERT_TRUE(pruned) << pruned.error().message();
       const double macs = MacsOf(pruned->graph);
       EXPECT_LE(macs, 0.5 * costs.whole()) << ImportanceName(importance);
@@ -99,7 +81,7 @@ TEST_F(PruneTest, SizeAndUnevenWidths) {
   options.portable = false;
   const Pruner pruner = Make(graph_, options);
   const auto costs = ChannelCosts::Bytes(graph_, pruner.channels());
-  const auto pruned = pruner.Cut(costs, 0.5 * costs.whole());
+  const auto pruned = pruner.Cut({costs}, 0.5 * costs.whole());
   ASSERT_TRUE(pruned) << pruned.error().message();
   double bytes = 0;
   for (size_t i = 0; i < pruned->graph.value_count(); ++i) {
@@ -115,13 +97,13 @@ TEST_F(PruneTest, KeepPatternsHold) {
   options.keep = {"w1", "c"};
   const Pruner pruner = Make(graph_, options);
   const auto costs = ChannelCosts::Macs(graph_, pruner.channels(), shapes_).value();
-  const auto pruned = pruner.Cut(costs, 0.9 * costs.whole());
+  const auto pruned = pruner.Cut({costs}, 0.9 * costs.whole());
   ASSERT_TRUE(pruned) << pruned.error().message();
   const auto widths = Widths(*pruned);
   EXPECT_LT(widths[0], 32);
   EXPECT_EQ(widths[1], 48);
   EXPECT_EQ(widths[2], 32);
-  const auto unmet = pruner.Cut(costs, 0.1 * costs.whole());
+  const auto unmet = pruner.Cut({costs}, 0.1 * costs.whole());
   ASSERT_FALSE(unmet);
   EXPECT_EQ(unmet.error().kind(), ErrorKind::kUnmet);
   options.keep = {"nothing"};
@@ -136,7 +118,7 @@ TEST_F(PruneTest, RealCostsBendThePlan) {
     return 1.5 * MacsOf(graph) + 0.1 * costs.whole();
   };
   const double limit = 0.8 * costs.whole();
-  const auto pruned = pruner.CutTo(costs, limit, real, progress_);
+  const auto pruned = pruner.CutTo({costs}, limit, real, progress_);
   ASSERT_TRUE(pruned) << pruned.error().message();
   EXPECT_LE(pruned->cost, limit);
   EXPECT_GT(pruned->cost, 0.8 * limit);
@@ -169,7 +151,7 @@ output y
   ASSERT_TRUE(pruner) << pruner.error().message();
   const Dims shape{1, 4, 16};
   const auto costs = ChannelCosts::Macs(graph, pruner->channels(), {&shape, 1}).value();
-  const auto pruned = pruner->Cut(costs, 0.5 * costs.whole());
+  const auto pruned = pruner->Cut({costs}, 0.5 * costs.whole());
   ASSERT_TRUE(pruned) << pruned.error().message();
   EXPECT_EQ(pruned->groups[0].after, 16);
 }
@@ -211,24 +193,9 @@ TEST_F(PruneTest, SensitivityGrowsWithWhatIsGone) {
   }
 }
 
-// Three blocks; the second adds next to nothing.
 TEST(Prune, TheBlockThatMattersLeastGoesFirst) {
-  const Graph graph = ReadGraph(R"(
-input x: f32[N,4,6,6]
-const w1: f32[4,4,1,1] = random(1, -1, 1)
-const w2: f32[4,4,1,1] = random(2, -0.001, 0.001)
-const w3: f32[4,4,1,1] = random(3, -1, 1)
-const wy: f32[2,4,1,1] = random(4, -1, 1)
-f1 = Conv(x, w1)
-s1 = Add(x, f1)
-f2 = Conv(s1, w2)
-s2 = Add(s1, f2)
-f3 = Conv(s2, w3)
-s3 = Add(s2, f3)
-y = Conv(s3, wy)
-output y
-)");
-  const CalibrationBatches probe = CalibrationOf(graph, {4, 6, 6}, 8);
+  const Graph graph = ReadGraph(kThreeBlocks);
+  const CalibrationBatches probe = CalibrationOf(graph, {3, 6, 6}, 8);
   const model::Context context = model::Context::Make(2);
   SilentProgress progress;
   const auto error = OutputError::Make(graph, probe, context, progress);

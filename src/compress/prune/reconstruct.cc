@@ -172,6 +172,7 @@ Result<Reconstruction> Reconstructor::Run(const Channels& channels,
   PARE_ASSIGN(const auto positions, KeptPositions(channels, kept));
   std::vector<Task> tasks;
   for (NodeId id : SummingNodes(whole_, channels, kept)) {
+    if (!pruned_.node(id).live) continue;  // in a block that went
     const auto whole = FindLinear(whole_, id), pruned = FindLinear(pruned_, id);
     if (!whole || !pruned) {
       done_.skipped.push_back(whole_.value(whole_.node(id).outputs[0]).name);

@@ -25,7 +25,7 @@ struct Reconstruction {
 };
 
 // `channels` is of `whole` or of a part of it with the same node ids; `pruned` is that part without
-// what `kept` leaves out. Its weights and biases are replaced.
+// what `kept` leaves out, and perhaps without some blocks. Its weights and biases are replaced.
 Result<Reconstruction> Reconstruct(const graph::Graph& whole, const Channels& channels,
                                    std::span<const KeptUnits> kept,
                                    const CalibrationBatches& calibration,

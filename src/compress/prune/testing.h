@@ -15,6 +15,53 @@
 
 namespace pare::compress {
 
+// Three layers, one behind the other, and a classifier.
+inline constexpr std::string_view kConvChain = R"(
+input x: f32[N,3,8,8]
+const w0: f32[32,3,3,3] = random(1, -1, 1)
+const w1: f32[48,32,1,1] = random(2, -1, 1)
+const w2: f32[32,48,3,3] = random(3, -1, 1)
+const w3: f32[10,32] = random(4, -1, 1)
+a = Conv(x, w0) {pads=[1,1,1,1]}
+ra = Relu(a)
+b = Conv(ra, w1)
+rb = Relu(b)
+c = Conv(rb, w2) {pads=[1,1,1,1]}
+rc = Relu(c)
+p = GlobalAveragePool(rc)
+flat = Flatten(p)
+y = Gemm(flat, w3) {transB=1}
+output y
+)";
+
+// Three residual blocks, of which the second adds next to nothing.
+inline constexpr std::string_view kThreeBlocks = R"(
+input x: f32[N,3,6,6]
+const w0: f32[16,3,1,1] = random(1, -1, 1)
+const v1: f32[16,16,3,3] = random(2, -1, 1)
+const w1: f32[16,16,1,1] = random(3, -1, 1)
+const v2: f32[16,16,3,3] = random(4, -1, 1)
+const w2: f32[16,16,1,1] = random(5, -0.0001, 0.0001)
+const v3: f32[16,16,3,3] = random(6, -1, 1)
+const w3: f32[16,16,1,1] = random(7, -1, 1)
+const wy: f32[2,16,1,1] = random(8, -1, 1)
+s0 = Conv(x, w0)
+i1 = Conv(s0, v1) {pads=[1,1,1,1]}
+r1 = Relu(i1)
+f1 = Conv(r1, w1)
+s1 = Add(s0, f1)
+i2 = Conv(s1, v2) {pads=[1,1,1,1]}
+r2 = Relu(i2)
+f2 = Conv(r2, w2)
+s2 = Add(s1, f2)
+i3 = Conv(s2, v3) {pads=[1,1,1,1]}
+r3 = Relu(i3)
+f3 = Conv(r3, w3)
+s3 = Add(s2, f3)
+y = Conv(s3, wy)
+output y
+)";
+
 inline graph::Graph ReadGraph(std::string_view text) {
   auto graph = graph::Parse(text);
   EXPECT_TRUE(graph) << graph.error().message();

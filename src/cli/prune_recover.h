@@ -1,0 +1,11 @@
+// What is left of a model learns to answer as it did.
+#pragma once
+
+#include "cli/prune_run.h"
+
+namespace pare::cli {
+
+// Trains `cut` on all samples but those that verify, by the model's own answers, and writes it.
+Result<TrainingReport> Recover(const PruneRun& run, const graph::Graph& cut);
+
+}  // namespace pare::cli

@@ -1,0 +1,78 @@
+#include "cli/prune_run.h"
+
+#include <algorithm>
+
+#include "train/parameters.h"
+
+namespace pare::cli {
+namespace {
+
+constexpr double kMostSeconds = 0.4;  // of a measurement that is one of many
+
+// Every third calibration sample measures what the others fit.
+Status LoadSamples(PruneInputs& inputs, Console& console) {
+  std::vector<int64_t> fit, probe;
+  const auto& all = inputs.split.calibration;
+  for (size_t i = 0; i < all.size(); ++i) (i % 3 == 2 ? probe : fit).push_back(all[i]);
+  if (probe.empty()) probe = fit;
+  const auto load = [&](std::vector<int64_t> indices) {
+    return compress::CalibrationBatches::Load(
+        inputs.dataset, model::InputSpecs(inputs.trainable.graph()), std::move(indices),
+        inputs.trainable.preprocess(), console);
+  };
+  PARE_ASSIGN(inputs.samples.fit, load(std::move(fit)));
+  PARE_ASSIGN(inputs.samples.probe, load(std::move(probe)));
+  return {};
+}
+
+}  // namespace
+
+Result<PruneInputs> PruneInputs::Open(const PruneCommandOptions& options, CommandFiles& files,
+                                      Console& console) {
+  const DataOptions& data = options.training.data;
+  PruneInputs inputs;
+  PARE_ASSIGN(inputs.trainable, LoadTrainable(options.model, options.training, files, console));
+  PARE_ASSIGN(inputs.deployed, model::Model::Load(options.model));
+  PARE_TRY(data.ApplyTo(inputs.deployed));
+  PARE_ASSIGN(inputs.dataset, data.Open(inputs.deployed, console));
+  files.Read(inputs.dataset->files());
+  PARE_TRY(files.Check());
+  NoteWeights(inputs.deployed, console);
+  if (options.alpha.value_or(1) < 1) PARE_TRY(CheckHasLabels(data, *inputs.dataset));
+  data::SplitOptions split = options.split;
+  split.limit = data.limit;
+  split.seed = options.training.train.seed;
+  PARE_ASSIGN(inputs.split, data::SplitDataset(*inputs.dataset, split));
+  if (!inputs.split.note.empty()) console.Note(inputs.split.note);
+  const graph::Graph& graph = inputs.deployed.graph();
+  if (compress::ChooseMetric(compress::Metric::kAuto, graph) == compress::Metric::kTop) {
+    PARE_TRY(
+        CheckLabels(*inputs.dataset, graph, inputs.deployed.preprocess().label_offset, console));
+  }
+  PARE_TRY(LoadSamples(inputs, console));
+  return inputs;
+}
+
+compress::PruneOptions PruneRun::how() const {
+  compress::PruneOptions how = options.prune;
+  how.seed = options.training.train.seed;
+  how.blocks = !options.no_depth && !options.depth && how.scope == compress::PruneScope::kGlobal;
+  return how;
+}
+
+Result<std::vector<double>> PruneRun::Times(std::span<const graph::Graph* const> graphs) const {
+  return sample.Time(graphs, std::min(options.seconds, kMostSeconds), console);
+}
+
+Result<double> PruneRun::RelativeTime(const graph::Graph& graph, double whole_ms) const {
+  const graph::Graph* const both[] = {&inputs.trainable.graph(), &graph};
+  PARE_ASSIGN(const auto times, Times(both));
+  return whole_ms * times[1] / times[0];
+}
+
+Result<std::vector<std::map<std::string, double>>> PruneRun::LayerTimes(
+    std::span<const graph::Graph* const> graphs) const {
+  return sample.LayerTimes(graphs, std::min(options.seconds, kMostSeconds), console);
+}
+
+}  // namespace pare::cli
