@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "cli/prune_cut.h"
+#include "cli/prune_drop.h"
 #include "cli/prune_recover.h"
 #include "cli/prune_report.h"
-#include "cli/run_record.h"
 #include "compress/compare.h"
 #include "onnx/export.h"
 #include "platform/clock.h"
@@ -25,7 +25,9 @@ Status ListPrunable(const PruneCommandOptions& options, Console& console) {
   return console.Show(list);
 }
 
-Result<compress::Comparison> CompareWith(const PruneRun& run, const std::string& file) {
+// On `verification` samples.
+Result<compress::Comparison> CompareWith(const PruneRun& run, const std::string& file,
+                                         const std::vector<int64_t>& verification) {
   PARE_ASSIGN(const model::Model written, model::Model::Load(file));
   compress::CompareOptions compare;
   compare.layer_samples = 0;
@@ -33,19 +35,7 @@ Result<compress::Comparison> CompareWith(const PruneRun& run, const std::string&
   const model::Model& whole = run.inputs.deployed;
   return compress::Compare({whole.graph(), whole.file_bytes()},
                            {written.graph(), written.file_bytes()}, run.inputs.dataset,
-                           run.inputs.split.verification, whole.preprocess(), run.context, compare,
-                           run.console);
-}
-
-Result<std::string> CutRecord(const PruneRun& run) {
-  PARE_ASSIGN(Json record, RunRecord({.command = "prune",
-                                      .model = run.options.model,
-                                      .data = run.options.training.data,
-                                      .dataset = *run.inputs.dataset,
-                                      .seed = run.options.training.train.seed}));
-  record.Set("importance", compress::ImportanceName(run.options.prune.importance));
-  record.Set("reconstruction", !run.options.no_reconstruction);
-  return record.Text();
+                           verification, whole.preprocess(), run.context, compare, run.console);
 }
 
 // The exported file itself is compared; it takes its name after that.
@@ -53,44 +43,78 @@ Result<compress::Comparison> WriteCut(const PruneRun& run, const graph::Graph& g
   const std::string& output = run.options.training.output;
   PARE_ASSIGN(auto draft, onnx::ExportDraft(graph, output));
   if (!draft) PARE_TRY(onnx::Export(graph, output));
-  PARE_ASSIGN(auto comparison, OfModel(CompareWith(run, draft ? draft->path() : output), output));
+  PARE_ASSIGN(auto comparison, OfModel(CompareWith(run, draft ? draft->path() : output,
+                                                   run.inputs.split.verification),
+                                       output));
   if (draft) PARE_TRY(draft->Commit());
   return comparison;
 }
 
-Status WritePruned(const PruneRun& run) {
+// What a run leads to: the model is written.
+struct Written {
+  CutModel cut;
+  std::optional<TrainingReport> recovery;
+  compress::Comparison comparison;
+  int64_t verification = 0;
+  double seconds = 0;  // judging, cutting, fitting; with --max-drop training, too
+};
+
+Result<Written> WriteTarget(const PruneRun& run) {
   const PruneCommandOptions& options = run.options;
   const Stopwatch watch;
-  PARE_ASSIGN(CutModel cut, OfModel(CutModelOf(run), options.model));
-  PruneReport report{.options = options,
+  Written written;
+  PARE_ASSIGN(written.cut, OfModel(CutModelOf(run), options.model));
+  written.seconds = watch.seconds();
+  const auto& verification = run.inputs.split.verification;
+  written.verification = std::ssize(verification);
+  graph::Graph& graph = written.cut.graph;
+  PARE_TRY(DescribeCut(run, graph));
+  if (options.no_recover) {
+    PARE_ASSIGN(written.comparison, WriteCut(run, graph));
+    return written;
+  }
+  // An interruption leaves the cut model.
+  PARE_TRY(onnx::Export(graph, options.training.output));
+  PARE_ASSIGN(TrainingReport recovered, Recover(run, graph, options.training));
+  written.recovery.emplace(std::move(recovered));
+  PARE_ASSIGN(written.comparison,
+              OfModel(CompareWith(run, options.training.output, verification),
+                      options.training.output));
+  return written;
+}
+
+Result<Written> WriteHeld(const PruneRun& run) {
+  const std::string& output = run.options.training.output;
+  const Stopwatch watch;
+  PARE_ASSIGN(HeldCut held, OfModel(HoldMaxDrop(run), run.options.model));
+  Written written;
+  written.cut = std::move(held.cut);
+  if (held.recovery) written.recovery.emplace(*std::move(held.recovery));
+  written.seconds = watch.seconds();
+  written.verification = std::ssize(held.verification);
+  PARE_ASSIGN(written.comparison, OfModel(CompareWith(run, output, held.verification), output));
+  return written;
+}
+
+Status WritePruned(const PruneRun& run) {
+  PARE_ASSIGN(Written written, run.options.max_drop ? WriteHeld(run) : WriteTarget(run));
+  CutModel& cut = written.cut;
+  PruneReport report{.options = run.options,
                      .groups = std::move(cut.groups),
                      .removed_blocks = std::move(cut.removed_blocks),
                      .blocks = cut.blocks,
                      .reconstruction = std::move(cut.reconstruction),
-                     .recovery = {},
-                     .comparison = {},
+                     .recovery = std::move(written.recovery),
+                     .comparison = std::move(written.comparison),
                      .before = {},
                      .after = {},
                      .calibration = run.inputs.samples.fit.samples(),
-                     .verification = std::ssize(run.inputs.split.verification),
-                     .seconds = watch.seconds(),
+                     .verification = written.verification,
+                     .seconds = written.seconds,
                      .notes = {}};
   const graph::Graph& whole = run.inputs.trainable.graph();
   PARE_ASSIGN(report.before, run.sample.Cost(whole));
   PARE_ASSIGN(report.after, run.sample.Cost(cut.graph));
-  PARE_TRY(StoreData(options.training.data, *run.inputs.dataset, run.inputs.trainable,
-                     cut.graph.metadata));
-  PARE_ASSIGN(cut.graph.metadata[kRunKey], CutRecord(run));
-  if (options.no_recover) {
-    PARE_ASSIGN(report.comparison, WriteCut(run, cut.graph));
-  } else {
-    // An interruption leaves the cut model.
-    PARE_TRY(onnx::Export(cut.graph, options.training.output));
-    PARE_ASSIGN(TrainingReport recovered, Recover(run, cut.graph));
-    report.recovery.emplace(std::move(recovered));
-    PARE_ASSIGN(report.comparison,
-                OfModel(CompareWith(run, options.training.output), options.training.output));
-  }
   const graph::Graph* const both[] = {&whole, &cut.graph};
   PARE_ASSIGN(const auto times, run.Times(both));
   report.ms_before = times[0];
@@ -128,7 +152,9 @@ Status PruneModel(const PruneCommandOptions& options, Console& console) {
               OfModel(SampleRun::Make(inputs.trainable.graph(), options.shapes), options.model));
   const model::Context context =
       model::Context::Make(AllowedThreads(options.training.threads, console));
-  const PruneRun run{options, inputs, sample, context, console};
+  TrainingOptions in_memory = options.training;
+  in_memory.output.clear();
+  const PruneRun run{options, inputs, sample, context, console, in_memory};
   return options.sensitivity.empty() ? WritePruned(run) : ShowSensitivity(run);
 }
 
@@ -143,7 +169,8 @@ extern const Command kPruneCommand = {
         "\\\n"
         "     --flip --crop-pad 4 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225\n"
         "pare prune mobilenetv2.onnx --data pictures/ --target-latency 0.8x --no-recover -o "
-        "small.onnx",
+        "small.onnx\n"
+        "pare prune mobilenetv2.onnx --data pictures/ --max-drop 1 --no-recover -o small.onnx",
     .run = ParseAndRun<PruneCommandOptions, PruneModel>,
 };
 

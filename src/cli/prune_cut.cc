@@ -1,7 +1,9 @@
 #include "cli/prune_cut.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "cli/run_record.h"
 #include "compress/prune/depth.h"
 #include "compress/prune/width_times.h"
 #include "onnx/export.h"
@@ -9,117 +11,150 @@
 #include "train/parameters.h"
 
 namespace pare::cli {
-namespace {
 
-// By which costs a cut is planned, and what it really costs.
-struct Goal {
-  compress::ChannelCosts costs;
-  std::optional<compress::ChannelCosts> times;  // what orders the cuts, where that is measured
-  bool order_by_both = false;
-  double limit = 0;
-  std::function<Result<double>(const graph::Graph&)> cost;
-
-  compress::PlanCosts plan() const { return {costs, times ? &*times : nullptr, order_by_both}; }
-};
-
-Result<compress::ChannelCosts> MeasureWidths(const PruneRun& run, const graph::Graph& graph,
-                                             const compress::Pruner& pruner) {
-  return compress::MeasureWidths(
-      graph, pruner.channels(), pruner.candidates(),
-      [&](std::span<const graph::Graph* const> graphs) { return run.LayerTimes(graphs); },
-      run.console);
+Result<std::unique_ptr<Cutter>> Cutter::Make(const PruneRun& run, const graph::Graph& graph) {
+  std::unique_ptr<Cutter> cutter(new Cutter(run));
+  cutter->start_.graph = graph;
+  cutter->reference_ = graph;
+  cutter->start_.blocks = static_cast<int>(compress::FindBlocks(graph).size());
+  if (run.options.depth) PARE_TRY(cutter->CutBlocks());
+  if (run.options.any_width()) PARE_TRY(cutter->Judge());
+  return cutter;
 }
 
-// `graph`: what is cut, the model or what is left of its blocks.
-Result<Goal> MakeGoal(const PruneRun& run, const graph::Graph& graph,
-                      const compress::Pruner& pruner) {
-  const PruneCommandOptions& options = run.options;
-  const graph::Graph& whole = run.inputs.trainable.graph();
-  std::optional<compress::ChannelCosts> times;
-  if (options.measures()) {
-    PARE_ASSIGN(times, MeasureWidths(run, graph, pruner));
-  }
-  if (options.latency) {
-    const graph::Graph* const one[] = {&whole};
-    PARE_ASSIGN(const auto ms, run.Times(one));
-    return Goal{*std::move(times), std::nullopt, false, options.latency->Of(ms[0]),
-                [run, ms = ms[0]](const graph::Graph& cut) { return run.RelativeTime(cut, ms); }};
-  }
-  if (options.macs) {
-    PARE_ASSIGN(auto costs,
-                compress::ChannelCosts::Macs(graph, pruner.channels(), run.sample.shapes()));
-    PARE_ASSIGN(const compress::ModelCost before, run.sample.Cost(whole));
-    return Goal{std::move(costs), std::move(times), false,
-                options.macs->Of(static_cast<double>(before.macs)),
-                [run](const graph::Graph& cut) -> Result<double> {
-                  PARE_ASSIGN(const compress::ModelCost cost, run.sample.Cost(cut));
-                  return static_cast<double>(cost.macs);
-                }};
-  }
-  return Goal{compress::ChannelCosts::Bytes(graph, pruner.channels()), std::move(times), true,
-              options.size->Of(static_cast<double>(run.inputs.deployed.file_bytes())),
-              [](const graph::Graph& cut) -> Result<double> {
-                PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(cut));
-                return static_cast<double>(bytes.size());
-              }};
-}
-
-Status CutBlocks(const PruneRun& run, CutModel& cut) {
-  const graph::Graph& model = run.inputs.trainable.graph();
-  PARE_ASSIGN(const auto error, compress::OutputError::Make(model, run.inputs.samples.probe,
-                                                            run.context, run.console));
+Status Cutter::CutBlocks() {
+  PARE_ASSIGN(const auto error, compress::OutputError::Make(start_.graph, run_.inputs.samples.probe,
+                                                            run_.context, run_.console));
   PARE_ASSIGN(compress::DepthCut shallow,
-              compress::RemoveLeastBlocks(model, *run.options.depth, run.options.prune.keep, error,
-                                          run.console));
+              compress::RemoveLeastBlocks(start_.graph, *run_.options.depth,
+                                          run_.options.prune.keep, error, run_.console));
   if (shallow.removed.empty())
-    run.console.Note(Text("--depth ", *run.options.depth, ": none of ", shallow.blocks,
-                          " residual blocks can go"));
-  cut.removed_blocks = std::move(shallow.removed);
-  cut.graph = std::move(shallow.graph);
+    run_.console.Note(Text("--depth ", *run_.options.depth, ": none of ", shallow.blocks,
+                           " residual blocks can go"));
+  start_.removed_blocks = std::move(shallow.removed);
+  start_.graph = std::move(shallow.graph);
   return {};
 }
 
-Status CutWidths(const PruneRun& run, CutModel& cut) {
-  PARE_ASSIGN(const auto pruner, compress::Pruner::Make(cut.graph, run.how(), &run.inputs.samples,
-                                                        run.context, run.console));
-  PARE_ASSIGN(const Goal goal, MakeGoal(run, cut.graph, pruner));
-  run.console.Stage("cutting", 0);
-  PARE_ASSIGN(compress::Pruned pruned,
-              pruner.CutTo(goal.plan(), goal.limit, goal.cost, run.console));
-  if (!run.options.no_reconstruction) {
-    PARE_ASSIGN(cut.reconstruction, pruner.Refit(run.inputs.trainable.graph(), pruned,
-                                                 run.inputs.samples.fit, run.context, run.console));
+Status Cutter::Judge() {
+  PARE_ASSIGN(pruner_, compress::Pruner::Make(start_.graph, run_.how(), &run_.inputs.samples,
+                                              run_.context, run_.console));
+  std::optional<compress::ChannelCosts> times;
+  if (run_.options.measures()) {
+    PARE_ASSIGN(
+        times,
+        compress::MeasureWidths(
+            start_.graph, pruner_->channels(), pruner_->candidates(),
+            [&](std::span<const graph::Graph* const> graphs) { return run_.LayerTimes(graphs); },
+            run_.console));
+  }
+  return SetGoal(std::move(times));
+}
+
+Status Cutter::SetGoal(std::optional<compress::ChannelCosts> times) {
+  const PruneCommandOptions& options = run_.options;
+  const graph::Graph& model = run_.inputs.trainable.graph();
+  if (options.latency) {
+    const graph::Graph* const one[] = {&model};
+    PARE_ASSIGN(const auto ms, run_.Times(one));
+    const auto relative = [this, ms = ms[0]](const graph::Graph& cut) {
+      return run_.RelativeTime(cut, ms);
+    };
+    goal_ = Goal{*std::move(times), std::nullopt, false, ms[0], options.latency->Of(ms[0]), relative};
+    return {};
+  }
+  if (!options.size) return SetCount(std::move(times));
+  const auto whole = static_cast<double>(run_.inputs.deployed.file_bytes());
+  goal_ = Goal{compress::ChannelCosts::Bytes(start_.graph, pruner_->channels()),
+               std::move(times),
+               true,
+               whole,
+               options.size->Of(whole),
+               [](const graph::Graph& cut) -> Result<double> {
+                 PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(cut));
+                 return static_cast<double>(bytes.size());
+               }};
+  return {};
+}
+
+// Of MACs; of a limit of the drop, too, which has no cost of its own.
+Status Cutter::SetCount(std::optional<compress::ChannelCosts> times) {
+  PARE_ASSIGN(auto costs, compress::ChannelCosts::Macs(start_.graph, pruner_->channels(),
+                                                       run_.sample.shapes()));
+  PARE_ASSIGN(const compress::ModelCost before, run_.sample.Cost(run_.inputs.trainable.graph()));
+  const auto whole = static_cast<double>(before.macs);
+  const double limit = run_.options.macs ? run_.options.macs->Of(whole) : whole;
+  goal_ = Goal{std::move(costs), std::move(times), false, whole, limit,
+               [this](const graph::Graph& cut) -> Result<double> {
+                 PARE_ASSIGN(const compress::ModelCost cost, run_.sample.Cost(cut));
+                 return static_cast<double>(cost.macs);
+               }};
+  return {};
+}
+
+Result<CutModel> Cutter::ToTarget(double way) const {
+  if (!goal_) return start_;
+  run_.console.Stage("cutting", 0);
+  const double limit = goal_->whole * std::pow(goal_->limit / goal_->whole, way);
+  PARE_ASSIGN(auto pruned, pruner_->CutTo(goal_->plan(), limit, goal_->cost, run_.console));
+  return Finish(std::move(pruned));
+}
+
+Result<CutModel> Cutter::ToPart(double part) const {
+  const compress::ChannelCosts& costs = goal_->times ? *goal_->times : goal_->costs;
+  PARE_ASSIGN(auto pruned, pruner_->Cut({costs}, part * costs.whole()));
+  return Finish(std::move(pruned));
+}
+
+Result<CutModel> Cutter::Finish(compress::Pruned pruned) const {
+  CutModel cut = start_;
+  if (!run_.options.no_reconstruction) {
+    PARE_ASSIGN(cut.reconstruction, pruner_->Refit(reference_, pruned, run_.inputs.samples.fit,
+                                                   run_.context, run_.console));
   }
   std::ranges::move(pruned.removed_blocks, std::back_inserter(cut.removed_blocks));
   cut.groups = std::move(pruned.groups);
   cut.graph = std::move(pruned.graph);
-  return {};
-}
-
-Result<CutModel> ResumeCut(const PruneRun& run) {
-  PARE_ASSIGN(const model::Model model,
-              model::Model::Load(CutFile(run.options), train::kTrainable));
-  CutModel cut{.graph = model.graph(), .groups = {}, .removed_blocks = {}, .reconstruction = {}};
-  compress::PruneOptions any;
-  PARE_ASSIGN(cut.groups,
-              compress::ListGroups(run.inputs.trainable.graph(),
-                                   compress::Channels::Of(run.inputs.trainable.graph()), any));
-  PARE_ASSIGN(const auto left,
-              compress::ListGroups(cut.graph, compress::Channels::Of(cut.graph), any));
-  for (compress::PruneGroup& group : cut.groups) {
-    const auto same = std::ranges::find(left, group.name, &compress::PruneGroup::name);
-    group.after = same == left.end() ? 0 : same->size;
-  }
-  const auto stays = compress::FindBlocks(cut.graph);
-  for (const auto& block : compress::FindBlocks(run.inputs.trainable.graph())) {
-    if (std::ranges::find(stays, block.name, &compress::ResidualBlock::name) == stays.end())
-      cut.removed_blocks.push_back(block.name);
-  }
-  run.console.Note("goes on from the cut that lies beside the checkpoint");
   return cut;
 }
 
-}  // namespace
+Result<CutModel> CompareGroups(const PruneRun& run, graph::Graph left) {
+  const graph::Graph& model = run.inputs.trainable.graph();
+  CutModel cut;
+  compress::PruneOptions any;
+  PARE_ASSIGN(cut.groups,
+              compress::ListGroups(model, compress::Channels::Of(model), any));
+  PARE_ASSIGN(const auto groups,
+              compress::ListGroups(left, compress::Channels::Of(left), any));
+  for (compress::PruneGroup& group : cut.groups) {
+    const auto same = std::ranges::find(groups, group.name, &compress::PruneGroup::name);
+    group.after = same == groups.end() ? 0 : same->size;
+  }
+  const auto blocks = compress::FindBlocks(model), stay = compress::FindBlocks(left);
+  cut.blocks = static_cast<int>(blocks.size());
+  for (const compress::ResidualBlock& block : blocks) {
+    if (std::ranges::find(stay, block.name, &compress::ResidualBlock::name) == stay.end())
+      cut.removed_blocks.push_back(block.name);
+  }
+  cut.graph = std::move(left);
+  return cut;
+}
+
+Status DescribeCut(const PruneRun& run, graph::Graph& graph) {
+  const PruneCommandOptions& options = run.options;
+  PARE_TRY(StoreData(options.training.data, *run.inputs.dataset, run.inputs.trainable,
+                     graph.metadata));
+  PARE_ASSIGN(Json record, RunRecord({.command = "prune",
+                                      .model = options.model,
+                                      .data = options.training.data,
+                                      .dataset = *run.inputs.dataset,
+                                      .seed = options.training.train.seed}));
+  record.Set("importance", compress::ImportanceName(options.prune.importance));
+  record.Set("reconstruction", !options.no_reconstruction);
+  record.Set("max_drop", options.max_drop);
+  graph.metadata[kRunKey] = record.Text();
+  return {};
+}
 
 std::string CutFile(const PruneCommandOptions& options) {
   const std::string& checkpoint = options.training.train.checkpoint;
@@ -127,17 +162,14 @@ std::string CutFile(const PruneCommandOptions& options) {
 }
 
 Result<CutModel> CutModelOf(const PruneRun& run) {
-  const graph::Graph& model = run.inputs.trainable.graph();
   const std::string kept = CutFile(run.options);
-  CutModel cut{.graph = model, .groups = {}, .removed_blocks = {}, .reconstruction = {}};
-  const bool resumes = run.options.training.train.resume && FileExists(kept);
-  if (resumes) {
-    PARE_ASSIGN(cut, ResumeCut(run));
+  if (run.options.training.train.resume && FileExists(kept)) {
+    PARE_ASSIGN(const model::Model model, model::Model::Load(kept, train::kTrainable));
+    run.console.Note("goes on from the cut that lies beside the checkpoint");
+    return CompareGroups(run, model.graph());
   }
-  cut.blocks = static_cast<int>(compress::FindBlocks(model).size());
-  if (resumes) return cut;
-  if (run.options.depth) PARE_TRY(CutBlocks(run, cut));
-  if (run.options.any_width()) PARE_TRY(CutWidths(run, cut));
+  PARE_ASSIGN(const auto cutter, Cutter::Make(run, run.inputs.trainable.graph()));
+  PARE_ASSIGN(CutModel cut, cutter->ToTarget());
   if (kept.empty() || run.options.no_recover) return cut;
   PARE_TRY(onnx::Export(cut.graph, kept));
   // What is trained is what a resumed run will read.

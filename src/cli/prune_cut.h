@@ -20,9 +20,52 @@ struct CutModel {
   compress::Reconstruction reconstruction;
 };
 
-// By --depth, then by the target; layers fitted unless --no-reconstruction. With --resume the cut
-// that lies beside the checkpoint.
+// A model whose groups are judged and whose layers are timed once, to be cut as often as one likes.
+class Cutter {
+ public:
+  // `graph`: the model, or what an earlier round left of it. The blocks that --depth names are gone
+  // then. Kept in one place: parts refer to each other.
+  static Result<std::unique_ptr<Cutter>> Make(const PruneRun& run, const graph::Graph& graph);
+
+  // That part of the way, by factors, from the whole model to the target that was given, 0…1.
+  Result<CutModel> ToTarget(double way = 1) const;
+  // To at most that part of what orders the cuts: of the time, of MACs with --no-measure.
+  Result<CutModel> ToPart(double part) const;
+
+ private:
+  // By which costs a cut is planned, and what it really costs.
+  struct Goal {
+    compress::ChannelCosts costs;
+    std::optional<compress::ChannelCosts> times;  // what orders the cuts, where that is measured
+    bool order_by_both = false;
+    double whole = 0, limit = 0;
+    std::function<Result<double>(const graph::Graph&)> cost;
+
+    compress::PlanCosts plan() const { return {costs, times ? &*times : nullptr, order_by_both}; }
+  };
+
+  explicit Cutter(const PruneRun& run) : run_(run) {}
+  Status CutBlocks();
+  Status Judge();
+  Status SetGoal(std::optional<compress::ChannelCosts> times);
+  Status SetCount(std::optional<compress::ChannelCosts> times);
+  Result<CutModel> Finish(compress::Pruned pruned) const;
+
+  const PruneRun& run_;
+  CutModel start_;         // what widths are cut of
+  graph::Graph reference_;  // what layers are fitted to
+  std::optional<compress::Pruner> pruner_;
+  std::optional<Goal> goal_;
+};
+
+// The groups of the model, with what `left` still has of them, and the blocks that it lacks.
+Result<CutModel> CompareGroups(const PruneRun& run, graph::Graph left);
+
+// By --depth and the target; with --resume the cut that lies beside the checkpoint.
 Result<CutModel> CutModelOf(const PruneRun& run);
+
+// Tells `graph` what it was made by, for its file.
+Status DescribeCut(const PruneRun& run, graph::Graph& graph);
 
 // Where a cut is kept beside the checkpoint of its recovery: times that are measured again, and
 // samples that are drawn otherwise, would lead to another one. "" where nothing is kept.

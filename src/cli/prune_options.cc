@@ -40,6 +40,15 @@ void PruneCommandOptions::DeclareSize(Parser& parser) {
   DeclareTarget(parser, "--target-latency", "MS", TargetUnit::kMs, latency,
                 "of a run in float32 on this CPU, batch 1, 1 thread (2ms), or a part of the "
                 "model's (0.5x): candidates are measured");
+  parser.Option(
+      "--max-drop", "POINTS",
+      [this](std::string_view text) -> Status {
+        PARE_TRY(ParseNumber(text, max_drop));
+        if (*max_drop >= -100 && *max_drop <= 100) return {};
+        return Fail(ErrorKind::kUsage, Text(text, " is not between -100 (a gain) and 100"),
+                    "percentage points, e.g. 1");
+      },
+      "as small as top-1 (without labels: agreement) drops by no more, on samples held out");
   parser.Flag("--no-measure", no_measure,
               "don't time layers at their widths: MACs or bytes alone say which cuts gain most, "
               "the same on every machine");
@@ -127,11 +136,16 @@ Status PruneCommandOptions::Check() const {
   if (!sensitivity.empty()) return {};
   if (training.output.empty())
     return fail("nothing says where the pruned model goes", "give -o FILE");
-  const int targets = macs.has_value() + size.has_value() + latency.has_value();
+  const int targets =
+      macs.has_value() + size.has_value() + latency.has_value() + max_drop.has_value();
   if (targets > 1 || (targets == 0 && !depth)) {
     return fail("one target says how small the model shall be",
-                "give one of --target-macs, --target-size and --target-latency, or --depth");
+                "give one of --target-macs, --target-size, --target-latency and --max-drop, or "
+                "--depth");
   }
+  if (max_drop && !training.train.checkpoint.empty())
+    return fail("--max-drop trains several cuts, and --checkpoint keeps one run",
+                "leave one of the two out");
   if (no_measure && latency)
     return fail("--target-latency is measured, and --no-measure was given",
                 "leave one of the two out");

@@ -21,6 +21,7 @@ struct PruneCommandOptions {
   double seconds = compress::TimingOptions().seconds;
   std::optional<Target> macs, size, latency;
   std::optional<double> depth;
+  std::optional<double> max_drop;  // percentage points of top-1, or of agreement without labels
   compress::PruneOptions prune;
   data::SplitOptions split{.calibration = 192};
   std::vector<std::string> shapes;
@@ -31,7 +32,7 @@ struct PruneCommandOptions {
   void Declare(Parser& parser);
   Status Check() const;
   // A group is cut, and not only whole blocks.
-  bool any_width() const { return macs || size || latency; }
+  bool any_width() const { return macs || size || latency || max_drop; }
   // What layers take at their widths orders the cuts.
   bool measures() const {
     return latency || (!no_measure && prune.scope == compress::PruneScope::kGlobal);

@@ -21,7 +21,8 @@ compress::TrainingSplit RecoverySplit(const PruneRun& run) {
 
 }  // namespace
 
-Result<TrainingReport> Recover(const PruneRun& run, const graph::Graph& cut) {
+Result<TrainingReport> Recover(const PruneRun& run, const graph::Graph& cut,
+                               const TrainingOptions& training) {
   const PruneCommandOptions& options = run.options;
   model::Model student = run.inputs.trainable;
   student.set_graph(cut);
@@ -38,12 +39,12 @@ Result<TrainingReport> Recover(const PruneRun& run, const graph::Graph& cut) {
   setup.validation = {.dataset = setup.dataset,
                       .indices = setup.split.validation,
                       .preprocess = student.preprocess(),
-                      .batch = options.training.train.program.batch};
+                      .batch = training.train.program.batch};
   // Augmented samples hardly come twice.
   compress::TeacherOptions how;
-  if (!options.training.train.augment.any()) how.cache_bytes = size_t{256} << 20;
+  if (!training.train.augment.any()) how.cache_bytes = size_t{256} << 20;
   PARE_ASSIGN(how.shapes, train::StepShapes(cut, run.inputs.dataset, setup.split.training,
-                                            student.preprocess(), options.training.train.program));
+                                            student.preprocess(), training.train.program));
   PARE_ASSIGN(how.inputs, compress::MatchInputs(cut, teacher));
   std::vector<compress::Teacher> teachers;
   PARE_ASSIGN(teachers.emplace_back(),
@@ -54,7 +55,7 @@ Result<TrainingReport> Recover(const PruneRun& run, const graph::Graph& cut) {
   const compress::Likeness likeness = compress::LikenessFor(loss.loss, classifies);
   PARE_ASSIGN(auto score,
               compress::ScoreByReference(teacher, likeness, setup.validation, run.context));
-  return RunTraining(options.training,
+  return RunTraining(training,
                      {.model = student,
                       .setup = setup,
                       .objective = objective,

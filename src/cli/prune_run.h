@@ -31,6 +31,8 @@ struct PruneRun {
   const SampleRun& sample;
   const model::Context& context;
   Console& console;
+  // Those of training, without a file to write.
+  const TrainingOptions& in_memory;
 
   compress::PruneOptions how() const;
 

@@ -1,7 +1,7 @@
 #include "cli/targets.h"
 
 #include "cli/inputs.h"
-#include "compress/report.h"
+#include "compress/layers.h"
 #include "passes/pipeline.h"
 
 namespace pare::cli {
@@ -93,9 +93,10 @@ Result<std::vector<std::map<std::string, double>>> SampleRun::LayerTimes(
               compress::ProfileInterleaved(sessions.sides, inputs_,
                                            {.seconds = seconds, .progress = &console}));
   std::vector<std::map<std::string, double>> times;
-  for (const compress::SideTimes& side : timed.sides) {
+  for (size_t i = 0; i < graphs.size(); ++i) {
     auto& of_graph = times.emplace_back();
-    for (const runtime::LayerTime& layer : side.layers) of_graph[layer.name] += layer.min_ms;
+    for (const runtime::LayerTime& layer : timed.sides[i].layers)
+      of_graph[compress::LayerNameOf(*graphs[i], layer.name)] += layer.min_ms;
   }
   return times;
 }

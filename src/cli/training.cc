@@ -70,16 +70,14 @@ Status WriteCurve(const TrainingOptions& options, const TrainingJob& job,
   return WriteText(options.curve + ".svg", CurveSvg(trained.history, job.score_name));
 }
 
-Status WriteTrained(const TrainingOptions& options, const TrainingJob& job, FileNotes notes,
-                    const train::Trained& trained) {
+graph::Graph Described(const TrainingJob& job, FileNotes notes, const train::Trained& trained) {
   notes.record.Set("objective", job.objective.Identity());
   notes.record.Set("steps", trained.steps);
   notes.record.Set("batch", trained.batch);
   graph::Graph graph = trained.graph;
   graph.metadata = std::move(notes.metadata);
   graph.metadata[kRunKey] = notes.record.Text();
-  PARE_TRY(onnx::Export(graph, options.output));
-  return WriteCurve(options, job, trained);
+  return graph;
 }
 
 }  // namespace
@@ -256,10 +254,12 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   train::TrainOptions how = options.How();
   how.score_name = job.score_name;
   PARE_ASSIGN(const FileNotes notes, NotesOf(options, job));
-  how.rescue = [&](const train::Trained& best) -> Result<std::string> {
-    PARE_TRY(WriteTrained(options, job, notes, best));
+  const auto rescue = [&](const train::Trained& best) -> Result<std::string> {
+    PARE_TRY(onnx::Export(Described(job, notes, best), options.output));
+    PARE_TRY(WriteCurve(options, job, best));
     return Printable(options.output);
   };
+  if (!options.output.empty()) how.rescue = rescue;
   const data::Preprocess& preprocess = job.model.preprocess();
   how.augment.border = train::BorderOf(preprocess);
   TrainingReport report{
@@ -278,9 +278,13 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
         "no validation was better than the weights at the start: these are written; a smaller "
         "--rate or more steps may help");
   }
-  PARE_TRY(WriteTrained(options, job, notes, report.trained));
-  PARE_ASSIGN(const auto file, MappedFile::Open(options.output));
-  report.bytes = static_cast<int64_t>(file->bytes().size());
+  report.trained.graph = Described(job, notes, report.trained);
+  if (!options.output.empty()) {
+    PARE_TRY(onnx::Export(report.trained.graph, options.output));
+    PARE_ASSIGN(const auto file, MappedFile::Open(options.output));
+    report.bytes = static_cast<int64_t>(file->bytes().size());
+  }
+  PARE_TRY(WriteCurve(options, job, report.trained));
   report.peak_bytes = PeakRssBytes();
   report.notes = console.notes();
   return report;

@@ -81,7 +81,8 @@ struct TrainingJob {
   std::string score_name, command;
   std::vector<std::string> teachers;  // paths
 };
-// Trains, writes the model (with its run record) and the curve, and reports.
+// Trains, writes the model (with its run record; not where no output is named) and the curve, and
+// reports.
 Result<TrainingReport> RunTraining(const TrainingOptions& options, const TrainingJob& job,
                                    Console& console);
 
