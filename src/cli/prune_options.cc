@@ -38,8 +38,18 @@ void PruneCommandOptions::DeclareSize(Parser& parser) {
   DeclareTarget(parser, "--target-size", "BYTES", TargetUnit::kBytes, size,
                 "of the file (2MB), or a part of the model's (0.4x)");
   DeclareTarget(parser, "--target-latency", "MS", TargetUnit::kMs, latency,
-                "of a run in float32 on this CPU, batch 1, 1 thread (2ms), or a part of the "
-                "model's (0.5x): candidates are measured");
+                "of a run on this CPU, batch 1, 1 thread (2ms), or a part of the model's (0.5x): "
+                "candidates are measured");
+  parser.Option(
+      "--for", "FORM",
+      [this](std::string_view name) -> Status {
+        if (name != "f32" && name != "int8")
+          return Fail(ErrorKind::kUsage, Text("there is no form \"", Printable(name), '"'),
+                      "f32 and int8 are there");
+        for_int8 = name == "int8";
+        return {};
+      },
+      "what times are of: f32 (default), or int8, as `pare quantize` makes it of what is left");
   parser.Option(
       "--max-drop", "POINTS",
       [this](std::string_view text) -> Status {

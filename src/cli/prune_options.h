@@ -16,7 +16,7 @@ namespace pare::cli {
 struct PruneCommandOptions {
   std::string model;
   bool list = false, no_recover = false, no_reconstruction = false;
-  bool no_depth = false, no_measure = false;
+  bool no_depth = false, no_measure = false, for_int8 = false;
   std::string sensitivity;  // an SVG file, "": none
   double seconds = compress::TimingOptions().seconds;
   std::optional<Target> macs, size, latency;

@@ -51,7 +51,7 @@ std::string CostsText(const PruneReport& report) {
       count);
   row("parameters", static_cast<double>(report.before.parameters),
       static_cast<double>(report.after.parameters), count);
-  row("1 thread", report.ms_before, report.ms_after,
+  row(report.options.for_int8 ? "1 thread, int8" : "1 thread", report.ms_before, report.ms_after,
       [](double ms) { return Milliseconds(ms) + " ms"; });
   return table.Text(2);
 }
@@ -133,6 +133,7 @@ Json ToJson(const PruneReport& report) {
   Json json = Json::Object();
   json.Set("output", report.options.training.output);
   json.Set("importance", compress::ImportanceName(report.options.prune.importance));
+  json.Set("for", report.options.for_int8 ? "int8" : "f32");
   json.Set("before", side(report.before, report.comparison.bytes_a, report.ms_before));
   json.Set("after", side(report.after, report.comparison.bytes_b, report.ms_after));
   json.Set("groups", Json::ArrayOf(report.groups, GroupJson));

@@ -2,12 +2,31 @@
 
 #include <algorithm>
 
+#include "compress/quantize/quantize.h"
+#include "passes/pipeline.h"
 #include "train/parameters.h"
 
 namespace pare::cli {
 namespace {
 
 constexpr double kMostSeconds = 0.4;  // of a measurement that is one of many
+constexpr int64_t kRangeSamples = 4;
+
+// Progress of work that is a part of a step: only an interruption comes through.
+class Unseen : public SilentProgress {
+ public:
+  explicit Unseen(const Progress& outer) : outer_(outer) {}
+  bool cancelled() const override { return outer_.cancelled(); }
+
+ private:
+  const Progress& outer_;
+};
+
+std::vector<const graph::Graph*> Pointers(const std::vector<graph::Graph>& graphs) {
+  std::vector<const graph::Graph*> pointers;
+  for (const graph::Graph& graph : graphs) pointers.push_back(&graph);
+  return pointers;
+}
 
 // Every third calibration sample measures what the others fit.
 Status LoadSamples(PruneInputs& inputs, Console& console) {
@@ -60,8 +79,36 @@ compress::PruneOptions PruneRun::how() const {
   return how;
 }
 
+Result<graph::Graph> PruneRun::Deployed(const graph::Graph& graph, SlowLayers slow) const {
+  if (!options.for_int8) return graph;
+  graph::Graph simple = graph;
+  PARE_TRY(passes::Simplify(simple));
+  compress::QuantizeOptions how;
+  how.calibrator = compress::Calibrator::kMinMax;
+  how.bias_correction = false;
+  how.equalization = false;
+  how.overflow_safe = compress::OverflowSafe::kNever;
+  how.keep_slow_layers = slow == SlowLayers::kInt8;
+  how.split = {.calibration = kRangeSamples, .verification = 0, .seed = 0, .limit = 0};
+  Unseen unseen(console);
+  PARE_ASSIGN(compress::Quantized quantized,
+              compress::Quantize(simple, inputs.dataset, inputs.deployed.preprocess(), context, how,
+                                 unseen));
+  return std::move(quantized.graph);
+}
+
+Result<std::vector<graph::Graph>> PruneRun::Deployed(std::span<const graph::Graph* const> graphs,
+                                                     SlowLayers slow) const {
+  std::vector<graph::Graph> deployed;
+  for (const graph::Graph* graph : graphs) {
+    PARE_ASSIGN(deployed.emplace_back(), Deployed(*graph, slow));
+  }
+  return deployed;
+}
+
 Result<std::vector<double>> PruneRun::Times(std::span<const graph::Graph* const> graphs) const {
-  return sample.Time(graphs, std::min(options.seconds, kMostSeconds), console);
+  PARE_ASSIGN(const auto deployed, Deployed(graphs, SlowLayers::kFloat));
+  return sample.Time(Pointers(deployed), std::min(options.seconds, kMostSeconds), console);
 }
 
 Result<double> PruneRun::RelativeTime(const graph::Graph& graph, double whole_ms) const {
@@ -72,7 +119,8 @@ Result<double> PruneRun::RelativeTime(const graph::Graph& graph, double whole_ms
 
 Result<std::vector<std::map<std::string, double>>> PruneRun::LayerTimes(
     std::span<const graph::Graph* const> graphs) const {
-  return sample.LayerTimes(graphs, std::min(options.seconds, kMostSeconds), console);
+  PARE_ASSIGN(const auto deployed, Deployed(graphs, SlowLayers::kInt8));
+  return sample.LayerTimes(Pointers(deployed), std::min(options.seconds, kMostSeconds), console);
 }
 
 }  // namespace pare::cli

@@ -36,7 +36,8 @@ struct PruneRun {
 
   compress::PruneOptions how() const;
 
-  // Milliseconds of each graph, side by side, in the fastest run of one thread.
+  // Milliseconds of each graph in the form that --for names, side by side, in the fastest run of one
+  // thread.
   Result<std::vector<double>> Times(std::span<const graph::Graph* const> graphs) const;
   // Those of a graph as those of the whole model times their ratio, which is measured by turns: so
   // the same load of the machine disturbs both.
@@ -44,6 +45,13 @@ struct PruneRun {
   // By layer of each graph.
   Result<std::vector<std::map<std::string, double>>> LayerTimes(
       std::span<const graph::Graph* const> graphs) const;
+
+ private:
+  // The form that --for names. Times don't depend on values, so few samples give the ranges.
+  enum class SlowLayers : uint8_t { kInt8, kFloat };
+  Result<graph::Graph> Deployed(const graph::Graph& graph, SlowLayers slow) const;
+  Result<std::vector<graph::Graph>> Deployed(std::span<const graph::Graph* const> graphs,
+                                             SlowLayers slow) const;
 };
 
 }  // namespace pare::cli
