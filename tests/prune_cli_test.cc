@@ -155,6 +155,78 @@ TEST(PruneCommand, MeasuresTimesForALatency) {
   EXPECT_LT(Number(ran.object(), "after", "macs"), Number(ran.object(), "before", "macs"));
 }
 
+TEST(PruneCommand, IsTheSameEverywhereWhereNothingIsMeasured) {
+  const TestFolder folder;
+  const auto prune = [&](const std::string& output) {
+    return Prune({"-o", output, "--target-macs", "0.6x", "--importance", "taylor", "--no-measure",
+                  "--no-reconstruction"});
+  };
+  const Ran first = prune(folder / "a.onnx"), second = prune(folder / "b.onnx");
+  ASSERT_EQ(first.code, 0) << first.out;
+  EXPECT_EQ(first.object().at("groups"), second.object().at("groups"));
+  EXPECT_EQ(first.object().at("quality"), second.object().at("quality"));
+  EXPECT_LE(Number(first.object(), "after", "macs"),
+            0.6 * Number(first.object(), "before", "macs"));
+}
+
+// The widths that may go hold a third of the multiplications, and an eighth of each stays.
+TEST(PruneCommand, BlocksGoForATargetUnlessTheyAreToStay) {
+  const TestFolder folder;
+  const Arguments arguments =
+      Joined(KeepMost(), {"-o", folder / "small.onnx", "--target-macs", "0.73x", "--importance",
+                          "activation", "--no-measure", "--no-reconstruction"});
+  const Ran with = Prune(arguments);
+  ASSERT_EQ(with.code, 0) << with.out;
+  EXPECT_EQ(with.object().at("blocks").as_int64(), 7);
+  EXPECT_FALSE(with.object().at("removed_blocks").as_array().empty());
+  EXPECT_EQ(Prune(Joined(arguments, {"--no-depth"})).code, 1);
+}
+
+TEST(PruneCommand, HoldsALimitOfTheDropOrWritesNothing) {
+  const TestFolder folder;
+  const std::string output = folder / "small.onnx";
+  const Arguments arguments{"-o", output, "--importance", "activation", "--no-measure"};
+  const Ran unmet = Prune(Joined(arguments, {"--max-drop", "-90"}));
+  EXPECT_EQ(unmet.code, 1) << unmet.out;
+  EXPECT_EQ(unmet.object().at("error").at("kind"), "unmet");
+  EXPECT_FALSE(std::filesystem::exists(output));
+  const Ran held = Prune(Joined(arguments, {"--max-drop", "20"}));
+  ASSERT_EQ(held.code, 0) << held.out;
+  const json::object report = held.object();
+  const auto& quality = report.at("quality").as_object();
+  const double drop =
+      quality.at("top1_a").to_number<double>() - quality.at("top1_b").to_number<double>();
+  EXPECT_LE(drop, 20);
+  EXPECT_LT(Number(report, "after", "macs"), Number(report, "before", "macs"));
+  EXPECT_EQ(model::Model::Load(output).value().file_bytes(),
+            static_cast<int64_t>(Number(report, "after", "bytes")));
+}
+
+TEST(PruneCommand, ReachesATargetInRounds) {
+  const TestFolder folder;
+  const std::string output = folder / "small.onnx";
+  const Ran ran = PruneAndMaybeTrain({"-o", output, "--target-macs", "0.6x", "--rounds", "2",
+                                      "--importance", "l1", "--no-measure", "--steps", "2",
+                                      "--batch", "8", "--limit", "100", "--validation", "8"});
+  ASSERT_EQ(ran.code, 0) << ran.out;
+  const json::object report = ran.object();
+  EXPECT_LE(Number(report, "after", "macs"), 0.6 * Number(report, "before", "macs"));
+  EXPECT_GT(Number(report, "after", "macs"), 0.5 * Number(report, "before", "macs"));
+  EXPECT_EQ(report.at("recovery").at("steps").as_int64(), 2);
+  EXPECT_EQ(report.at("groups").as_array().size(), 13u);
+  EXPECT_TRUE(model::Model::Load(output).value().graph().metadata.contains("pare.run"));
+}
+
+TEST(PruneCommand, TimesTheFormThatIsDeployed) {
+  const TestFolder folder;
+  const Ran ran = Prune({"-o", folder / "small.onnx", "--target-macs", "0.8x", "--importance", "l2",
+                         "--for", "int8", "--no-reconstruction"});
+  ASSERT_EQ(ran.code, 0) << ran.out;
+  EXPECT_EQ(ran.object().at("for"), "int8");
+  EXPECT_GT(Number(ran.object(), "before", "ms"), 0);
+  EXPECT_LE(Number(ran.object(), "after", "macs"), 0.8 * Number(ran.object(), "before", "macs"));
+}
+
 TEST(PruneCommand, PlotsWhatGroupsLose) {
   const TestFolder folder;
   const std::string plot = folder / "sensitivity.svg";
@@ -191,6 +263,11 @@ TEST(PruneCommand, RefusesWhatSaysTooLittleOrTooMuch) {
   EXPECT_EQ(Prune({"-o", output, "--target-macs", "0.5x", "--importance", "taste"}).code, 2);
   EXPECT_EQ(Prune({"-o", output, "--target-macs", "0.5x", "--epochs", "2"}).code, 2);
   EXPECT_EQ(Prune({"-o", output, "--depth", "0"}).code, 2);
+  EXPECT_EQ(Prune({"-o", output, "--depth", "0.5", "--no-depth"}).code, 2);
+  EXPECT_EQ(Prune({"-o", output, "--target-latency", "0.5x", "--no-measure"}).code, 2);
+  EXPECT_EQ(Prune({"-o", output, "--target-macs", "0.5x", "--max-drop", "1"}).code, 2);
+  EXPECT_EQ(Prune({"-o", output, "--max-drop", "1", "--rounds", "2"}).code, 2);
+  EXPECT_EQ(Prune({"-o", output, "--target-macs", "0.5x", "--for", "int4"}).code, 2);
   EXPECT_EQ(Pare({"prune", kNetwork, "-o", output, "--target-macs", "0.5x", "--no-recover"}).code,
             2);
   EXPECT_EQ(Prune({"-o", output, "--target-macs", "0.001x", "--importance", "l1"}).code, 1);

@@ -56,7 +56,8 @@ struct Written {
   std::optional<TrainingReport> recovery;
   compress::Comparison comparison;
   int64_t verification = 0;
-  double seconds = 0;  // judging, cutting, fitting; with --max-drop training, too
+  // Judging, cutting, fitting; with --max-drop and --rounds training, too.
+  double seconds = 0;
 };
 
 Result<Written> WriteTarget(const PruneRun& run) {
@@ -77,9 +78,51 @@ Result<Written> WriteTarget(const PruneRun& run) {
   PARE_TRY(onnx::Export(graph, options.training.output));
   PARE_ASSIGN(TrainingReport recovered, Recover(run, graph, options.training));
   written.recovery.emplace(std::move(recovered));
-  PARE_ASSIGN(written.comparison,
-              OfModel(CompareWith(run, options.training.output, verification),
-                      options.training.output));
+  PARE_ASSIGN(written.comparison, OfModel(CompareWith(run, options.training.output, verification),
+                                          options.training.output));
+  return written;
+}
+
+// The cut of one round, trained unless that is not wanted, and written.
+Status WriteRound(const PruneRun& run, int64_t round, Written& written) {
+  const PruneCommandOptions& options = run.options;
+  const graph::Graph start =
+      round == 1 ? run.inputs.trainable.graph() : std::move(written.cut.graph);
+  PARE_ASSIGN(const auto cutter, OfModel(Cutter::Make(run, start), options.model));
+  const double way = static_cast<double>(round) / static_cast<double>(options.rounds);
+  PARE_ASSIGN(written.cut, OfModel(cutter->ToTarget(way), options.model));
+  graph::Graph& graph = written.cut.graph;
+  PARE_TRY(DescribeCut(run, graph));
+  if (options.no_recover) return onnx::Export(graph, options.training.output);
+  PARE_ASSIGN(TrainingReport recovered, Recover(run, graph, options.training));
+  graph = std::move(recovered.trained.graph);
+  written.recovery.emplace(std::move(recovered));
+  return {};
+}
+
+// An interruption leaves what the last whole round wrote.
+Result<Written> WriteRounds(const PruneRun& run) {
+  const std::string& output = run.options.training.output;
+  const Stopwatch watch;
+  Written written;
+  for (int64_t round = 1; round <= run.options.rounds; ++round) {
+    run.console.Detail(Text("round ", round, " of ", run.options.rounds));
+    const Status done = WriteRound(run, round, written);
+    if (!done && done.error().kind() == ErrorKind::kCancelled && round > 1) {
+      return Fail(
+          Error(ErrorKind::kCancelled, "interrupted",
+                Text("what ", round - 1, " of ", run.options.rounds, " rounds left was written"))
+              .at(output));
+    }
+    PARE_TRY(done);
+  }
+  compress::Reconstruction reconstruction = std::move(written.cut.reconstruction);
+  PARE_ASSIGN(written.cut, CompareGroups(run, std::move(written.cut.graph)));
+  written.cut.reconstruction = std::move(reconstruction);
+  written.seconds = watch.seconds();
+  const auto& verification = run.inputs.split.verification;
+  written.verification = std::ssize(verification);
+  PARE_ASSIGN(written.comparison, OfModel(CompareWith(run, output, verification), output));
   return written;
 }
 
@@ -97,7 +140,9 @@ Result<Written> WriteHeld(const PruneRun& run) {
 }
 
 Status WritePruned(const PruneRun& run) {
-  PARE_ASSIGN(Written written, run.options.max_drop ? WriteHeld(run) : WriteTarget(run));
+  PARE_ASSIGN(Written written, run.options.max_drop     ? WriteHeld(run)
+                               : run.options.rounds > 1 ? WriteRounds(run)
+                                                        : WriteTarget(run));
   CutModel& cut = written.cut;
   PruneReport report{.options = run.options,
                      .groups = std::move(cut.groups),

@@ -41,12 +41,12 @@ Status Cutter::Judge() {
                                               run_.context, run_.console));
   std::optional<compress::ChannelCosts> times;
   if (run_.options.measures()) {
-    PARE_ASSIGN(
-        times,
-        compress::MeasureWidths(
-            start_.graph, pruner_->channels(), pruner_->candidates(),
-            [&](std::span<const graph::Graph* const> graphs) { return run_.LayerTimes(graphs); },
-            run_.console));
+    PARE_ASSIGN(times, compress::MeasureWidths(
+                           start_.graph, pruner_->channels(), pruner_->candidates(),
+                           [&](std::span<const graph::Graph* const> graphs) {
+                             return run_.LayerTimes(graphs);
+                           },
+                           run_.console));
   }
   return SetGoal(std::move(times));
 }
@@ -60,7 +60,8 @@ Status Cutter::SetGoal(std::optional<compress::ChannelCosts> times) {
     const auto relative = [this, ms = ms[0]](const graph::Graph& cut) {
       return run_.RelativeTime(cut, ms);
     };
-    goal_ = Goal{*std::move(times), std::nullopt, false, ms[0], options.latency->Of(ms[0]), relative};
+    goal_ =
+        Goal{*std::move(times), std::nullopt, false, ms[0], options.latency->Of(ms[0]), relative};
     return {};
   }
   if (!options.size) return SetCount(std::move(times));
@@ -84,7 +85,11 @@ Status Cutter::SetCount(std::optional<compress::ChannelCosts> times) {
   PARE_ASSIGN(const compress::ModelCost before, run_.sample.Cost(run_.inputs.trainable.graph()));
   const auto whole = static_cast<double>(before.macs);
   const double limit = run_.options.macs ? run_.options.macs->Of(whole) : whole;
-  goal_ = Goal{std::move(costs), std::move(times), false, whole, limit,
+  goal_ = Goal{std::move(costs),
+               std::move(times),
+               false,
+               whole,
+               limit,
                [this](const graph::Graph& cut) -> Result<double> {
                  PARE_ASSIGN(const compress::ModelCost cost, run_.sample.Cost(cut));
                  return static_cast<double>(cost.macs);
@@ -122,10 +127,8 @@ Result<CutModel> CompareGroups(const PruneRun& run, graph::Graph left) {
   const graph::Graph& model = run.inputs.trainable.graph();
   CutModel cut;
   compress::PruneOptions any;
-  PARE_ASSIGN(cut.groups,
-              compress::ListGroups(model, compress::Channels::Of(model), any));
-  PARE_ASSIGN(const auto groups,
-              compress::ListGroups(left, compress::Channels::Of(left), any));
+  PARE_ASSIGN(cut.groups, compress::ListGroups(model, compress::Channels::Of(model), any));
+  PARE_ASSIGN(const auto groups, compress::ListGroups(left, compress::Channels::Of(left), any));
   for (compress::PruneGroup& group : cut.groups) {
     const auto same = std::ranges::find(groups, group.name, &compress::PruneGroup::name);
     group.after = same == groups.end() ? 0 : same->size;
@@ -142,8 +145,8 @@ Result<CutModel> CompareGroups(const PruneRun& run, graph::Graph left) {
 
 Status DescribeCut(const PruneRun& run, graph::Graph& graph) {
   const PruneCommandOptions& options = run.options;
-  PARE_TRY(StoreData(options.training.data, *run.inputs.dataset, run.inputs.trainable,
-                     graph.metadata));
+  PARE_TRY(
+      StoreData(options.training.data, *run.inputs.dataset, run.inputs.trainable, graph.metadata));
   PARE_ASSIGN(Json record, RunRecord({.command = "prune",
                                       .model = options.model,
                                       .data = options.training.data,

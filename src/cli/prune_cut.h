@@ -52,7 +52,7 @@ class Cutter {
   Result<CutModel> Finish(compress::Pruned pruned) const;
 
   const PruneRun& run_;
-  CutModel start_;         // what widths are cut of
+  CutModel start_;          // what widths are cut of
   graph::Graph reference_;  // what layers are fitted to
   std::optional<compress::Pruner> pruner_;
   std::optional<Goal> goal_;

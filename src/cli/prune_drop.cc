@@ -38,7 +38,10 @@ Halves Divide(const std::vector<int64_t>& verification, Console& console) {
 class DropSearch {
  public:
   DropSearch(const PruneRun& run, Halves halves, std::unique_ptr<runtime::Session> whole)
-      : run_(run), limit_(*run.options.max_drop), halves_(std::move(halves)), whole_(std::move(whole)) {}
+      : run_(run),
+        limit_(*run.options.max_drop),
+        halves_(std::move(halves)),
+        whole_(std::move(whole)) {}
 
   Result<HeldCut> Run() {
     PARE_ASSIGN(const auto cutter, Cutter::Make(run_, run_.inputs.trainable.graph()));
@@ -89,14 +92,14 @@ class DropSearch {
     graph::Graph simple = graph;
     PARE_TRY(passes::Simplify(simple));
     PARE_ASSIGN(const auto session, model::MakeSession(simple, run_.context));
-    PARE_ASSIGN(data::Loader loader,
-                data::Loader::Make(run_.inputs.dataset, model::InputSpecs(whole_->graph()), samples,
-                                   {.batch = 1,
-                                    .preprocess = run_.inputs.deployed.preprocess(),
-                                    .prefetch = true}));
-    PARE_ASSIGN(const compress::Quality quality,
-                compress::CompareQuality(*whole_, *session, loader, compress::Metric::kAuto,
-                                         run_.console));
+    PARE_ASSIGN(
+        data::Loader loader,
+        data::Loader::Make(
+            run_.inputs.dataset, model::InputSpecs(whole_->graph()), samples,
+            {.batch = 1, .preprocess = run_.inputs.deployed.preprocess(), .prefetch = true}));
+    PARE_ASSIGN(
+        const compress::Quality quality,
+        compress::CompareQuality(*whole_, *session, loader, compress::Metric::kAuto, run_.console));
     return quality.drop().value_or(100);
   }
 
@@ -108,13 +111,12 @@ class DropSearch {
   }
 
   Error Unmet() const {
-    return Error(ErrorKind::kUnmet,
-                 Text("--max-drop ", limit_, " can't be held: no cut that was tried loses so little",
-                      std::isfinite(least_) ? Text(" (the best one ", Fixed(least_, 2), " points)")
-                                            : ""),
-                 run_.options.no_recover
-                     ? "a larger --max-drop, or training (without --no-recover)"
-                     : "a larger --max-drop, or more --epochs");
+    return Error(
+        ErrorKind::kUnmet,
+        Text("--max-drop ", limit_, " can't be held: no cut that was tried loses so little",
+             std::isfinite(least_) ? Text(" (the best one ", Fixed(least_, 2), " points)") : ""),
+        run_.options.no_recover ? "a larger --max-drop, or training (without --no-recover)"
+                                : "a larger --max-drop, or more --epochs");
   }
 
   const PruneRun& run_;
@@ -131,12 +133,14 @@ class DropSearch {
 Result<HeldCut> HoldMaxDrop(const PruneRun& run) {
   const graph::Graph& model = run.inputs.deployed.graph();
   if (compress::ChooseMetric(compress::Metric::kAuto, model) != compress::Metric::kTop) {
-    return Fail(ErrorKind::kUsage,
-                "--max-drop counts points of top-1 or of agreement, and this model is no classifier",
-                "--target-macs, --target-size and --target-latency say how small it shall be");
+    return Fail(
+        ErrorKind::kUsage,
+        "--max-drop counts points of top-1 or of agreement, and this model is no classifier",
+        "--target-macs, --target-size and --target-latency say how small it shall be");
   }
   PARE_ASSIGN(auto whole, model::MakeSession(model, run.context));
-  return DropSearch(run, Divide(run.inputs.split.verification, run.console), std::move(whole)).Run();
+  return DropSearch(run, Divide(run.inputs.split.verification, run.console), std::move(whole))
+      .Run();
 }
 
 }  // namespace pare::cli

@@ -85,7 +85,7 @@ void PruneCommandOptions::DeclareChoice(Parser& parser) {
         PARE_ASSIGN(prune.importance, compress::ParseImportance(name));
         return {};
       },
-      "reconstruction (default), activation, l1, l2, bn, geometric-median or random");
+      "reconstruction (default), activation, taylor, l1, l2, bn, geometric-median or random");
   parser.Option(
       "--scope", "NAME",
       [this](std::string_view name) -> Status {
@@ -117,6 +117,9 @@ void PruneCommandOptions::DeclareChoice(Parser& parser) {
 void PruneCommandOptions::DeclareRecovery(Parser& parser) {
   parser.Group("recovery: what is left learns the model's answers, without labels");
   parser.Flag("--no-recover", no_recover, "don't train");
+  parser.Option("--rounds", "N", rounds, 1,
+                "cut and train N times on the way to the target, by equal factors; each round "
+                "trains for --epochs or --steps and is written (default 1)");
   parser.Option("--alpha", "A", alpha, 0, 1,
                 "the model's part in the loss; the rest is the labels' (default 1: none needed)");
   parser.Option("--temperature", "T", temperature, 1e-3, 1e3, "of soft logits (default 4)");
@@ -156,6 +159,11 @@ Status PruneCommandOptions::Check() const {
   if (max_drop && !training.train.checkpoint.empty())
     return fail("--max-drop trains several cuts, and --checkpoint keeps one run",
                 "leave one of the two out");
+  if (rounds > 1 && (max_drop || depth))
+    return fail("--rounds leads to a target of MACs, size or latency", "leave it out");
+  if (rounds > 1 && !training.train.checkpoint.empty())
+    return fail("--checkpoint keeps one run, and --rounds are several",
+                "leave one of the two out; each round is written, and can be pruned further");
   if (no_measure && latency)
     return fail("--target-latency is measured, and --no-measure was given",
                 "leave one of the two out");

@@ -18,6 +18,7 @@ struct PruneCommandOptions {
   bool list = false, no_recover = false, no_reconstruction = false;
   bool no_depth = false, no_measure = false, for_int8 = false;
   std::string sensitivity;  // an SVG file, "": none
+  int64_t rounds = 1;
   double seconds = compress::TimingOptions().seconds;
   std::optional<Target> macs, size, latency;
   std::optional<double> depth;

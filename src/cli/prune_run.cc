@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/progress.h"
 #include "compress/quantize/quantize.h"
 #include "passes/pipeline.h"
 #include "train/parameters.h"

@@ -36,8 +36,8 @@ struct PruneRun {
 
   compress::PruneOptions how() const;
 
-  // Milliseconds of each graph in the form that --for names, side by side, in the fastest run of one
-  // thread.
+  // Milliseconds of each graph in the form that --for names, side by side, in the fastest run of
+  // one thread.
   Result<std::vector<double>> Times(std::span<const graph::Graph* const> graphs) const;
   // Those of a graph as those of the whole model times their ratio, which is measured by turns: so
   // the same load of the machine disturbs both.

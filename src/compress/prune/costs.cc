@@ -45,7 +45,8 @@ NodeId LayerOf(const Graph& graph, const std::string& name,
     const auto& inputs = graph.node(at).inputs;
     for (auto input = inputs.rbegin(); input != inputs.rend(); ++input) {
       if (*input == ValueId::kNone || graph.value(*input).uses.size() != 1) continue;
-      if (!measured.contains(graph.value(*input).name)) open.push_back(graph.value(*input).producer);
+      if (!measured.contains(graph.value(*input).name))
+        open.push_back(graph.value(*input).producer);
     }
   }
   return own;
@@ -189,8 +190,7 @@ ChannelCosts ChannelCosts::Bytes(const Graph& graph, const Channels& channels) {
 }
 
 ChannelCosts ChannelCosts::Times(const Graph& graph, const Channels& channels,
-                                 const LayerTimes& whole,
-                                 std::span<const NarrowedTimes> narrowed) {
+                                 const LayerTimes& whole, std::span<const NarrowedTimes> narrowed) {
   ChannelCosts costs(channels);
   for (const auto& [layer, ms] : whole) {
     std::vector<Factor> factors;
@@ -198,7 +198,8 @@ ChannelCosts ChannelCosts::Times(const Graph& graph, const Channels& channels,
     for (const NarrowedTimes& narrow : narrowed) {
       const auto part = narrow.parts.find(layer);
       if (part == narrow.parts.end()) continue;
-      for (const auto& [group, units] : narrow.units) SetMeasured(factors, group, units, part->second);
+      for (const auto& [group, units] : narrow.units)
+        SetMeasured(factors, group, units, part->second);
     }
     costs.Add(ms, layer, std::move(factors));
   }
@@ -235,9 +236,8 @@ void ChannelCosts::AddBlocks(std::span<const std::vector<NodeId>> blocks) {
 
 bool ChannelCosts::MeetInALayer(int a, int b) const {
   const auto& of_b = of_group_[b];
-  return std::ranges::any_of(of_group_[a], [&](int term) {
-    return std::ranges::find(of_b, term) != of_b.end();
-  });
+  return std::ranges::any_of(of_group_[a],
+                             [&](int term) { return std::ranges::find(of_b, term) != of_b.end(); });
 }
 
 }  // namespace pare::compress

@@ -29,8 +29,7 @@ struct Added {
 
 Result<graph::Graph> WithoutFirst(const graph::Graph& graph, const BlockOrder& order,
                                   int64_t count) {
-  return RemoveBlocks(graph,
-                      InGraphOrder({order.blocks.begin(), order.blocks.begin() + count}));
+  return RemoveBlocks(graph, InGraphOrder({order.blocks.begin(), order.blocks.begin() + count}));
 }
 
 Result<BlockOrder> OrderBlocks(const graph::Graph& model, int64_t most, double hopeless,
@@ -80,10 +79,13 @@ Result<DepthCut> RemoveLeastBlocks(const graph::Graph& model, double depth,
                                    Progress& progress) {
   const auto all = static_cast<int64_t>(FindBlocks(model).size());
   const int64_t stay = std::max<int64_t>(1, std::lround(depth * static_cast<double>(all)));
-  PARE_ASSIGN(const BlockOrder order,
-              OrderBlocks(model, std::max<int64_t>(all - stay, 0), INFINITY, keep, error, progress));
+  PARE_ASSIGN(const BlockOrder order, OrderBlocks(model, std::max<int64_t>(all - stay, 0), INFINITY,
+                                                  keep, error, progress));
   PARE_ASSIGN(graph::Graph left, WithoutFirst(model, order, std::ssize(order.blocks)));
-  DepthCut cut{.graph = std::move(left), .removed = {}, .blocks = order.in_model, .error = order.loss.back()};
+  DepthCut cut{.graph = std::move(left),
+               .removed = {},
+               .blocks = order.in_model,
+               .error = order.loss.back()};
   for (const ResidualBlock& block : order.blocks) cut.removed.push_back(block.name);
   return cut;
 }

@@ -11,8 +11,9 @@ namespace pare::compress {
 
 struct BlockOrder {
   std::vector<ResidualBlock> blocks;  // that may go, the first to go first
-  std::vector<double> loss{0};  // loss[k]: without the first k, Σ (left − model)² / Σ model² of the outputs
-  int in_model = 0;             // blocks that the model has
+  std::vector<double> loss{
+      0};            // loss[k]: without the first k, Σ (left − model)² / Σ model² of the outputs
+  int in_model = 0;  // blocks that the model has
 };
 
 // At most `most` blocks, until the loss would exceed `hopeless`; those with a layer that `keep`

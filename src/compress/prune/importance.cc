@@ -15,6 +15,7 @@ using graph::Graph;
 constexpr std::pair<Importance, std::string_view> kImportances[] = {
     {Importance::kReconstruction, "reconstruction"},
     {Importance::kActivation, "activation"},
+    {Importance::kTaylor, "taylor"},
     {Importance::kL1, "l1"},
     {Importance::kL2, "l2"},
     {Importance::kBatchNorm, "bn"},

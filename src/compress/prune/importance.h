@@ -12,6 +12,7 @@ namespace pare::compress {
 enum class Importance : uint8_t {
   kReconstruction,  // what least squares can't make up for (elimination.h)
   kActivation,      // what a unit adds to the layers that sum over it (elimination.h)
+  kTaylor,          // how far its removal moves the outputs, to first order (taylor.h)
   kL1,              // of the weights that make its channels (Li et al. 2017, "Pruning Filters …")
   kL2,
   kBatchNorm,        // |gamma| (Liu et al. 2017, "Network Slimming")
@@ -21,7 +22,7 @@ enum class Importance : uint8_t {
 Result<Importance> ParseImportance(std::string_view name);
 std::string_view ImportanceName(Importance importance);
 // Whether it is told from what the model computes on samples.
-inline bool NeedsSamples(Importance importance) { return importance <= Importance::kActivation; }
+inline bool NeedsSamples(Importance importance) { return importance <= Importance::kTaylor; }
 
 // By unit, of one of the kinds that need no samples. Weights count as the normalisation behind them
 // scales them, |gamma| / σ. Empty for kBatchNorm where no normalisation follows.

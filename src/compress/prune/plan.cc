@@ -27,8 +27,7 @@ double GainOf(const PlanCosts& costs, const Widths& units, int group, int64_t wi
   const double cost = costs.cost.Gain(units, group, width);
   if (!costs.time) return cost;
   const double part = cost / costs.cost.whole();
-  const double time =
-      std::max(costs.time->Gain(units, group, width) / costs.time->whole(), 0.0);
+  const double time = std::max(costs.time->Gain(units, group, width) / costs.time->whole(), 0.0);
   if (part <= 0) return costs.order_by_both ? 0 : time;
   return (costs.order_by_both ? std::sqrt(time * part) : time) + kBesideTime * part;
 }
@@ -114,8 +113,7 @@ Result<Widths> PlanByLayer(std::span<const PruneCandidate> candidates, const Pla
   };
   int low = 0, high = kLayerParts;  // `high` is not within, `low` perhaps
   if (cost.whole() <= target) return cost.all_units();
-  if (const double least = cost.Of(at(0)); least > target)
-    return Fail(Unmet(cost, least, target));
+  if (const double least = cost.Of(at(0)); least > target) return Fail(Unmet(cost, least, target));
   while (high - low > 1) {
     const int middle = (low + high) / 2;
     (cost.Of(at(middle)) <= target ? low : high) = middle;

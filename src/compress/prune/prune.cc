@@ -7,6 +7,7 @@
 #include "compress/prune/candidates.h"
 #include "compress/prune/judge.h"
 #include "compress/prune/remove.h"
+#include "compress/prune/taylor.h"
 
 namespace pare::compress {
 namespace {
@@ -18,17 +19,18 @@ constexpr double kNearTarget = 0.02;  // of a measured cost: nearer is not looke
 // Of the outputs' energy: a model without so much of it has to be learned anew.
 constexpr double kHopeless = 0.5;
 
-// Sums in the order of what matters least. Groups are made comparable by their means.
-void SetLosses(PruneCandidate& candidate, const std::vector<double>& importance) {
+// Sums of importance ÷ scale in the order of what matters least.
+void SetLosses(PruneCandidate& candidate, const std::vector<double>& importance, double scale) {
   candidate.order.resize(importance.size());
   std::iota(candidate.order.begin(), candidate.order.end(), int64_t{0});
   std::ranges::stable_sort(candidate.order, {}, [&](int64_t unit) { return importance[unit]; });
-  double sum = 0;
-  for (double value : importance) sum += value;
-  const double mean = std::max(sum / static_cast<double>(importance.size()), 1e-30);
   candidate.loss = {0};
   for (int64_t unit : candidate.order)
-    candidate.loss.push_back(candidate.loss.back() + importance[unit] / mean);
+    candidate.loss.push_back(candidate.loss.back() + importance[unit] / scale);
+}
+
+double SumOf(const std::vector<double>& values) {
+  return std::max(std::accumulate(values.begin(), values.end(), 0.0), 1e-30);
 }
 
 }  // namespace
@@ -85,29 +87,54 @@ void Pruner::JudgeByWeights(PruneCandidate& candidate, Progress& progress) {
                        ": its units are judged by l2"));
     importance = ImportanceByNorm(*model_, channels_, candidate.group);
   }
-  SetLosses(candidate, importance);
+  // Groups are made comparable by their means.
+  SetLosses(candidate, importance, SumOf(importance) / static_cast<double>(importance.size()));
+}
+
+// By the squares of norms, as parts of the group's.
+void Pruner::JudgeUnread(PruneCandidate& candidate, Progress& progress) {
+  progress.Note(Text("no layer behind ", channels_.groups()[candidate.group].name,
+                     " tells what its units matter: they are judged by l2"));
+  auto squares = ImportanceByNorm(*model_, channels_, candidate.group);
+  for (double& value : squares) value *= value;
+  SetLosses(candidate, squares, SumOf(squares));
+}
+
+Status Pruner::JudgeByLayers(const PruneSamples& samples, const OutputError& error,
+                             const model::Context& context, Progress& progress) {
+  const Judge judge(*model_, channels_, samples.fit, error, context);
+  const JudgeBy by = options_.importance == Importance::kActivation ? JudgeBy::kContribution
+                                                                    : JudgeBy::kLeastSquares;
+  progress.Stage("judging groups", std::ssize(candidates_));
+  for (PruneCandidate& candidate : candidates_) {
+    PARE_ASSIGN(const bool judged, judge.Fill(by, candidate, progress));
+    if (!judged) JudgeUnread(candidate, progress);
+    progress.Advance(1);
+  }
+  return {};
+}
+
+Status Pruner::JudgeByGradients(const PruneSamples& samples, const model::Context& context,
+                                Progress& progress) {
+  std::vector<int> groups;
+  for (const PruneCandidate& candidate : candidates_) groups.push_back(candidate.group);
+  PARE_ASSIGN(const auto importance, TaylorImportance(*model_, channels_, groups, samples.fit,
+                                                      options_.seed, context, progress));
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    const bool told = std::ranges::any_of(importance[i], [](double value) { return value > 0; });
+    if (told) SetLosses(candidates_[i], importance[i], 1);
+    if (!told) JudgeUnread(candidates_[i], progress);
+  }
+  return {};
 }
 
 Status Pruner::JudgeBySamples(const PruneSamples& samples, const model::Context& context,
                               Progress& progress) {
-  progress.Stage("judging groups", std::ssize(candidates_));
   PARE_ASSIGN(const OutputError error,
               OutputError::Make(*model_, samples.probe, context, progress));
-  const Judge judge(*model_, channels_, samples.fit, error, context);
-  const JudgeBy by = options_.importance == Importance::kActivation ? JudgeBy::kContribution
-                                                                    : JudgeBy::kLeastSquares;
-  for (PruneCandidate& candidate : candidates_) {
-    PARE_ASSIGN(const bool judged, judge.Fill(by, candidate, progress));
-    if (!judged) {
-      progress.Note(Text("no layer behind ", channels_.groups()[candidate.group].name,
-                         " tells what its units matter: they are judged by l2"));
-      auto squares = ImportanceByNorm(*model_, channels_, candidate.group);
-      for (double& value : squares) value *= value;
-      SetLosses(candidate, squares);
-      for (double& loss : candidate.loss) loss /= static_cast<double>(squares.size());
-    }
-    progress.Advance(1);
-  }
+  PARE_TRY(options_.importance == Importance::kTaylor
+               ? JudgeByGradients(samples, context, progress)
+               : JudgeByLayers(samples, error, context, progress));
   if (!options_.blocks) return {};
   const auto all = static_cast<int64_t>(FindBlocks(*model_).size());
   PARE_ASSIGN(blocks_,

@@ -24,8 +24,8 @@ enum class PruneScope : uint8_t {
 struct PruneOptions {
   Importance importance = Importance::kReconstruction;
   PruneScope scope = PruneScope::kGlobal;
-  bool allow_inexact = false;     // cut groups whose removal can't be exact, too
-  bool portable = true;           // widths that other engines like as well
+  bool allow_inexact = false;  // cut groups whose removal can't be exact, too
+  bool portable = true;        // widths that other engines like as well
   // Whole residual blocks go, too, where that is the better buy; only where samples judge: all is
   // measured at the outputs then.
   bool blocks = false;
@@ -58,7 +58,7 @@ Result<std::vector<PruneCandidate>> CandidatesOf(std::vector<PruneGroup>& groups
 struct Pruned {
   graph::Graph graph;
   std::vector<PruneGroup> groups;
-  Widths widths;                            // of groups, then how many blocks are left that could go
+  Widths widths;  // of groups, then how many blocks are left that could go
   std::vector<std::string> removed_blocks;  // by the names of their sums, in the order they went
   double cost = 0;                          // as it was measured
   std::vector<KeptUnits> kept;
@@ -107,6 +107,11 @@ class Pruner {
   void JudgeByWeights(PruneCandidate& candidate, Progress& progress);
   Status JudgeBySamples(const PruneSamples& samples, const model::Context& context,
                         Progress& progress);
+  Status JudgeByLayers(const PruneSamples& samples, const OutputError& error,
+                       const model::Context& context, Progress& progress);
+  Status JudgeByGradients(const PruneSamples& samples, const model::Context& context,
+                          Progress& progress);
+  void JudgeUnread(PruneCandidate& candidate, Progress& progress);
   ChannelCosts WithBlocks(const ChannelCosts& costs) const;
 
   const graph::Graph* model_;

@@ -56,8 +56,9 @@ TEST_F(PruneTest, PlannedMacsAreThoseOfTheGraph) {
 
 TEST_F(PruneTest, TargetsAreMetByEveryImportanceAndScope) {
   for (Importance importance :
-       {Importance::kReconstruction, Importance::kActivation, Importance::kL1, Importance::kL2,
-        Importance::kBatchNorm, Importance::kGeometricMedian, Importance::kRandom}) {
+       {Importance::kReconstruction, Importance::kActivation, Importance::kTaylor, Importance::kL1,
+        Importance::kL2, Importance::kBatchNorm, Importance::kGeometricMedian,
+        Importance::kRandom}) {
     for (PruneScope scope : {PruneScope::kGlobal, PruneScope::kLayer}) {
       PruneOptions options;
       options.importance = importance;

@@ -102,8 +102,8 @@ Status WidthMeasurement::Measure(const Together& set, int64_t most) {
     }
   }
   for (size_t first = 0; first < steps; first += kGraphsAtOnce) {
-    PARE_TRY(MeasureSome(
-        std::span(narrowed).subspan(first, std::min(kGraphsAtOnce, steps - first))));
+    PARE_TRY(
+        MeasureSome(std::span(narrowed).subspan(first, std::min(kGraphsAtOnce, steps - first))));
   }
   // From one width to the next, changes within the noise are none.
   std::map<graph::NodeId, double> last;
@@ -142,8 +142,8 @@ Result<ChannelCosts> MeasureWidths(const Graph& graph, const Channels& channels,
   const LayerTimes whole = TimesByNode(graph, times[0]);
   const auto in_proportion = ChannelCosts::Times(graph, channels, whole, {});
   const auto sets = ApartInEveryLayer(candidates, in_proportion);
-  const int64_t most = std::clamp(kMostGraphs / std::max<int64_t>(1, std::ssize(sets)),
-                                  kLeastWidths, kMostWidths);
+  const int64_t most =
+      std::clamp(kMostGraphs / std::max<int64_t>(1, std::ssize(sets)), kLeastWidths, kMostWidths);
   int64_t graphs = 0;
   for (const Together& set : sets) {
     int64_t steps = 0;

@@ -1,5 +1,5 @@
-// What each layer takes at the widths its channel groups may have, measured on this machine: kernels
-// compute in blocks, so that a layer of half the channels can take as long as a whole one.
+// What each layer takes at the widths its channel groups may have, measured on this machine:
+// kernels compute in blocks, so that a layer of half the channels can take as long as a whole one.
 #pragma once
 
 #include <map>

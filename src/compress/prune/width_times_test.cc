@@ -45,8 +45,10 @@ double TimeOf(const Graph& graph) {
 
 class WidthTimesTest : public ::testing::Test {
  protected:
-  Pruner Make(const Graph& graph, PruneOptions options, const PruneSamples* samples = nullptr) {
-    auto pruner = Pruner::Make(graph, options, samples, context_, progress_);
+  Pruner MakeByNorm(const Graph& graph) {
+    PruneOptions options;
+    options.importance = Importance::kL2;
+    auto pruner = Pruner::Make(graph, options, nullptr, context_, progress_);
     EXPECT_TRUE(pruner) << pruner.error().message();
     return *std::move(pruner);
   }
@@ -64,7 +66,7 @@ class WidthTimesTest : public ::testing::Test {
 
 TEST_F(WidthTimesTest, ALayerTakesWhatItsBlocksTake) {
   const Graph graph = ReadGraph(kConvChain);
-  const Pruner pruner = Make(graph, {.importance = Importance::kL2});
+  const Pruner pruner = MakeByNorm(graph);
   const ChannelCosts times = Measure(graph, pruner);
   EXPECT_DOUBLE_EQ(times.whole(), TimeOf(graph));
   const int a = GroupOf(pruner.channels(), "a"), b = GroupOf(pruner.channels(), "b");
@@ -79,10 +81,12 @@ TEST_F(WidthTimesTest, ALayerTakesWhatItsBlocksTake) {
     return RemoveChannels(graph, pruner.channels(), kept).value();
   };
   // One group alone, both at once, and widths that are no multiples of a block.
-  for (const auto& [of_a, of_b] : {std::pair<int64_t, int64_t>{32, 40}, {32, 32}, {24, 48}, {16, 16}, {8, 24}}) {
+  for (const auto& [of_a, of_b] :
+       {std::pair<int64_t, int64_t>{32, 40}, {32, 32}, {24, 48}, {16, 16}, {8, 24}}) {
     widths[a] = of_a;
     widths[b] = of_b;
-    EXPECT_NEAR(times.Of(widths), TimeOf(cut(of_a, of_b)), 1e-9 * times.whole()) << of_a << ' ' << of_b;
+    EXPECT_NEAR(times.Of(widths), TimeOf(cut(of_a, of_b)), 1e-9 * times.whole())
+        << of_a << ' ' << of_b;
   }
   // A width that was not measured takes as long as the next one that was.
   widths[a] = 32;
@@ -93,7 +97,7 @@ TEST_F(WidthTimesTest, ALayerTakesWhatItsBlocksTake) {
 // The first group is all blocks of 16, whose halves cost as much as they: MACs alone would cut it.
 TEST_F(WidthTimesTest, CutsThatGainNoTimeComeLast) {
   const Graph graph = ReadGraph(kThreeBlocks);
-  const Pruner pruner = Make(graph, {.importance = Importance::kL2});
+  const Pruner pruner = MakeByNorm(graph);
   const Dims shape{1, 3, 6, 6};
   const auto macs = ChannelCosts::Macs(graph, pruner.channels(), {&shape, 1}).value();
   const ChannelCosts times = Measure(graph, pruner);
@@ -108,9 +112,14 @@ TEST_F(WidthTimesTest, CutsThatGainNoTimeComeLast) {
 
 TEST_F(WidthTimesTest, BlocksGoWhereTheyLoseLess) {
   const Graph graph = ReadGraph(kThreeBlocks);
-  const PruneSamples samples{CalibrationOf(graph, {3, 6, 6}, 24), CalibrationOf(graph, {3, 6, 6}, 8)};
+  const PruneSamples samples{CalibrationOf(graph, {3, 6, 6}, 24),
+                             CalibrationOf(graph, {3, 6, 6}, 8)};
   const Dims shape{1, 3, 6, 6};
-  const Pruner pruner = Make(graph, {.blocks = true}, &samples);
+  PruneOptions options;
+  options.blocks = true;
+  const auto made = Pruner::Make(graph, options, &samples, context_, progress_);
+  ASSERT_TRUE(made) << made.error().message();
+  const Pruner& pruner = *made;
   const auto macs = ChannelCosts::Macs(graph, pruner.channels(), {&shape, 1}).value();
   const auto macs_of = [&](const Graph& of) {
     return static_cast<double>(CostOf(of, {&shape, 1}).value().macs);
