@@ -573,6 +573,30 @@ TEST(Run, WritesEachOutput) {
   EXPECT_EQ(over.code, 2);
 }
 
+TEST(Compare, MatchesOutputsByName) {
+  const TestFolder folder;
+  const auto model = [&](const std::string& name, const std::string& outputs) {
+    auto graph = graph::Parse(
+        "input x: f32[N,4]\nconst w: f32[4,3] = random(1, -1, 1)\na = Relu(x)\nb = MatMul(x, w)\n" +
+        outputs);
+    EXPECT_TRUE(graph && ops::InferTypes(*graph) && onnx::Export(*graph, folder / name));
+    return folder / name;
+  };
+  Tensor x = Tensor::Make(DType::kF32, {6, 4}).value();
+  for (int i = 0; i < 24; ++i) x.mutable_as<float>()[i] = static_cast<float>(i % 7 - 3);
+  ASSERT_TRUE(data::SaveNpy(folder / "x.npy", x));
+  const std::string whole = model("whole.onnx", "output a\noutput b\n");
+  for (const std::string& other :
+       {model("turned.onnx", "output b\noutput a\n"), model("part.onnx", "output b\n")}) {
+    for (const auto& [first, second] : {std::pair(whole, other), std::pair(other, whole)}) {
+      const Ran ran = Pare({"compare", first, second, "--data", folder / "x.npy", "--metric", "mse",
+                            "--seconds", "0.01", "--json"});
+      ASSERT_EQ(ran.code, 0) << ran.err;
+      EXPECT_EQ(ran.object().at("quality").at("mse").to_number<double>(), 0);
+    }
+  }
+}
+
 TEST(Profile, TracesWhatItMeasured) {
   const TestFolder folder;
   const std::string trace = folder / "trace.json";

@@ -1,6 +1,7 @@
 // `pare prune` from its command line to a smaller file.
 #include <boost/json.hpp>
 
+#include "platform/file.h"
 #include "platform/test_folder.h"
 #include "running.h"
 #include "running_pare.h"
@@ -129,7 +130,26 @@ TEST(PruneCommand, RecoversWithoutLabelsAndGoesOnFromACheckpoint) {
   EXPECT_EQ(Number(resumed, "after", "macs"), Number(report, "after", "macs"));
   EXPECT_EQ(resumed.at("groups"), report.at("groups"));
   EXPECT_LE(Number(report, "after", "macs"), 0.7 * Number(report, "before", "macs"));
-  EXPECT_TRUE(model::Model::Load(output).value().graph().metadata.contains("pare.run"));
+  const model::Model model = model::Model::Load(output).value();
+  EXPECT_TRUE(model.graph().metadata.contains("pare.run"));
+  EXPECT_FALSE(model.graph().metadata.contains("pare.cut"));
+
+  // What the run left stays where another one is refused.
+  const auto left = [&] {
+    return ReadFile(checkpoint + ".onnx").value_or("") + ReadFile(output).value_or("");
+  };
+  const std::string before = left();
+  const Ran unasked = PruneAndMaybeTrain(Joined(arguments, {"--steps", "2"}));
+  EXPECT_EQ(unasked.code, 2);
+  EXPECT_NE((unasked.out + unasked.err).find("the checkpoint is there already"), std::string::npos)
+      << unasked.out;
+  Arguments smaller = arguments;
+  *std::ranges::find(smaller, "0.7x") = "0.5x";
+  const Ran other = PruneAndMaybeTrain(Joined(smaller, {"--steps", "2", "--resume"}));
+  EXPECT_EQ(other.code, 2);
+  EXPECT_NE((other.out + other.err).find("was made by other options"), std::string::npos)
+      << other.out;
+  EXPECT_EQ(before, left());
 }
 
 TEST(PruneCommand, RemovesBlocks) {

@@ -93,7 +93,8 @@ class Job {
   const model::Context& context() const { return context_; }
   Progress& progress() { return progress_; }
 
-  Result<TrainResult> Run(train::Objective& objective, train::Score score) {
+  // `values`: the outputs are such, and no scores of classes.
+  Result<TrainResult> Run(train::Objective& objective, train::Score score, bool values) {
     if (split_.validation.empty()) score = {};
     PARE_ASSIGN(train::Trained trained,
                 train::Train(graph_, dataset_, split_.training, preprocess_, objective, score,
@@ -102,6 +103,8 @@ class Job {
     auto& metadata = trained.graph.metadata;
     if (pictures || !options_.preprocess.empty() || data::Preprocess::In(metadata))
       preprocess_.WriteTo(metadata);
+    metadata.erase(compress::kOutputsKey);
+    if (values) metadata[compress::kOutputsKey] = "values";
     PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(trained.graph));
     const auto size = static_cast<int64_t>(bytes.size());
     return TrainResult{Access::Make({{}, std::move(trained.graph), preprocess_, size}),
@@ -149,7 +152,8 @@ Result<TrainResult> Train(const Model& model, const Dataset& dataset, const Trai
     PARE_TRY(job.CheckLabelled());
     train::LabelObjective objective({.smoothing = static_cast<float>(options.smoothing)});
     return job.Run(objective,
-                   compress::ScoreByLabels(job.validation(), job.context(), job.progress()));
+                   compress::ScoreByLabels(job.validation(), job.context(), job.progress()),
+                   /*values=*/false);
   });
 }
 
@@ -163,7 +167,8 @@ Result<TrainResult> TrainByTargets(const Model& model, const Dataset& dataset,
     PARE_ASSIGN(const train::TargetLoss loss, train::ParseTargetLoss(options.target_loss));
     PARE_ASSIGN(const auto objective, train::TargetObjective::Make(values, loss));
     return job.Run(*objective,
-                   compress::ScoreByTargets(job.validation(), values, loss, job.context()));
+                   compress::ScoreByTargets(job.validation(), values, loss, job.context()),
+                   /*values=*/true);
   });
 }
 
@@ -194,7 +199,7 @@ Result<TrainResult> Distill(const Model& teacher, const Model& student, const Da
     PARE_ASSIGN(auto score,
                 compress::ScoreByReference(answers, compress::LikenessFor(loss.loss, classifies),
                                            job.validation(), job.context()));
-    return job.Run(objective, std::move(score));
+    return job.Run(objective, std::move(score), answers.metadata.contains(compress::kOutputsKey));
   });
 }
 

@@ -4,6 +4,7 @@
 #include "cli/options.h"
 #include "cli/report.h"
 #include "cli/text.h"
+#include "compress/distill/fit.h"
 #include "data/split.h"
 #include "platform/memory.h"
 
@@ -68,9 +69,25 @@ std::string ToText(const CompareReport& report) {
               report.saturating ? kSaturatingNote : "");
 }
 
+// Outputs of the same names are compared, where one model has all of the other's. Where none has,
+// the comparison says what it can't do.
+void MatchOutputs(model::Model& a, model::Model& b, Console& console) {
+  for (auto [whole, part] : {std::pair(&b, &a), std::pair(&a, &b)}) {
+    graph::Graph graph = whole->graph();
+    if (!compress::MatchOutputs(part->graph(), graph)) continue;
+    if (graph.outputs().size() < whole->graph().outputs().size()) {
+      console.Note(Text(whole->path(), " has other outputs beside those of ", part->path(),
+                        ": these are not compared"));
+    }
+    whole->set_graph(std::move(graph));
+    return;
+  }
+}
+
 Status Compare(const CompareOptions& options, Console& console) {
   PARE_ASSIGN(model::Model a, model::Model::Load(options.a));
   PARE_ASSIGN(model::Model b, model::Model::Load(options.b));
+  MatchOutputs(a, b, console);
   // What either file knows of its data holds for both.
   model::Model& known = data::Preprocess::In(a.graph().metadata) ? a : b;
   PARE_TRY(options.data.ApplyTo(known));

@@ -220,12 +220,13 @@ Result<std::vector<compress::Teacher>> MakeTeachers(const DistillCommandOptions&
 }
 
 Status Distill(const DistillCommandOptions& options, Console& console) {
-  const TrainingOptions& training = options.training;
+  TrainingOptions training = options.training;
   PARE_TRY(training.Check());
   CommandFiles files = training.Files();
   files.Read(options.teachers);
   files.Write(options.cache);
   PARE_ASSIGN(const Models models, LoadModels(options, files, console));
+  training.UseDefaultsFor(models.student.graph(), console);
   PARE_ASSIGN(const TrainingSetup setup,
               SetUpTraining(training, models.student, models.known(), files, console));
   PARE_ASSIGN(const auto cache, OpenCache(options, console));
@@ -238,6 +239,11 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
   const graph::Graph& teacher = models.teachers[0].graph();
   const bool classifies =
       compress::ChooseMetric(compress::Metric::kAuto, teacher) == compress::Metric::kTop;
+  if (classifies && loss.loss == compress::DistillLoss::kAuto) {
+    console.Note(Text("the teacher's output is taken for the scores of ",
+                      *compress::ClassCount(teacher),
+                      " classes (--loss soft); where it is values, give --loss mse"));
+  }
   const compress::Likeness likeness = compress::LikenessFor(loss.loss, classifies);
   PARE_ASSIGN(auto score,
               compress::ScoreByReference(teacher, likeness, setup.validation, setup.context));
@@ -253,7 +259,8 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
                    .score = std::move(score),
                    .score_name = std::string(compress::LikenessName(likeness)),
                    .command = "distill",
-                   .teachers = options.teachers},
+                   .teachers = options.teachers,
+                   .values = teacher.metadata.contains(compress::kOutputsKey)},
                   console);
   // Answers hold for a run that was stopped, too.
   const Status saved = cache ? cache->Save(objective.teachers()) : Status();

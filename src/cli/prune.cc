@@ -94,10 +94,11 @@ Status WriteRound(const PruneRun& run, int64_t round, Written& written) {
   graph::Graph& graph = written.cut.graph;
   PARE_TRY(DescribeCut(run, graph));
   if (options.no_recover) return onnx::Export(graph, options.training.output);
-  PARE_ASSIGN(TrainingReport recovered, Recover(run, graph, options.training));
+  // Nothing but a whole round replaces what the one before wrote.
+  PARE_ASSIGN(TrainingReport recovered, Recover(run, graph, run.in_memory));
   graph = std::move(recovered.trained.graph);
   written.recovery.emplace(std::move(recovered));
-  return {};
+  return onnx::Export(graph, options.training.output);
 }
 
 // An interruption leaves what the last whole round wrote.
@@ -123,6 +124,7 @@ Result<Written> WriteRounds(const PruneRun& run) {
   const auto& verification = run.inputs.split.verification;
   written.verification = std::ssize(verification);
   PARE_ASSIGN(written.comparison, OfModel(CompareWith(run, output, verification), output));
+  if (written.recovery) written.recovery->bytes = written.comparison.bytes_b;
   return written;
 }
 
@@ -136,6 +138,7 @@ Result<Written> WriteHeld(const PruneRun& run) {
   written.seconds = watch.seconds();
   written.verification = std::ssize(held.verification);
   PARE_ASSIGN(written.comparison, OfModel(CompareWith(run, output, held.verification), output));
+  if (written.recovery) written.recovery->bytes = written.comparison.bytes_b;
   return written;
 }
 
@@ -189,6 +192,7 @@ Status ShowSensitivity(const PruneRun& run) {
 Status PruneModel(const PruneCommandOptions& options, Console& console) {
   PARE_TRY(options.Check());
   if (options.list) return ListPrunable(options, console);
+  PARE_TRY(train::CheckCheckpoint(options.training.train));
   CommandFiles files = options.training.Files();
   files.Write(options.sensitivity);
   files.Write(CutFile(options));
@@ -198,7 +202,7 @@ Status PruneModel(const PruneCommandOptions& options, Console& console) {
   const model::Context context =
       model::Context::Make(AllowedThreads(options.training.threads, console));
   TrainingOptions in_memory = options.training;
-  in_memory.output.clear();
+  in_memory.writes = false;
   const PruneRun run{options, inputs, sample, context, console, in_memory};
   return options.sensitivity.empty() ? WritePruned(run) : ShowSensitivity(run);
 }

@@ -22,8 +22,10 @@ compress::TrainingSplit RecoverySplit(const PruneRun& run) {
 }  // namespace
 
 Result<TrainingReport> Recover(const PruneRun& run, const graph::Graph& cut,
-                               const TrainingOptions& training) {
+                               const TrainingOptions& given) {
   const PruneCommandOptions& options = run.options;
+  TrainingOptions training = given;
+  training.UseDefaultsFor(cut, run.console);
   model::Model student = run.inputs.trainable;
   student.set_graph(cut);
   const graph::Graph& teacher = run.inputs.deployed.graph();
@@ -62,7 +64,8 @@ Result<TrainingReport> Recover(const PruneRun& run, const graph::Graph& cut,
                       .score = std::move(score),
                       .score_name = std::string(compress::LikenessName(likeness)),
                       .command = "prune",
-                      .teachers = {options.model}},
+                      .teachers = {options.model},
+                      .values = teacher.metadata.contains(compress::kOutputsKey)},
                      run.console);
 }
 

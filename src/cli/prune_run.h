@@ -31,7 +31,7 @@ struct PruneRun {
   const SampleRun& sample;
   const model::Context& context;
   Console& console;
-  // Those of training, without a file to write.
+  // Those of training that writes no model.
   const TrainingOptions& in_memory;
 
   compress::PruneOptions how() const;

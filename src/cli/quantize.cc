@@ -231,7 +231,11 @@ Status CheckAnyInteger(const QuantizeOptions& options, const compress::Quantized
   const bool any = std::any_of(layers.begin(), layers.end(), [](const auto& layer) {
     return layer.precision.starts_with("int");
   });
-  if (any || !options.quantize.max_drop) return {};
+  // Layers that are float for their speed leave the limit as it is.
+  const bool given_back = std::any_of(layers.begin(), layers.end(), [](const auto& layer) {
+    return layer.reason.starts_with(compress::kHoldsMaxDrop);
+  });
+  if (any || !given_back || !options.quantize.max_drop) return {};
   return Fail(Error(ErrorKind::kUnmet,
                     Text("--max-drop ", *options.quantize.max_drop,
                          " can't be held: no layer is left that could be int8"),

@@ -132,6 +132,7 @@ Status Train(const TrainOptions& options, Console& console) {
   CommandFiles files = training.Files();
   files.Read(options.targets);
   PARE_ASSIGN(model::Model model, LoadTrainable(options.model, training, files, console));
+  training.UseDefaultsFor(model.graph(), console);
   if (options.from_scratch) PARE_TRY(BeginFromScratch(model, training));
   PARE_ASSIGN(const TrainingSetup setup, SetUpTraining(training, model, model, files, console));
   PARE_ASSIGN(Lesson lesson, LessonOf(options, setup, model, console));
@@ -142,7 +143,8 @@ Status Train(const TrainOptions& options, Console& console) {
                                                         .score = std::move(lesson.score),
                                                         .score_name = std::move(lesson.score_name),
                                                         .command = "train",
-                                                        .teachers = {}},
+                                                        .teachers = {},
+                                                        .values = !options.targets.empty()},
                                                        console));
   return console.Show(report);
 }

@@ -1,6 +1,8 @@
 #include "cli/training.h"
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "cli/curve.h"
 #include "cli/report.h"
@@ -15,6 +17,17 @@ namespace pare::cli {
 namespace {
 
 using train::OptimizerKind;
+
+constexpr std::string_view kConvolutions[] = {"Conv", "ConvTranspose"};
+constexpr std::string_view kNormalizations[] = {"BatchNormalization", "InstanceNormalization",
+                                                "GroupNormalization", "LayerNormalization",
+                                                "RMSNormalization",   "LpNormalization"};
+
+bool HasOp(const graph::Graph& graph, std::span<const std::string_view> ops) {
+  return std::ranges::any_of(graph.Order(), [&](graph::NodeId id) {
+    return std::ranges::find(ops, graph.node(id).op) != ops.end();
+  });
+}
 
 // A float option with bounds.
 void DeclareFloat(Parser& parser, std::string names, std::string value, float& target, double low,
@@ -77,6 +90,8 @@ graph::Graph Described(const TrainingJob& job, FileNotes notes, const train::Tra
   graph::Graph graph = trained.graph;
   graph.metadata = std::move(notes.metadata);
   graph.metadata[kRunKey] = notes.record.Text();
+  graph.metadata.erase(compress::kOutputsKey);
+  if (job.values) graph.metadata[compress::kOutputsKey] = "values";
   return graph;
 }
 
@@ -107,12 +122,22 @@ train::TrainOptions TrainingOptions::How() const {
   how.program.max_memory_bytes = max_memory_mb * 1'000'000;
   train::OptimizerOptions& optimizer = how.program.optimizer;
   if (given_momentum) optimizer.momentum = static_cast<float>(*given_momentum);
+  optimizer.clip_norm = static_cast<float>(given_clip.value_or(unnormalized ? 1 : 0));
   return how;
 }
 
 double TrainingOptions::rate() const {
   const double usual = train::DefaultRate(train.program.optimizer.kind);
-  return given_rate.value_or(fine_tunes ? usual / 10 : usual);
+  return given_rate.value_or(fine_tunes || unnormalized ? usual / 10 : usual);
+}
+
+void TrainingOptions::UseDefaultsFor(const graph::Graph& graph, Console& console) {
+  unnormalized = HasOp(graph, kConvolutions) && !HasOp(graph, kNormalizations);
+  if (!unnormalized || (given_rate && given_clip)) return;
+  console.Note(
+      Text("nothing normalizes the network's convolutions (BatchNormalization is folded into "
+           "their weights?): where not given, --rate is ",
+           rate(), " and --clip 1"));
 }
 
 CommandFiles TrainingOptions::Files() const {
@@ -187,9 +212,8 @@ void TrainingOptions::DeclareOptimizer(Parser& parser) {
       },
       "sgd (default) or adamw");
   parser.Option("--rate", "R", given_rate, 0, 1e38,
-                "highest learning rate (default: sgd 0.05, adamw 0.001; of `train` without "
-                "--from-scratch a tenth of "
-                "that)");
+                "highest learning rate (default: sgd 0.05, adamw 0.001; a tenth of that for "
+                "`train` without --from-scratch, and for convolutions without a normalization)");
   parser.Option(
       "--schedule", "NAME",
       [this](std::string_view name) -> Status {
@@ -205,8 +229,10 @@ void TrainingOptions::DeclareOptimizer(Parser& parser) {
                "of matrices and filters (default 0)");
   parser.Option("--no-decay", "PATTERN", optimizer.no_decay,
                 "weights that don't decay (repeatable)");
-  DeclareFloat(parser, "--clip", "NORM", optimizer.clip_norm, 0, 1e9,
-               "limit of the gradient's length (default: none)");
+  parser.Option(
+      "--clip", "NORM", given_clip, 0, 1e9,
+      "limit of the gradient's length; 0: none (default: none; 1 for convolutions without "
+      "a normalization)");
   DeclareFloat(parser, "--ema", "DECAY", optimizer.ema, 0, 0.99999,
                "write weights averaged over the steps, e.g. 0.999 (default: the last ones)");
 }
@@ -259,7 +285,7 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
     PARE_TRY(WriteCurve(options, job, best));
     return Printable(options.output);
   };
-  if (!options.output.empty()) how.rescue = rescue;
+  if (options.writes) how.rescue = rescue;
   const data::Preprocess& preprocess = job.model.preprocess();
   how.augment.border = train::BorderOf(preprocess);
   TrainingReport report{
@@ -279,7 +305,7 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
         "--rate or more steps may help");
   }
   report.trained.graph = Described(job, notes, report.trained);
-  if (!options.output.empty()) {
+  if (options.writes) {
     PARE_TRY(onnx::Export(report.trained.graph, options.output));
     PARE_ASSIGN(const auto file, MappedFile::Open(options.output));
     report.bytes = static_cast<int64_t>(file->bytes().size());

@@ -19,12 +19,18 @@ struct TrainingOptions {
   int64_t max_memory_mb = 0;  // 0: no limit
   train::TrainOptions train;
   bool fine_tunes = false;
+  bool unnormalized = false;  // UseDefaultsFor
+  bool writes = true;         // the model: else the caller does, if it likes what it got
 
   void Declare(Parser& parser);
   // What of these says how training goes: the run, the optimizer, augmentation.
   void DeclareTraining(Parser& parser);
-  // The optimizer's usual one where none is given; a tenth of it for weights that are good already.
+  // The optimizer's usual one where none is given; a tenth of it for weights that are good already,
+  // and for networks that nothing normalizes.
   double rate() const;
+  // What isn't given goes by the network: convolutions without a normalization (folded into their
+  // weights by most exports) diverge at the usual rate. Tells so.
+  void UseDefaultsFor(const graph::Graph& graph, Console& console);
   // Fails where options contradict each other.
   Status Check() const;
   // `train` with what was given.
@@ -33,7 +39,7 @@ struct TrainingOptions {
   CommandFiles Files() const;
 
   // Where an option was given: others may contradict it.
-  std::optional<double> given_rate, given_momentum;
+  std::optional<double> given_rate, given_momentum, given_clip;
   std::optional<int64_t> given_epochs, given_steps;
 
  private:
@@ -43,7 +49,7 @@ struct TrainingOptions {
 };
 
 struct TrainingReport {
-  const TrainingOptions& options;
+  TrainingOptions options;
   train::Trained trained;
   std::string score_name;  // "top-1", "agreement", "cosine", "snr"
   double score_before = 0, score_after = 0;
@@ -80,9 +86,9 @@ struct TrainingJob {
   train::Score score;
   std::string score_name, command;
   std::vector<std::string> teachers;  // paths
+  bool values = false;                // the outputs are values, and no scores of classes
 };
-// Trains, writes the model (with its run record; not where no output is named) and the curve, and
-// reports.
+// Trains, writes the model (with its run record) and the curve, and reports.
 Result<TrainingReport> RunTraining(const TrainingOptions& options, const TrainingJob& job,
                                    Console& console);
 

@@ -82,6 +82,7 @@ Result<std::optional<compress::TuneOptions>> TuningOptions::Make(const data::Dat
   made.alpha = static_cast<float>(alpha.value_or(made.alpha));
   made.temperature = static_cast<float>(temperature.value_or(made.temperature));
   if (made.alpha < 1) PARE_TRY(CheckHasLabels(data, dataset));
+  PARE_TRY(train::CheckCheckpoint(made.train));
   return std::optional(std::move(made));
 }
 

@@ -98,7 +98,7 @@ Status CheckMetric(Metric metric, const graph::Graph& graph) {
 
 Metric ChooseMetric(Metric metric, const graph::Graph& graph) {
   if (metric != Metric::kAuto) return metric;
-  if (OneNumber(graph)) return Metric::kMse;
+  if (OneNumber(graph) || graph.metadata.contains(kOutputsKey)) return Metric::kMse;
   if (graph.outputs().size() != 1 || !ClassCount(graph)) return Metric::kCosine;
   // An autoencoder's output has the shape of its input, and no classes.
   const graph::TensorType& input = graph.value(graph.inputs()[0]).type;

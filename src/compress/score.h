@@ -13,9 +13,13 @@
 
 namespace pare::compress {
 
+// Metadata of a model whose outputs were trained to be values: "values". They are no scores of
+// classes, whatever their shape.
+inline constexpr const char* kOutputsKey = "pare.outputs";
+
 enum class Metric : uint8_t {
-  kAuto,    // top where the only output is [batch, classes ≥ 2], mse where it is one number a
-            // sample, else cosine
+  kAuto,    // mse where the outputs are known to be values, or one number a sample; top where the
+            // only output is [batch, classes ≥ 2], else cosine
   kTop,     // top-1, top-5, agreement
   kCosine,  // mean over samples of the cosine of all outputs
   kMse,     // mean squared difference

@@ -85,9 +85,9 @@ TEST(Targets, AreTheRunsOwn) {
 
 TEST(Targets, SayWhatDoesNotFit) {
   const auto points = ThreeClouds(kSamples);
+  const std::vector<float> zeros(3 * kSamples);
   const auto narrow =
-      data::DatasetOf({{.name = "", .tensor = Tensor::Make(DType::kF32, {kSamples, 3}).value()}},
-                      {})
+      data::DatasetOf({{.name = "", .tensor = Tensor::Of<float>({kSamples, 3}, zeros)}}, {})
           .value();
   const auto trained = Learn(narrow, TargetLoss::kMse);
   ASSERT_FALSE(trained);

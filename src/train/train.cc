@@ -161,7 +161,8 @@ class Run {
     if (options_.checkpoint.empty() && options_.trace.empty()) return {};
     PARE_ASSIGN(identity_, Identity());
     if (options_.checkpoint.empty()) return {};
-    if (!options_.resume) return RefuseToReplace();
+    PARE_TRY(CheckCheckpoint(options_));
+    if (!options_.resume) return {};
     if (!FileExists(options_.checkpoint)) {
       progress_.Note(
           Text("there is no checkpoint ", options_.checkpoint, " yet: a new run begins"));
@@ -171,15 +172,6 @@ class Run {
     if (!state_.history.empty()) seconds_before_ = state_.history.back().seconds;
     progress_.Note(Text("going on after step ", state_.step, " of ", steps_));
     return {};
-  }
-
-  // What is there may be the work of a night.
-  Status RefuseToReplace() const {
-    if (!FileExists(options_.checkpoint)) return {};
-    return Fail(
-        Error(ErrorKind::kUsage, "the checkpoint is there already",
-              "--resume goes on from it; for a new run give another name or remove the file")
-            .at(options_.checkpoint));
   }
 
   // The error, after the best weights until it were brought to safety.
@@ -245,9 +237,12 @@ class Run {
               ErrorKind::kUnmet,
               Text("step ", place.step, ": the ", std::isfinite(result.loss) ? "gradient" : "loss",
                    " is not finite; the first value that is not is this one's"),
-              Text("a smaller --rate, a longer --warmup or --clip may help",
-                   options_.checkpoint.empty() ? "" : "; the last checkpoint is as it was"))
-              .at(Text("layer ", first.empty() ? "loss" : first)));
+              Text(
+                  "a smaller --rate, a longer --warmup or --clip may help",
+                  options_.checkpoint.empty()
+                      ? ""
+                      : "; the last checkpoint is as it was, and the same options lead here again"))
+              .at(first.empty() ? "the model" : Text("layer ", first)));
     }
     PARE_TRY(trace_.WriteStep(model_, next, place, parts(), result.loss));
     state_.loss_sum += result.loss;
@@ -372,6 +367,13 @@ class Run {
 
 }  // namespace
 
+Status CheckCheckpoint(const TrainOptions& options) {
+  if (options.resume || options.checkpoint.empty() || !FileExists(options.checkpoint)) return {};
+  return Fail(Error(ErrorKind::kUsage, "the checkpoint is there already",
+                    "--resume goes on from it; for a new run give another name or remove the file")
+                  .at(options.checkpoint));
+}
+
 int64_t StepBatch(const ProgramOptions& options, int64_t samples) {
   const bool divisible = options.parts >= 1 && options.batch % options.parts == 0;
   if (samples >= options.batch || !divisible) return options.batch;
@@ -416,8 +418,8 @@ Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dat
                       const TrainOptions& options, Progress& progress) {
   TrainOptions fitted = options;
   ProgramOptions& how = fitted.program;
-  how.batch = StepBatch(how, std::ssize(indices));
   PARE_ASSIGN(how.shapes, StepShapes(model, dataset, indices, preprocess, how));
+  how.batch = StepBatch(how, std::ssize(indices));
   if (how.batch < options.program.batch) {
     progress.Note(Text("there are ", indices.size(), " samples to train on: a step's batch is ",
                        how.batch, " of them in place of ", options.program.batch));

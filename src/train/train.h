@@ -51,6 +51,10 @@ struct Trained {
   double samples_per_second = 0;
 };
 
+// Fails (kUsage) where the checkpoint's file is there, and the run doesn't go on from it: it may be
+// the work of a night. For those who work long before they train.
+Status CheckCheckpoint(const TrainOptions& options);
+
 // Samples of a step: `options.batch`, or as many as there are and can be cut into its parts.
 int64_t StepBatch(const ProgramOptions& options, int64_t samples);
 

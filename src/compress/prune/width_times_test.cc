@@ -39,7 +39,8 @@ Result<std::vector<Milliseconds>> TimeInBlocks(std::span<const Graph* const> gra
 double TimeOf(const Graph& graph) {
   const Graph* const one[] = {&graph};
   double sum = 0;
-  for (const auto& [name, ms] : TimeInBlocks(one).value()[0]) sum += ms;
+  const auto times = TimeInBlocks(one).value();
+  for (const auto& [name, ms] : times[0]) sum += ms;
   return sum;
 }
 

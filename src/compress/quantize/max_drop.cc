@@ -61,8 +61,7 @@ class DropHolder {
   Result<bool> Try(size_t count) {
     Variant variant = base_;
     for (size_t i = 0; i < count; ++i) {
-      variant.given_back[worst_[i]] =
-          Text("given back to hold --max-drop ", *job_.options.max_drop);
+      variant.given_back[worst_[i]] = Text(kHoldsMaxDrop, *job_.options.max_drop);
     }
     variant.output_shift.clear();  // measured with these layers in integers
     PARE_ASSIGN(job_.best, job_.Make(variant));

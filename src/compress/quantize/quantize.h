@@ -33,6 +33,9 @@ struct QuantizeOptions {
   data::SplitOptions split;
 };
 
+// How the reason begins of a layer that is float for the limit's sake.
+inline constexpr std::string_view kHoldsMaxDrop = "given back to hold --max-drop ";
+
 struct Quantized {
   graph::Graph graph;  // with Q/DQ, ready for export
   // The layers, b's precision with reasons; bytes_b and the final comparison are filled by Verify.
