@@ -105,6 +105,7 @@ def samples(shape, words, count):
 
 def export(name, folder):
     import torch
+    torch.set_num_threads(1)  # its other threads would go on spinning beside what is measured
     net, shape, words = make(name)
     x, labels = samples(shape, words, 8 * NETS[name])
     batch = torch.from_numpy(x[:2])
