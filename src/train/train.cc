@@ -181,7 +181,7 @@ class Run {
       PARE_ASSIGN(const Trained best, Outcome());
       return options_.rescue(best);
     }();
-    if (!kept) return error;  // the first reason counts
+    if (!kept || kept->empty()) return error;  // the first reason counts
     return error.advise(Text(error.advice(), error.advice().empty() ? "" : "; ",
                              "the best weights until then (step ", state_.best_step, ", ",
                              options_.score_name, ' ', state_.best_score, ") are in ", *kept));
@@ -387,15 +387,14 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
                                      const ProgramOptions& options) {
   if (options.batch < 1)
     return Fail(ErrorKind::kUsage, Text("a step of ", options.batch, " samples"), "at least one");
-  const int64_t step = StepBatch(options, std::ssize(indices));
   const int64_t parts = std::max<int64_t>(1, options.parts);
-  if (step < parts) {
+  if (std::ssize(indices) < parts) {
     return Fail(ErrorKind::kUsage,
                 Text("there are ", indices.size(), " samples to train on, and a step has ", parts,
                      parts == 1 ? " part" : " parts"),
                 "more data, or fewer samples for --validation");
   }
-  const int64_t rows = std::max<int64_t>(1, step / parts);
+  const int64_t rows = std::max<int64_t>(1, StepBatch(options, std::ssize(indices)) / parts);
   indices.resize(static_cast<size_t>(rows));
   PARE_ASSIGN(data::Loader loader,
               data::Loader::Make(std::move(dataset), model::InputSpecs(model), std::move(indices),

@@ -33,7 +33,8 @@ struct TrainOptions {
   std::string score_name = "validation";  // of the score, for messages
   std::string trace;  // folder for what the run computes with (train/trace.h); "": none
   // Called before a run that was better than its start ends with an error: with what it was at its
-  // best validation. What it returns, where that is kept, joins the error's advice.
+  // best validation. What it returns, where that is kept, joins the error's advice; "" says
+  // nothing.
   std::function<Result<std::string>(const struct Trained& best)> rescue;
 };
 

@@ -106,7 +106,7 @@ class Tuner {
     train::Trained best{.graph = inserted_.graph, .history = {}};
     how.rescue = [&](const train::Trained& until) -> Result<std::string> {
       best = until;
-      return std::string("the form that is compared with the untuned one");
+      return std::string();
     };
     auto trained =
         train::Train(inserted_.graph, job_.samples.dataset(), training_, job_.samples.preprocess(),
