@@ -1,6 +1,8 @@
 #include "compress/validate.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "base/random.h"
 #include "compress/inputs.h"
@@ -54,7 +56,8 @@ class Explained {
   double r2() const {
     double variance = squares_;
     for (const double sum : sum_) variance -= sum * sum / rows_;
-    return 1 - squared_error_ / std::max(variance, 1e-12 * squares_ + 1e-30);
+    const double r2 = 1 - squared_error_ / std::max(variance, 1e-12 * squares_ + 1e-30);
+    return std::isfinite(r2) ? r2 : std::numeric_limits<double>::lowest();  // anything is better
   }
 
  private:
@@ -92,8 +95,11 @@ train::Score ScoreByTargets(const Validation& validation,
       Dims shape = outputs[0].shape();
       shape[0] = batch->count();
       PARE_ASSIGN(const Tensor expected, train::TargetRows(*targets, batch->indices, shape));
-      PARE_TRY(score.Add({&expected, 1}, {outputs.data(), 1}, batch->count()));
-      explained.Add(expected, outputs[0]);
+      if (loss == train::TargetLoss::kCosine) {
+        PARE_TRY(score.Add({&expected, 1}, {outputs.data(), 1}, batch->count()));
+      } else {
+        explained.Add(expected, outputs[0]);
+      }
     }
     if (loss != train::TargetLoss::kCosine) return explained.r2();
     if (const auto cosine = score.cosine()) return *cosine;
