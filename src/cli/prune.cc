@@ -60,17 +60,25 @@ struct Written {
   double seconds = 0;
 };
 
+// Compares the file that was written with the model.
+Status Verify(const PruneRun& run, const std::vector<int64_t>& verification, Written& written) {
+  const std::string& output = run.options.training.output;
+  written.verification = std::ssize(verification);
+  PARE_ASSIGN(written.comparison, OfModel(CompareWith(run, output, verification), output));
+  if (written.recovery) written.recovery->bytes = written.comparison.bytes_b;
+  return {};
+}
+
 Result<Written> WriteTarget(const PruneRun& run) {
   const PruneCommandOptions& options = run.options;
   const Stopwatch watch;
   Written written;
   PARE_ASSIGN(written.cut, OfModel(CutModelOf(run), options.model));
   written.seconds = watch.seconds();
-  const auto& verification = run.inputs.split.verification;
-  written.verification = std::ssize(verification);
   graph::Graph& graph = written.cut.graph;
   PARE_TRY(DescribeCut(run, graph));
   if (options.no_recover) {
+    written.verification = std::ssize(run.inputs.split.verification);
     PARE_ASSIGN(written.comparison, WriteCut(run, graph));
     return written;
   }
@@ -78,8 +86,7 @@ Result<Written> WriteTarget(const PruneRun& run) {
   PARE_TRY(onnx::Export(graph, options.training.output));
   PARE_ASSIGN(TrainingReport recovered, Recover(run, graph, options.training));
   written.recovery.emplace(std::move(recovered));
-  PARE_ASSIGN(written.comparison, OfModel(CompareWith(run, options.training.output, verification),
-                                          options.training.output));
+  PARE_TRY(Verify(run, run.inputs.split.verification, written));
   return written;
 }
 
@@ -121,24 +128,18 @@ Result<Written> WriteRounds(const PruneRun& run) {
   PARE_ASSIGN(written.cut, CompareGroups(run, std::move(written.cut.graph)));
   written.cut.reconstruction = std::move(reconstruction);
   written.seconds = watch.seconds();
-  const auto& verification = run.inputs.split.verification;
-  written.verification = std::ssize(verification);
-  PARE_ASSIGN(written.comparison, OfModel(CompareWith(run, output, verification), output));
-  if (written.recovery) written.recovery->bytes = written.comparison.bytes_b;
+  PARE_TRY(Verify(run, run.inputs.split.verification, written));
   return written;
 }
 
 Result<Written> WriteHeld(const PruneRun& run) {
-  const std::string& output = run.options.training.output;
   const Stopwatch watch;
   PARE_ASSIGN(HeldCut held, OfModel(HoldMaxDrop(run), run.options.model));
   Written written;
   written.cut = std::move(held.cut);
   if (held.recovery) written.recovery.emplace(*std::move(held.recovery));
   written.seconds = watch.seconds();
-  written.verification = std::ssize(held.verification);
-  PARE_ASSIGN(written.comparison, OfModel(CompareWith(run, output, held.verification), output));
-  if (written.recovery) written.recovery->bytes = written.comparison.bytes_b;
+  PARE_TRY(Verify(run, held.verification, written));
   return written;
 }
 

@@ -3,22 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "compress/cost.h"
+#include "compress/distill/testing.h"
 #include "compress/prune/blocks.h"
-#include "graph/text.h"
-#include "ops/node_view.h"
 
 namespace pare::compress {
 namespace {
 
 using graph::Graph;
-
-Graph Read(std::string_view text) {
-  auto graph = graph::Parse(text);
-  EXPECT_TRUE(graph) << graph.error().message();
-  const Status status = ops::InferTypes(*graph);
-  EXPECT_TRUE(status) << status.error().message();
-  return *graph;
-}
 
 // Three blocks with activations behind their sums; the second has the weakest weights.
 constexpr std::string_view kResidual = R"(
@@ -44,7 +35,7 @@ output y
 )";
 
 TEST(ResidualBlocks, AreFoundWithTheActivationThatFollows) {
-  const Graph graph = Read(kResidual);
+  const Graph graph = GraphOf(kResidual);
   const auto blocks = FindBlocks(graph);
   ASSERT_EQ(blocks.size(), 3u);
   EXPECT_EQ(blocks[1].name, "s2");
@@ -59,7 +50,7 @@ TEST(ResidualBlocks, AreFoundWithTheActivationThatFollows) {
 }
 
 TEST(ResidualBlocks, OfAnEncoderTakeTheirNormalisationAlong) {
-  const Graph graph = Read(R"(
+  const Graph graph = GraphOf(R"(
 input x: f32[N,4,8]
 const scale: f32[8] = fill(1)
 const w1: f32[8,8] = random(1, -1, 1)
@@ -83,7 +74,7 @@ output n2 as "y"
 
 // What is read elsewhere, what reads from elsewhere, and a shortcut that changes the shape.
 TEST(ResidualBlocks, AreClosed) {
-  EXPECT_TRUE(FindBlocks(Read(R"(
+  EXPECT_TRUE(FindBlocks(GraphOf(R"(
 input x: f32[N,8]
 const w: f32[8,8] = random(1, -1, 1)
 h = MatMul(x, w)
@@ -93,7 +84,7 @@ output s
 output f
 )"))
                   .empty());
-  EXPECT_TRUE(FindBlocks(Read(R"(
+  EXPECT_TRUE(FindBlocks(GraphOf(R"(
 input x: f32[N,8]
 const w: f32[8,8] = random(1, -1, 1)
 a = MatMul(x, w)
@@ -121,7 +112,7 @@ TEST(Design, RoundsWidths) {
 }
 
 TEST(Design, NarrowsGroupsAndDropsTheWeakestBlocks) {
-  const Graph graph = Read(kResidual);
+  const Graph graph = GraphOf(kResidual);
   const auto design = MakeDesign(graph, {.width = 0.5, .depth = 0.67, .keep = {}});
   ASSERT_TRUE(design) << design.error().message();
   EXPECT_EQ(design->removed_blocks, std::vector<std::string>{"s2"});
@@ -133,14 +124,14 @@ TEST(Design, NarrowsGroupsAndDropsTheWeakestBlocks) {
 
 // The second block has the weakest weights, and would go first.
 TEST(Design, KeepsTheBlocksOfWhatIsNamed) {
-  const auto design = MakeDesign(Read(kResidual), {.width = 1, .depth = 0.34, .keep = {"w2"}});
+  const auto design = MakeDesign(GraphOf(kResidual), {.width = 1, .depth = 0.34, .keep = {"w2"}});
   ASSERT_TRUE(design) << design.error().message();
   EXPECT_TRUE(design->graph.value(design->graph.FindValue("w2")).data);
   EXPECT_EQ(design->removed_blocks.size(), 1u);
 }
 
 TEST(Design, KeepsWhatIsNamedAndRefusesNamesOfNothing) {
-  const Graph graph = Read(kResidual);
+  const Graph graph = GraphOf(kResidual);
   const auto kept = MakeDesign(graph, {.width = 0.5, .depth = 1, .keep = {"w1"}});
   ASSERT_TRUE(kept) << kept.error().message();
   EXPECT_EQ(kept->groups[0].after, 32);
@@ -150,7 +141,7 @@ TEST(Design, KeepsWhatIsNamedAndRefusesNamesOfNothing) {
 }
 
 TEST(Design, RefusesQuantizedModels) {
-  const auto refused = MakeDesign(Read(R"(
+  const auto refused = MakeDesign(GraphOf(R"(
 input x: f32[N,8]
 const w: i8[8,8] = fill(1)
 const scale: f32[] = fill(0.1)
@@ -164,7 +155,7 @@ output y
 }
 
 TEST(Design, SearchFindsTheWidestWithinTheTarget) {
-  const Graph graph = Read(kResidual);
+  const Graph graph = GraphOf(kResidual);
   const Dims shape{1, 3, 4, 4};
   const auto macs = [&](const Graph& g) -> Result<double> {
     PARE_ASSIGN(const ModelCost cost, CostOf(g, std::span(&shape, 1)));

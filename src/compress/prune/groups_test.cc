@@ -7,33 +7,14 @@
 
 #include "compress/prune/importance.h"
 #include "compress/prune/remove.h"
-#include "graph/text.h"
-#include "ops/node_view.h"
+#include "compress/prune/testing.h"
 
 namespace pare::compress {
 namespace {
 
 using graph::Graph;
 
-Graph Read(const char* text) {
-  auto graph = graph::Parse(text);
-  EXPECT_TRUE(graph) << graph.error().message();
-  const Status status = ops::InferTypes(*graph);
-  EXPECT_TRUE(status) << status.error().message();
-  return *graph;
-}
-
-// The group that a layer's weights make.
-int GroupNamed(const Channels& channels, std::string_view name) {
-  const auto& groups = channels.groups();
-  const auto at = std::ranges::find_if(groups, [&](const UnitGroup& group) {
-    return group.name == name && !group.producers.empty();
-  });
-  EXPECT_NE(at, groups.end()) << name;
-  return static_cast<int>(at - groups.begin());
-}
-
-std::string GroupsOf(const char* text) { return ChannelsText(Channels::Of(Read(text))); }
+std::string GroupsOf(const char* text) { return ChannelsText(Channels::Of(ReadGraph(text))); }
 
 TEST(ChannelGroups, ResidualStreamIsOneGroup) {
   EXPECT_EQ(GroupsOf(R"(
@@ -115,7 +96,7 @@ output y
 }
 
 TEST(ChannelGroups, FlattenTakesAllPlacesOfAChannel) {
-  const Graph graph = Read(R"(
+  const Graph graph = ReadGraph(R"(
 input x: f32[N,3,4,4]
 const w0: f32[8,3,1,1] = random(1, -1, 1)
 const w1: f32[128,5] = random(2, -1, 1)
@@ -129,7 +110,7 @@ output y
   EXPECT_EQ(ChannelsText(channels),
             "a: 8 units, 1 producers, 1 consumers\n"
             "y: 5 units, 1 producers, 0 consumers; fixed: it is the model's output y\n");
-  const int group = GroupNamed(channels, "a");
+  const int group = GroupOf(channels, "a");
   const KeptUnits kept{group, {1, 6, 7}};
   const auto smaller = RemoveChannels(graph, channels, std::span(&kept, 1));
   ASSERT_TRUE(smaller) << smaller.error().message();
@@ -143,7 +124,7 @@ output y
 // The shortcut of residual networks without weights: every second pixel, and channels of zeros
 // around those of the stage before.
 TEST(ChannelGroups, ZeroPaddedShortcut) {
-  const Graph graph = Read(R"(
+  const Graph graph = ReadGraph(R"(
 input x: f32[N,3,8,8]
 const w0: f32[4,3,1,1] = random(1, -1, 1)
 const w1: f32[8,4,3,3] = random(2, -1, 1)
@@ -166,8 +147,8 @@ output y
             "a: 4 units, 2 producers, 2 consumers\n"
             "b: 4 units, 1 producers, 1 consumers\n"
             "y: 2 units, 1 producers, 0 consumers; fixed: it is the model's output y\n");
-  const std::vector<KeptUnits> kept{{GroupNamed(channels, "a"), {0, 3}},
-                                    {GroupNamed(channels, "b"), {1, 2, 3}}};
+  const std::vector<KeptUnits> kept{{GroupOf(channels, "a"), {0, 3}},
+                                    {GroupOf(channels, "b"), {1, 2, 3}}};
   const auto smaller = RemoveChannels(graph, channels, kept);
   ASSERT_TRUE(smaller) << smaller.error().message();
   const graph::Node& pad = *smaller->producer_of(smaller->FindValue("wide"));
@@ -251,7 +232,7 @@ output y
 
 // Equal bytes that two layers read are two constants where the layers keep different channels.
 TEST(ChannelGroups, SharedConstantsDontCoupleTheirReaders) {
-  const Graph graph = Read(R"(
+  const Graph graph = ReadGraph(R"(
 input x: f32[N,4]
 const w0: f32[4,4] = random(1, -1, 1)
 const bias: f32[4] = random(2, -1, 1)
@@ -268,7 +249,7 @@ output y
             "a: 4 units, 1 producers, 1 consumers\n"
             "c: 4 units, 1 producers, 1 consumers\n"
             "y: 2 units, 1 producers, 0 consumers; fixed: it is the model's output y\n");
-  const int group = GroupNamed(channels, "c");
+  const int group = GroupOf(channels, "c");
   const KeptUnits kept{group, {2}};
   const auto smaller = RemoveChannels(graph, channels, std::span(&kept, 1));
   ASSERT_TRUE(smaller) << smaller.error().message();
@@ -283,7 +264,7 @@ output y
 }
 
 TEST(ChannelGroups, WhatARecordDoesNotSpeakOfIsFixed) {
-  const Graph graph = Read(R"(
+  const Graph graph = ReadGraph(R"(
 input x: f32[N,4]
 const w0: f32[4,4] = random(1, -1, 1)
 const w1: f32[4,2] = random(2, -1, 1)
@@ -294,7 +275,7 @@ y = MatMul(s, w1)
 output y
 )");
   const Channels channels = Channels::Of(graph);
-  const int group = GroupNamed(channels, "a");
+  const int group = GroupOf(channels, "a");
   EXPECT_FALSE(channels.groups()[group].prunable);
   EXPECT_EQ(channels.groups()[group].why_not,
             "node s (CumSum): its sums depend on the places before");
@@ -305,7 +286,7 @@ output y
 }
 
 TEST(Importance, IsTheNormOfWhatMakesAChannelTimesItsScale) {
-  const Graph graph = Read(R"(
+  const Graph graph = ReadGraph(R"(
 input x: f32[N,1,2,2]
 const w0: f32[3,1,1,2] = [3,4, 0,1, 1,0]
 const gamma: f32[3] = [1,-20,1]
@@ -319,7 +300,7 @@ y = Conv(n, w1)
 output y
 )");
   const Channels channels = Channels::Of(graph);
-  const int group = GroupNamed(channels, "a");
+  const int group = GroupOf(channels, "a");
   const auto importance = ImportanceByNorm(graph, channels, group);
   ASSERT_EQ(importance.size(), 3u);
   EXPECT_NEAR(importance[0], 5, 1e-6);
