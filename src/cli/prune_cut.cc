@@ -103,7 +103,13 @@ Result<CutModel> Cutter::ToTarget(double way) const {
   if (!goal_) return start_;
   run_.console.Stage("cutting", 0);
   const double limit = goal_->whole * std::pow(goal_->limit / goal_->whole, way);
-  PARE_ASSIGN(auto pruned, pruner_->CutTo(goal_->plan(), limit, goal_->cost, run_.console));
+  PARE_ASSIGN(const compress::ModelCost model, run_.sample.Cost(run_.inputs.trainable.graph()));
+  PARE_ASSIGN(const compress::ModelCost start, run_.sample.Cost(start_.graph));
+  const bool costs_more = start.macs == model.macs && limit < goal_->whole;
+  using Uncut = compress::Pruner::Uncut;
+  PARE_ASSIGN(auto pruned,
+              pruner_->CutTo(goal_->plan(), limit, goal_->cost,
+                             costs_more ? Uncut::kIsNoAnswer : Uncut::kMayDo, run_.console));
   return Finish(std::move(pruned));
 }
 

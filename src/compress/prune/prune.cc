@@ -206,7 +206,7 @@ bool Pruned::whole() const {
 
 // The plan's costs and the real ones differ by a factor that hardly changes from one cut to the
 // next; it is learned as one goes.
-Result<Pruned> Pruner::CutTo(const PlanCosts& costs, double limit, GraphCost cost,
+Result<Pruned> Pruner::CutTo(const PlanCosts& costs, double limit, GraphCost cost, Uncut uncut,
                              Progress& progress) const {
   std::optional<Pruned> best;
   double planned = limit, too_much = INFINITY;
@@ -217,7 +217,8 @@ Result<Pruned> Pruner::CutTo(const PlanCosts& costs, double limit, GraphCost cos
     if (!tried) return tried;
     PARE_ASSIGN(tried->cost, cost(tried->graph));
     progress.Advance(1);
-    const bool within = tried->cost <= limit;
+    const bool answer = uncut == Uncut::kMayDo || !tried->whole();
+    const bool within = tried->cost <= limit && answer;
     const double next = planned * limit / std::max(tried->cost, 1e-30);
     if (!within) too_much = std::min(too_much, planned);
     if (within && (!best || tried->cost > best->cost)) best = std::move(*tried);

@@ -91,8 +91,10 @@ class Pruner {
   // The graph with at most `target` of the cost, weights as they were.
   Result<Pruned> Cut(const PlanCosts& costs, double target) const;
   // Cuts until the graph's real cost is at most `limit`, and near to it. Fails (kUnmet) where no
-  // cut is.
-  Result<Pruned> CutTo(const PlanCosts& costs, double limit, GraphCost cost,
+  // cut is. Times vary: where the graph is known to cost more than the limit, it is no answer as it
+  // is, whatever one measurement says.
+  enum class Uncut : uint8_t { kMayDo, kIsNoAnswer };
+  Result<Pruned> CutTo(const PlanCosts& costs, double limit, GraphCost cost, Uncut uncut,
                        Progress& progress) const;
   // Fits the layers behind the cuts of `pruned` to what those of `whole` give: the model, or the
   // one that it is without some blocks (nodes keep their ids).

@@ -119,11 +119,26 @@ TEST_F(PruneTest, RealCostsBendThePlan) {
     return 1.5 * MacsOf(graph) + 0.1 * costs.whole();
   };
   const double limit = 0.8 * costs.whole();
-  const auto pruned = pruner.CutTo({costs}, limit, real, progress_);
+  const auto pruned = pruner.CutTo({costs}, limit, real, Pruner::Uncut::kMayDo, progress_);
   ASSERT_TRUE(pruned) << pruned.error().message();
   EXPECT_LE(pruned->cost, limit);
   EXPECT_GT(pruned->cost, 0.8 * limit);
   EXPECT_DOUBLE_EQ(pruned->cost, real(pruned->graph).value());
+}
+
+// A clock that errs by more than the target asks for.
+TEST_F(PruneTest, NothingCutIsNoAnswerWhereTheModelIsKnownToCostMore) {
+  const Pruner pruner = Make(graph_, {});
+  const auto costs = ChannelCosts::Macs(graph_, pruner.channels(), shapes_).value();
+  const double limit = 0.9 * costs.whole();
+  const auto flattering = [&](const Graph& graph) -> Result<double> { return 0.8 * MacsOf(graph); };
+  using Uncut = Pruner::Uncut;
+  const auto whole = pruner.CutTo({costs}, limit, flattering, Uncut::kMayDo, progress_);
+  const auto cut = pruner.CutTo({costs}, limit, flattering, Uncut::kIsNoAnswer, progress_);
+  ASSERT_TRUE(whole && cut);
+  EXPECT_TRUE(whole->whole());
+  EXPECT_FALSE(cut->whole());
+  EXPECT_LE(cut->cost, limit);
 }
 
 TEST(Prune, InexactGroupsAreCutOnlyWhereThatIsAllowed) {
