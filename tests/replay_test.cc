@@ -46,8 +46,9 @@ constexpr Isa kIsas[] = {
 };
 
 // What rows say of a shape (cost, tasks, bytes) is compiled with their ISA's flags: arithmetic with
-// few numbers, for which g++ is told to use nothing later than AVX (cmake/rooms.cmake). `make check`
-// runs this without AVX-512. Clang can't be told so: there the CPU has to have what it asks of.
+// few numbers, for which g++ is told to use nothing later than AVX (cmake/rooms.cmake). `make
+// check` runs this without AVX-512. Clang can't be told so: there the CPU has to have what it asks
+// of.
 bool CanAsk(Isa isa) {
 #if defined(__clang__)
   return DetectCpu().has(isa);

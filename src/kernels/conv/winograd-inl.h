@@ -19,7 +19,7 @@ namespace pare::kernels::PARE_SIMD_NAMESPACE {
 
 template <typename T>
 struct WinogradConv {
-  static constexpr int64_t kMinChannels = 16;  // below, the transforms cost more than they save
+  static constexpr int64_t kMinChannels = 4;  // below, the transforms never pay
 
   static bool Supports(const ConvShape& s) {
     return s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 1 && s.stride_w == 1 &&

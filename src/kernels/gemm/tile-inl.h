@@ -201,12 +201,17 @@ struct Panels {
     int64_t count, to_next_k, to_next_n;
   };
   void PackRows(const float* from, const Rows& rows, int64_t panel, float* out) const {
+    constexpr int64_t kRowsAhead = 16;
     const int64_t valid = columns(panel), all = width(panel);
     const int64_t in_squares = rows.to_next_k == 1 ? PackSquares(from, rows, valid, all, out) : 0;
     for (int64_t i = 0; i < rows.count; ++i, out += all, from += rows.to_next_k) {
       const int64_t done = i < rows.count - rows.count % kTransposeSize ? in_squares : 0;
       if (rows.to_next_n == 1) {
-        for (int64_t j = done; j < valid; ++j) out[j] = from[j];
+        // The hardware does not foresee lines that lie a row of the matrix apart.
+        Prefetch(from + kRowsAhead * rows.to_next_k);
+        int64_t j = done;
+        for (; j + kLanes <= valid; j += kLanes) Store(out + j, Load(from + j));
+        for (; j < valid; ++j) out[j] = from[j];
       } else {
         for (int64_t j = done; j < valid; ++j) out[j] = from[j * rows.to_next_n];
       }
@@ -228,25 +233,30 @@ struct Panels {
   }
 };
 
-// How C[m, n] is cut into tasks of about a million multiply-adds. A task takes all panels where
-// these are few, so that rows of A are visited once; it is at least some tiles tall, because it
-// reads all of its panels, but no taller than what of A stays in the second cache. Neighbouring
-// tasks share their panels where all of A stays there, else their rows of A. `a_bytes` is the
-// memory behind A, which is less than m · k where rows overlap.
+// How C[m, n] is cut into tasks of about a million multiply-adds, of a large product up to eight:
+// the larger a task, the less it reads for each of them. A task takes all panels where these are
+// few, so that rows of A are visited once; else it is about as tall as wide, at least some tiles,
+// but no taller than what of A stays in the second cache. Neighbouring tasks share
+// their panels where all of A stays there, else their rows of A. `a_bytes` is the memory behind A,
+// which is less than m · k where rows overlap.
 template <typename T>
 struct Blocks {
   int64_t row_tiles, panels, row_blocks, panel_blocks;
   bool a_stays;
 
   Blocks(int64_t m, int64_t n, int64_t k, int64_t a_bytes) {
-    constexpr int64_t kTaskMacs = 1 << 20, kCacheForA = 192 << 10, kTallEnough = 8;
+    constexpr int64_t kLeastMacs = 1 << 20, kMostMacs = 8 << 20, kTasks = 64;
+    constexpr int64_t kCacheForA = 192 << 10, kTallEnough = 8;
     k = MaxInt(k, 1);
+    const int64_t macs = MaxInt(kLeastMacs, MinInt(kMostMacs, m * n * k / kTasks));
     row_tiles = CeilDiv(m, T::kRows);
     panels = CeilDiv(n, T::kColumns);
     a_stays = a_bytes <= kCacheForA;
-    const int64_t tiles = MaxInt(1, kTaskMacs / (T::kRows * T::kColumns * k));
+    const int64_t tiles = MaxInt(1, macs / (T::kRows * T::kColumns * k));
     const int64_t tile_bytes = a_bytes / MaxInt(row_tiles, 1) + 1;
-    const int64_t tall = MinInt(tiles, MaxInt(kTallEnough, tiles / MaxInt(panels, 1)));
+    int64_t square = kTallEnough;  // tiles one above the other of a task as tall as wide
+    while (square * square * T::kRows < tiles * T::kColumns) square += kTallEnough;
+    const int64_t tall = MinInt(tiles, MaxInt(square, tiles / MaxInt(panels, 1)));
     row_blocks = CeilDiv(row_tiles, MaxInt(1, MinInt(tall, kCacheForA / tile_bytes)));
     const int64_t rows_used = row_blocks > 0 ? CeilDiv(row_tiles, row_blocks) : 1;
     panel_blocks = CeilDiv(panels, MaxInt(1, tiles / rows_used));
