@@ -100,7 +100,7 @@ Status Cutter::SetCount(std::optional<compress::ChannelCosts> times) {
 }
 
 Result<CutModel> Cutter::ToTarget(double way) const {
-  if (!goal_) return start_;
+  if (!goal_) return BlocksAlone();
   run_.console.Stage("cutting", 0);
   const double limit = goal_->whole * std::pow(goal_->limit / goal_->whole, way);
   PARE_ASSIGN(const compress::ModelCost model, run_.sample.Cost(run_.inputs.trainable.graph()));
@@ -111,6 +111,16 @@ Result<CutModel> Cutter::ToTarget(double way) const {
               pruner_->CutTo(goal_->plan(), limit, goal_->cost,
                              costs_more ? Uncut::kIsNoAnswer : Uncut::kMayDo, run_.console));
   return Finish(std::move(pruned));
+}
+
+Result<CutModel> Cutter::BlocksAlone() const {
+  CutModel cut = start_;
+  if (run_.options.no_reconstruction || cut.removed_blocks.empty()) return cut;
+  PARE_ASSIGN(
+      cut.reconstruction,
+      compress::Reconstruct(reference_, compress::Channels::Of(reference_), {},
+                            run_.inputs.samples.fit, run_.context, run_.console, cut.graph));
+  return cut;
 }
 
 Result<CutModel> Cutter::ToPart(double part) const {

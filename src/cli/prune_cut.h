@@ -49,6 +49,8 @@ class Cutter {
   Status Judge();
   Status SetGoal(std::optional<compress::ChannelCosts> times);
   Status SetCount(std::optional<compress::ChannelCosts> times);
+  // What --depth leaves, where widths stay.
+  Result<CutModel> BlocksAlone() const;
   Result<CutModel> Finish(compress::Pruned pruned) const;
 
   const PruneRun& run_;

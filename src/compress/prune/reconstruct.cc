@@ -21,20 +21,38 @@ struct Task {
   Rows y;  // of the whole layer, by batch: the outputs that are left
 };
 
-// The nodes that sum over channels of which some went, in the order of the graph.
-std::vector<NodeId> SummingNodes(const Graph& graph, const Channels& channels,
-                                 std::span<const KeptUnits> kept) {
+// The nodes that sum over channels of which some went.
+std::set<NodeId> SummingNodes(const Channels& channels, std::span<const KeptUnits> kept) {
   std::set<NodeId> summing;
   for (const KeptUnits& units : kept) {
     const UnitGroup& group = channels.groups()[units.group];
     if (std::ssize(units.units) == group.size) continue;
     for (int consumer : group.consumers) summing.insert(channels.axes()[consumer].reader.node);
   }
-  std::vector<NodeId> ordered;
-  for (NodeId id : graph.Order()) {
-    if (summing.contains(id)) ordered.push_back(id);
+  return summing;
+}
+
+// The layers that read what a removed block would have made: a value in its place, or what was
+// made of it without a layer in between, all along a residual stream.
+std::set<NodeId> LayersBehindGaps(const Graph& whole, const Graph& pruned) {
+  std::set<NodeId> layers;
+  std::set<graph::ValueId> moved;
+  for (NodeId id : pruned.Order()) {
+    const graph::Node& node = pruned.node(id);
+    const std::vector<graph::ValueId>& before = whole.node(id).inputs;
+    bool reads_other = false;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] == graph::ValueId::kNone || pruned.value(node.inputs[i]).data) continue;
+      reads_other |= moved.contains(node.inputs[i]) || node.inputs[i] != before[i];
+    }
+    if (!reads_other) continue;
+    if (FindLinear(pruned, id)) {
+      layers.insert(id);
+    } else {
+      moved.insert(node.outputs.begin(), node.outputs.end());
+    }
   }
-  return ordered;
+  return layers;
 }
 
 Positions OutputsThatStay(const Channels& channels,
@@ -170,9 +188,11 @@ Status Reconstructor::Refit(Task& task) {
 Result<Reconstruction> Reconstructor::Run(const Channels& channels,
                                           std::span<const KeptUnits> kept) {
   PARE_ASSIGN(const auto positions, KeptPositions(channels, kept));
+  std::set<NodeId> to_fit = SummingNodes(channels, kept);
+  to_fit.merge(LayersBehindGaps(whole_, pruned_));
   std::vector<Task> tasks;
-  for (NodeId id : SummingNodes(whole_, channels, kept)) {
-    if (!pruned_.node(id).live) continue;  // in a block that went
+  for (NodeId id : pruned_.Order()) {
+    if (!to_fit.contains(id)) continue;
     const auto whole = FindLinear(whole_, id), pruned = FindLinear(pruned_, id);
     if (!whole || !pruned) {
       done_.skipped.push_back(whole_.value(whole_.node(id).outputs[0]).name);

@@ -1,7 +1,8 @@
-// After channels have gone: new weights for the layers that summed over them, by least squares
-// against what the whole model's layers gave on unlabelled samples (He et al. 2017, "Channel
-// Pruning for Accelerating Very Deep Neural Networks", eq. 3). Layer after layer in the order of
-// the graph, so that each is fitted to inputs as the cuts before it, and their repair, left them.
+// After channels or blocks have gone: new weights for the layers that summed over the channels, or
+// read what the blocks made, by least squares against what the whole model's layers gave on
+// unlabelled samples (He et al. 2017, "Channel Pruning for Accelerating Very Deep Neural Networks",
+// eq. 3). Layer after layer in the order of the graph, so that each is fitted to inputs as the cuts
+// before it, and their repair, left them.
 #pragma once
 
 #include <span>

@@ -1,5 +1,6 @@
 #include "compress/prune/reconstruct.h"
 
+#include "compress/prune/blocks.h"
 #include "compress/prune/testing.h"
 
 namespace pare::compress {
@@ -124,6 +125,41 @@ output y
   EXPECT_LT(done->layers[0].error_after, 1e-6);
   // `m` is made of three numbers a place: four of its channels tell them all.
   EXPECT_LT(done->layers[1].error_after, 1e-6);
+}
+
+TEST(Reconstruct, MakesUpForABlockInAllLayersThatReadItsStream) {
+  // The first block is linear: `i`, which reads its sum, can do its work as well. `y` reads a sum
+  // of it and of the second block, where the two can't be told apart.
+  const Graph graph = ReadGraph(R"(
+input x: f32[N,3,6,6]
+const w0: f32[8,3,1,1] = random(1, -1, 1)
+const w1: f32[8,8,1,1] = random(2, -1, 1)
+const wi: f32[8,8,3,3] = random(3, -1, 1)
+const w2: f32[8,8,1,1] = random(4, -1, 1)
+const wy: f32[5,8,1,1] = random(5, -1, 1)
+s0 = Conv(x, w0)
+f1 = Conv(s0, w1)
+s1 = Add(s0, f1)
+i = Conv(s1, wi) {pads=[1,1,1,1]}
+r = Relu(i)
+f2 = Conv(r, w2)
+s2 = Add(s1, f2)
+y = Conv(s2, wy)
+output y
+)");
+  const std::vector<ResidualBlock> blocks = FindBlocks(graph);
+  ASSERT_EQ(blocks.size(), 2u);
+  Graph pruned = RemoveBlocks(graph, {blocks[0]}).value();
+  SilentProgress progress;
+  const auto done = Reconstruct(graph, Channels::Of(graph), {}, CalibrationOf(graph, {3, 6, 6}, 40),
+                                model::Context::Make(1), progress, pruned);
+  ASSERT_TRUE(done) << done.error().message();
+  ASSERT_EQ(done->layers.size(), 2u);
+  EXPECT_EQ(done->layers[0].name, "i");
+  EXPECT_GT(done->layers[0].error_before, 0.1);
+  EXPECT_LT(done->layers[0].error_after, 1e-6);
+  EXPECT_EQ(done->layers[1].name, "y");
+  EXPECT_LT(done->layers[1].error_after, done->layers[1].error_before / 2);
 }
 
 TEST(Reconstruct, TellsWhatItCantFit) {
