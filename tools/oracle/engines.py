@@ -1,9 +1,12 @@
 """The two peers behind one function: a model file in, a function from a list of arrays to a list of arrays out."""
 
 
-def onnxruntime_engine(path, threads):
+def onnxruntime_engine(path, threads, rewrites=True):
+    """Without rewrites nodes are computed one by one as the file has them: what lies between Q and DQ in floats."""
     import onnxruntime as ort
     options = ort.SessionOptions()
+    if not rewrites:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -37,4 +40,8 @@ def openvino_engine(path, threads, precision='f32', shapes=None):
     return run, found, kinds
 
 
-ENGINES = {'ort': onnxruntime_engine, 'openvino': openvino_engine}
+def onnxruntime_as_written(path, threads):
+    return onnxruntime_engine(path, threads, rewrites=False)
+
+
+ENGINES = {'ort': onnxruntime_engine, 'ort-as-written': onnxruntime_as_written, 'openvino': openvino_engine}

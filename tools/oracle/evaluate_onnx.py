@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Top-1 and top-5 of an ONNX classifier in ONNX Runtime or OpenVINO, on labelled pictures.
 
-    evaluate_onnx.py MODEL --data sample1000.tar [--preset imagenet] [--engine ort|openvino] [--label-offset N]
+    evaluate_onnx.py MODEL --data sample1000.tar [--preset imagenet] [--engine ort|ort-as-written|openvino] [--label-offset N]
                      [--skip-every N/M] [--limit N] [--threads N] [--json]
 
 Presets: imagenet (x/255, mean and std of ImageNet), tf (x/127.5 − 1), caffe (BGR minus mean), cifar (imagenet, no crop), raw.
