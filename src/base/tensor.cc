@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <limits>
 
+#include "base/aligned_bytes.h"
+
 namespace pare {
 
 Result<int64_t> CountOf(std::span<const int64_t> dims) {
@@ -37,7 +39,7 @@ Result<Tensor> Tensor::Make(DType dtype, Dims shape) {
     return Fail(ErrorKind::kMemory, Text("a tensor of shape ", DimsText(shape), " is too large"));
   }
   bytes = (bytes + kAlignment) / kAlignment * kAlignment;  // never 0: data() is a real pointer
-  void* memory = std::aligned_alloc(kAlignment, bytes);
+  std::byte* const memory = AllocateAligned(bytes).release();
   if (!memory) {
     return Fail(ErrorKind::kMemory, Text("no memory for a tensor of shape ", DimsText(shape), " (",
                                          bytes >> 20, " MiB)"));

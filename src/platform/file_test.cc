@@ -8,6 +8,7 @@
 
 #include <cstring>
 
+#include "base/aligned_bytes.h"
 #include "base/cursor.h"
 #include "platform/memory.h"
 #include "platform/signal.h"

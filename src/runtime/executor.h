@@ -4,8 +4,8 @@
 #include <memory>
 #include <span>
 
+#include "base/aligned_bytes.h"
 #include "base/function_ref.h"
-#include "platform/memory.h"
 #include "platform/thread_pool.h"
 #include "runtime/plan.h"
 
