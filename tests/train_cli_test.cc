@@ -87,7 +87,8 @@ TEST(TrainCommand, WritesAModelItsCurveAndAReport) {
   EXPECT_EQ(report.at("training_samples").as_int64(), 32);
   EXPECT_EQ(report.at("validation_samples").as_int64(), 8);
   EXPECT_EQ(report.at("history").as_array().size(), 1);
-  EXPECT_TRUE(Content(folder / "curve.csv").starts_with("step,epoch,loss,rate,score,seconds\n2,"));
+  EXPECT_TRUE(Content(folder / "curve.csv")
+                  .starts_with("step,epoch,loss,rate,score,validation_loss,seconds\n2,"));
   EXPECT_TRUE(Content(folder / "curve.svg").starts_with("<svg"));
 
   // The normalisations are still there, the weights are others, and preprocessing is stored.

@@ -150,10 +150,12 @@ Result<TrainResult> Train(const Model& model, const Dataset& dataset, const Trai
                   "Distill needs none, or give the dataset its labels");
     }
     PARE_TRY(job.CheckLabelled());
-    train::LabelObjective objective({.smoothing = static_cast<float>(options.smoothing)});
-    return job.Run(objective,
-                   compress::ScoreByLabels(job.validation(), job.context(), job.progress()),
-                   /*values=*/false);
+    const auto smoothing = static_cast<float>(options.smoothing);
+    train::LabelObjective objective({.smoothing = smoothing});
+    return job.Run(
+        objective,
+        compress::ScoreByLabels(job.validation(), smoothing, job.context(), job.progress()),
+        /*values=*/false);
   });
 }
 

@@ -59,10 +59,11 @@ std::string Line(const std::vector<HistoryRow>& history, double HistoryRow::* va
 }  // namespace
 
 std::string CurveCsv(const std::vector<HistoryRow>& history) {
-  std::string text = "step,epoch,loss,rate,score,seconds\n";
+  std::string text = "step,epoch,loss,rate,score,validation_loss,seconds\n";
   for (const HistoryRow& row : history) {
-    text += Text(row.step, ',', row.epoch, ',', row.loss, ',', row.rate, ',',
-                 std::isfinite(row.score) ? Text(row.score) : "", ',', row.seconds, '\n');
+    const auto measured = [](double x) { return std::isfinite(x) ? Text(x) : std::string(); };
+    text += Text(row.step, ',', row.epoch, ',', row.loss, ',', row.rate, ',', measured(row.score),
+                 ',', measured(row.validation_loss), ',', row.seconds, '\n');
   }
   return text;
 }

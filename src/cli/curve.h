@@ -8,7 +8,8 @@
 
 namespace pare::cli {
 
-// step,epoch,loss,rate,score,seconds; the score is empty where it was not measured.
+// step,epoch,loss,rate,score,validation_loss,seconds; the two before the last are empty where they
+// were not measured.
 std::string CurveCsv(const std::vector<train::HistoryRow>& history);
 // Loss and score over the steps: an SVG that stands alone.
 std::string CurveSvg(const std::vector<train::HistoryRow>& history, const std::string& score_name);

@@ -88,7 +88,8 @@ Result<Lesson> LabelsOf(const TrainOptions& options, const TrainingSetup& setup,
   PARE_TRY(CheckTrainingLabels(setup, model, options.training.data.path, console));
   const train::LabelOptions how{.smoothing = static_cast<float>(options.smoothing.value_or(0))};
   return Lesson{std::make_unique<train::LabelObjective>(how),
-                compress::ScoreByLabels(setup.validation, setup.context, console), "top-1"};
+                compress::ScoreByLabels(setup.validation, how.smoothing, setup.context, console),
+                "top-1"};
 }
 
 // Augmentation moves pictures, and leaves targets where they are.

@@ -179,9 +179,10 @@ void TrainingOptions::DeclareRun(Parser& parser) {
                 "compute a step's batch in N parts and add up their gradients (default 1)");
   parser.Option("--max-memory", "MB", max_memory_mb, 1,
                 "that a step may take; activations are computed anew where they don't fit");
-  parser.Option("--validation", "N", validation, 0,
-                "samples that are kept back, to choose the best weights by (default 1000, at most "
-                "a quarter)");
+  parser.Option(
+      "--validation", "N", validation, 0,
+      "samples that are kept back, to choose the best weights by: their score, and their loss "
+      "where scores differ by four samples or fewer (default 1000, at most a quarter)");
   parser.Option("--validate-every", "N", train.validate_every, 1, "steps (default: an epoch)");
   parser.Option("--patience", "N", train.patience, 1,
                 "stop after so many validations without a gain");
@@ -337,13 +338,13 @@ std::string ScoreText(const TrainingReport& report, double score) {
 Json ToJson(const TrainingReport& report) {
   const train::Trained& t = report.trained;
   Json history = Json::ArrayOf(t.history, [](const train::HistoryRow& row) {
-    return Json::Object(
-        {{"step", row.step},
-         {"epoch", row.epoch},
-         {"loss", row.loss},
-         {"rate", row.rate},
-         {"score", std::isfinite(row.score) ? std::optional(row.score) : std::nullopt},
-         {"seconds", row.seconds}});
+    return Json::Object({{"step", row.step},
+                         {"epoch", row.epoch},
+                         {"loss", row.loss},
+                         {"rate", row.rate},
+                         {"score", row.score},
+                         {"validation_loss", row.validation_loss},
+                         {"seconds", row.seconds}});
   });
   const auto scored = [&](double score) {
     return report.validation_samples > 0 ? std::optional(score) : std::nullopt;

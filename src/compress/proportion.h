@@ -15,6 +15,10 @@ struct Bounds {
 // holds for few samples and for shares near 0 and 100 %, too.
 Bounds ShareBounds(int64_t hits, int64_t count);
 
+// So many right answers more say nothing of two models on the same samples, however many these are:
+// even if none was lost and all were gained, chance alone does as much with 2^−4 > 5 % (sign test).
+inline constexpr int64_t kNoGainInHits = 4;
+
 // Of the change of a share from one model to another on the same `count` > 0 samples, of which
 // `lost` were right before alone and `gained` are right now alone; samples on which both do alike
 // say nothing of the change (McNemar 1947), but that they are many. The adjusted Wald interval of

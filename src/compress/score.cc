@@ -235,7 +235,8 @@ double PairScore::snr() const {
   return std::min(200.0, -10 * std::log10(std::max(relative_error(), 1e-30)));
 }
 
-Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Progress& progress) {
+Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Progress& progress,
+                            ClassLoss* loss) {
   const Stopwatch watch;
   Evaluation evaluation;
   LabelScore score;
@@ -254,6 +255,7 @@ Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Pro
           "`pare compare` measures other models by --metric cosine, mse or psnr");
     }
     score.Add(outputs[0], batch->labels, batch->count());
+    if (loss) loss->Add(outputs[0], batch->labels, batch->count());
     evaluation.count += batch->count();
     progress.Advance(batch->count());
   }

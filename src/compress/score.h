@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/progress.h"
+#include "compress/class_loss.h"
 #include "compress/proportion.h"
 #include "data/loader.h"
 #include "runtime/session.h"
@@ -95,7 +96,8 @@ struct Evaluation {
   double seconds = 0;
 };
 
-// Runs the session over the loader's samples.
-Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Progress& progress);
+// Runs the session over the loader's samples; their loss is added to `loss`, where it is given.
+Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Progress& progress,
+                            ClassLoss* loss = nullptr);
 
 }  // namespace pare::compress

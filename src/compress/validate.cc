@@ -67,21 +67,31 @@ class Explained {
 
 }  // namespace
 
-train::Score ScoreByLabels(const Validation& validation, const model::Context& context,
-                           Progress& progress) {
-  return [=, &progress](const Graph& graph) -> Result<double> {
+namespace {
+
+train::Scored Share(double percent, const ClassLoss& loss, const Validation& validation) {
+  const auto samples = static_cast<double>(std::max<size_t>(1, validation.indices.size()));
+  return {percent, loss.mean(), 100 * static_cast<double>(kNoGainInHits) / samples};
+}
+
+}  // namespace
+
+train::Score ScoreByLabels(const Validation& validation, float smoothing,
+                           const model::Context& context, Progress& progress) {
+  return [=, &progress](const Graph& graph) -> Result<train::Scored> {
     PARE_ASSIGN(const auto session, SessionOf(graph, context));
     PARE_ASSIGN(data::Loader loader, LoaderOf(graph, validation));
     Inner inner(progress);
-    PARE_ASSIGN(const Evaluation evaluation, Evaluate(*session, loader, inner));
-    return evaluation.top1.value_or(0);
+    ClassLoss loss(graph, smoothing);
+    PARE_ASSIGN(const Evaluation evaluation, Evaluate(*session, loader, inner, &loss));
+    return Share(evaluation.top1.value_or(0), loss, validation);
   };
 }
 
 train::Score ScoreByTargets(const Validation& validation,
                             std::shared_ptr<const data::Dataset> targets, train::TargetLoss loss,
                             const model::Context& context) {
-  return [=](const Graph& graph) -> Result<double> {
+  return [=](const Graph& graph) -> Result<train::Scored> {
     PARE_ASSIGN(const auto session, SessionOf(graph, context));
     PARE_ASSIGN(data::Loader loader, LoaderOf(graph, validation));
     PairScore score;
@@ -101,8 +111,8 @@ train::Score ScoreByTargets(const Validation& validation,
         explained.Add(expected, outputs[0]);
       }
     }
-    if (loss != train::TargetLoss::kCosine) return explained.r2();
-    if (const auto cosine = score.cosine()) return *cosine;
+    if (loss != train::TargetLoss::kCosine) return train::Scored{explained.r2()};
+    if (const auto cosine = score.cosine()) return train::Scored{*cosine};
     return Fail(ErrorKind::kInvalid, "the targets of all validation samples are no numbers",
                 "check the file that --targets names");
   };
@@ -113,7 +123,7 @@ std::string_view TargetScoreName(train::TargetLoss loss) {
 }
 
 Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& other,
-                               const Validation& validation) {
+                               const Validation& validation, ClassLoss* loss) {
   PARE_ASSIGN(const SharedInputs shared, MatchInputs(other.graph(), reference.graph()));
   PARE_ASSIGN(data::Loader loader, LoaderOf(other.graph(), validation));
   PairScore score;
@@ -128,6 +138,7 @@ Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& ot
     PARE_TRY(ToF32(expected));
     PARE_TRY(ToF32(actual));
     PARE_TRY(score.Add(expected, actual, batch->count()));
+    if (loss) loss->Add(expected[0], actual[0], batch->count());
   }
 }
 
@@ -139,12 +150,16 @@ std::string_view LikenessName(Likeness likeness) {
 Result<train::Score> ScoreByReference(const Graph& reference, Likeness likeness,
                                       const Validation& validation, const model::Context& context) {
   PARE_ASSIGN(std::shared_ptr<runtime::Session> other, SessionOf(reference, context));
-  return [=](const Graph& graph) -> Result<double> {
+  return [=](const Graph& graph) -> Result<train::Scored> {
     PARE_ASSIGN(const auto session, SessionOf(graph, context));
+    if (likeness == Likeness::kAgreement) {
+      ClassLoss loss(graph, reference);
+      PARE_ASSIGN(const PairScore pairs, ComparePairs(*other, *session, validation, &loss));
+      return Share(pairs.agreement(), loss, validation);
+    }
     PARE_ASSIGN(const PairScore score, ComparePairs(*other, *session, validation));
-    if (likeness == Likeness::kAgreement) return score.agreement();
     if (const auto cosine = score.cosine())
-      return likeness == Likeness::kCosine ? *cosine : score.snr();
+      return train::Scored{likeness == Likeness::kCosine ? *cosine : score.snr()};
     return Fail(ErrorKind::kInvalid,
                 "the answers of the teacher are NaN or infinite for all validation samples",
                 "check the preprocessing (--mean, --std, --scale), and the teacher by `pare run`");

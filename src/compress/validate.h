@@ -27,9 +27,10 @@ enum class Likeness : uint8_t {
 };
 std::string_view LikenessName(Likeness likeness);
 
-// Top-1 by the samples' labels, percent.
-train::Score ScoreByLabels(const Validation& validation, const model::Context& context,
-                           Progress& progress);
+// Top-1 by the samples' labels, percent; their cross-entropy, smoothed as in training, decides
+// where kNoGainInHits samples are the difference.
+train::Score ScoreByLabels(const Validation& validation, float smoothing,
+                           const model::Context& context, Progress& progress);
 
 // The first output against values that it shall have: the mean cosine where that is the loss, else
 // the part of their variance that it explains, R² = 1 − Σ (y − t)² / Σ (t − mean t)².
@@ -38,11 +39,13 @@ train::Score ScoreByTargets(const Validation& validation,
                             const model::Context& context);
 std::string_view TargetScoreName(train::TargetLoss loss);  // "cosine", "r2"
 
-// The answers of two models to all samples of the validation.
+// The answers of two models to all samples of the validation; their divergence is added to `loss`,
+// where it is given.
 Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& other,
-                               const Validation& validation);
+                               const Validation& validation, ClassLoss* loss = nullptr);
 
-// `reference` is simplified.
+// `reference` is simplified. Where kNoGainInHits samples are the difference of two agreements, the
+// divergence from the reference's classes decides.
 Result<train::Score> ScoreByReference(const graph::Graph& reference, Likeness likeness,
                                       const Validation& validation, const model::Context& context);
 

@@ -7,7 +7,7 @@
 namespace pare::train {
 namespace {
 
-constexpr int64_t kColumns = 6;  // of HistoryRow
+constexpr int64_t kColumns = 7;  // of HistoryRow
 
 Tensor TextTensor(const std::string& text) {
   return Tensor::Of<uint8_t>({std::ssize(text)},
@@ -17,8 +17,8 @@ Tensor TextTensor(const std::string& text) {
 Tensor HistoryTensor(const std::vector<HistoryRow>& history) {
   std::vector<double> values;
   for (const HistoryRow& r : history)
-    values.insert(values.end(),
-                  {static_cast<double>(r.step), r.epoch, r.loss, r.rate, r.score, r.seconds});
+    values.insert(values.end(), {static_cast<double>(r.step), r.epoch, r.loss, r.rate, r.score,
+                                 r.validation_loss, r.seconds});
   return Tensor::Of<double>({std::ssize(history), kColumns}, values);
 }
 
@@ -33,11 +33,11 @@ Result<std::vector<HistoryRow>> HistoryOf(const Tensor& tensor, int64_t steps_do
   for (size_t i = 0; i + kColumns <= v.size(); i += kColumns) {
     const bool possible = std::isfinite(v[i + 1]) && std::isfinite(v[i + 2]) &&
                           std::isfinite(v[i + 3]) && !std::isinf(v[i + 4]) &&
-                          std::isfinite(v[i + 5]) && v[i] >= 0 &&
+                          !std::isinf(v[i + 5]) && std::isfinite(v[i + 6]) && v[i] >= 0 &&
                           v[i] <= static_cast<double>(steps_done);
     if (!possible) return Damaged("history");
     history.push_back(
-        {static_cast<int64_t>(v[i]), v[i + 1], v[i + 2], v[i + 3], v[i + 4], v[i + 5]});
+        {static_cast<int64_t>(v[i]), v[i + 1], v[i + 2], v[i + 3], v[i + 4], v[i + 5], v[i + 6]});
   }
   return history;
 }
@@ -96,7 +96,8 @@ Status CheckProgress(const RunState& state, int64_t steps) {
   if (state.step < 0 || state.step > steps) return Damaged("number of steps");
   if (state.best_step < -1 || state.best_step > state.step) return Damaged("best step");
   const bool sums = state.loss_count >= 0 && std::isfinite(state.loss_sum) &&
-                    std::isfinite(state.best_score) && std::isfinite(state.start_score);
+                    std::isfinite(state.best.score) && std::isfinite(state.start_score) &&
+                    std::isfinite(state.top_score) && !std::isinf(state.best.loss.value_or(0));
   if (!sums) return Damaged("sum of losses");
   return {};
 }
@@ -107,14 +108,16 @@ Result<RunState> Read(const Arrays& arrays, std::vector<State>& states, const Ru
   PARE_ASSIGN(const Tensor counts, arrays.Get("progress", DType::kI64, 1));
   PARE_ASSIGN(const Tensor sums, arrays.Get("sums", DType::kF64, 1));
   PARE_ASSIGN(const Tensor history, arrays.Get("history", DType::kF64, 2));
-  if (counts.count() != 3 || sums.count() != 3 || history.shape()[1] != kColumns)
+  if (counts.count() != 3 || sums.count() != 5 || history.shape()[1] != kColumns)
     return Invalid("its progress has another form", "it was written by another version of pare");
   state.step = counts.as<int64_t>()[0];
   state.best_step = counts.as<int64_t>()[1];
   state.loss_count = counts.as<int64_t>()[2];
   state.loss_sum = sums.as<double>()[0];
-  state.best_score = sums.as<double>()[1];
+  state.best.score = sums.as<double>()[1];
   state.start_score = sums.as<double>()[2];
+  state.top_score = sums.as<double>()[3];
+  if (const double loss = sums.as<double>()[4]; !std::isnan(loss)) state.best.loss = loss;
   PARE_TRY(CheckProgress(state, run.steps));
   PARE_ASSIGN(state.history, HistoryOf(history, state.step));
   for (State& value : states) {
@@ -122,7 +125,7 @@ Result<RunState> Read(const Arrays& arrays, std::vector<State>& states, const Ru
     if (state.best_step < 0) continue;
     PARE_ASSIGN(Tensor best, Tensor::Make(value.data.dtype(), value.data.shape()));
     PARE_TRY(arrays.CopyTo("best/" + value.name, best));
-    state.best.push_back(std::move(best));
+    state.best_states.push_back(std::move(best));
   }
   return state;
 }
@@ -142,12 +145,13 @@ Status SaveCheckpoint(const std::string& path, const Program& program, const Run
   data::NamedTensors arrays{
       {"run", TextTensor(run)},
       {"progress", Tensor::Of<int64_t>({3}, {state.step, state.best_step, state.loss_count})},
-      {"sums", Tensor::Of<double>({3}, {state.loss_sum, state.best_score, state.start_score})},
+      {"sums", Tensor::Of<double>({5}, {state.loss_sum, state.best.score, state.start_score,
+                                        state.top_score, state.best.loss.value_or(NAN)})},
       {"history", HistoryTensor(state.history)}};
   for (size_t i = 0; i < program.states().size(); ++i) {
     const State& value = program.states()[i];
     arrays.emplace_back("now/" + value.name, value.data);
-    if (state.best_step >= 0) arrays.emplace_back("best/" + value.name, state.best[i]);
+    if (state.best_step >= 0) arrays.emplace_back("best/" + value.name, state.best_states[i]);
   }
   return data::SaveNpz(path, arrays);
 }

@@ -1,6 +1,7 @@
 // What a run needs to go on where it was stopped, to the same bits: an .npz of its states.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,15 +16,24 @@ struct HistoryRow {
   int64_t step = 0;
   double epoch = 0, loss = 0, rate = 0;  // loss: the mean since the row before
   double score = 0;                      // on the validation samples; NaN where not measured
+  double validation_loss = 0;            // on the same; NaN where the score has none
   double seconds = 0;                    // of the run so far
+};
+
+// How good a model is on samples that training doesn't see.
+struct Scored {
+  double score = 0;                 // the larger the better
+  std::optional<double> loss = {};  // the smaller the better: of scores that are as good as equal
+  double margin = 0;                // two scores are so where they differ by no more than this
 };
 
 struct RunState {
   int64_t step = 0;  // done
   double start_score = 0;
-  double best_score = 0;
-  int64_t best_step = -1;    // −1: none yet
-  std::vector<Tensor> best;  // the states then, in the order of the program's
+  double top_score = 0;             // the largest of all
+  Scored best;                      // of the weights that are kept; its margin is not
+  int64_t best_step = -1;           // −1: none yet
+  std::vector<Tensor> best_states;  // then, in the order of the program's
   std::vector<HistoryRow> history;
   double loss_sum = 0;  // since the last row
   int64_t loss_count = 0;

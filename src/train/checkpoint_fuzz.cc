@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!state) return 0;
   // What the training loop relies on.
   if (state->step < 0 || state->step > 8 || state->best_step > state->step) __builtin_trap();
-  if (state->best.size() != (state->best_step >= 0 ? 1u : 0u)) __builtin_trap();
+  if (state->best_states.size() != (state->best_step >= 0 ? 1u : 0u)) __builtin_trap();
   for (const auto& row : state->history) {
     if (row.step < 0 || row.step > state->step) __builtin_trap();
   }

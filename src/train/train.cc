@@ -1,7 +1,6 @@
 #include "train/train.h"
 
 #include <cmath>
-#include <limits>
 
 #include "base/hash.h"
 #include "data/fingerprint.h"
@@ -70,7 +69,7 @@ class Run {
                     .steps = state_.step,
                     .best_step = state_.best_step,
                     .start_score = state_.start_score,
-                    .best_score = state_.best_score,
+                    .best_score = state_.best.score,
                     .seconds = seconds_before_ + seconds};
     trained.samples_per_second = SamplesPerSecond();
     UseBest();
@@ -184,7 +183,7 @@ class Run {
     if (!kept || kept->empty()) return error;  // the first reason counts
     return error.advise(Text(error.advice(), error.advice().empty() ? "" : "; ",
                              "the best weights until then (step ", state_.best_step, ", ",
-                             options_.score_name, ' ', state_.best_score, ") are in ", *kept));
+                             options_.score_name, ' ', state_.best.score, ") are in ", *kept));
   }
 
   Status Save() {
@@ -271,8 +270,9 @@ class Run {
   // The checkpoint is written once before the first step, so that one that can't be is known then.
   Status ScoreStart() {
     if (score_) {
-      PARE_ASSIGN(state_.start_score, score_(model_));
-      PARE_TRY(KeepBest(state_.start_score));
+      PARE_ASSIGN(const Scored start, score_(model_));
+      state_.start_score = state_.top_score = start.score;
+      PARE_TRY(KeepBest(start));
     }
     return Save();
   }
@@ -289,11 +289,15 @@ class Run {
         .epoch = static_cast<double>(state_.step) / static_cast<double>(steps_an_epoch_),
         .loss = state_.loss_sum / static_cast<double>(std::max<int64_t>(1, state_.loss_count)),
         .rate = rate_,
-        .score = std::numeric_limits<double>::quiet_NaN()};
+        .score = NAN,
+        .validation_loss = NAN};
     if (score_) {
       PARE_ASSIGN(const graph::Graph finished, program_.Finished());
-      PARE_ASSIGN(row.score, score_(finished));
-      if (state_.best_step < 0 || row.score > state_.best_score) PARE_TRY(KeepBest(row.score));
+      PARE_ASSIGN(const Scored scored, score_(finished));
+      row.score = scored.score;
+      row.validation_loss = scored.loss.value_or(NAN);
+      state_.top_score = std::max(state_.top_score, scored.score);
+      if (IsBest(scored)) PARE_TRY(KeepBest(scored));
     }
     validating_ += watch.seconds();
     row.seconds = seconds_before_ + watch_.seconds();
@@ -304,9 +308,18 @@ class Run {
     return {};
   }
 
+  bool IsBest(const Scored& now) const {
+    const double least = state_.top_score - now.margin * (1 + 1e-9);
+    if (state_.best_step < 0 || now.score < least) return state_.best_step < 0;
+    if (state_.best.score < least) return true;
+    return now.loss == state_.best.loss ? now.score > state_.best.score
+                                        : now.loss < state_.best.loss;
+  }
+
   std::string LineOf(const HistoryRow& row) const {
     std::string line = Text("step ", row.step, " of ", steps_, ": loss ", row.loss);
     if (score_) line += Text(", ", options_.score_name, ' ', row.score);
+    if (std::isfinite(row.validation_loss)) line += Text(", validation loss ", row.validation_loss);
     return line;
   }
 
@@ -323,22 +336,22 @@ class Run {
         Text("loss ", mean, ", ", static_cast<int64_t>(SamplesPerSecond()), " samples/s"));
   }
 
-  Status KeepBest(double score) {
-    state_.best_score = score;
+  Status KeepBest(const Scored& scored) {
+    state_.best = scored;
     state_.best_step = state_.step;
-    state_.best.resize(program_.states().size());
-    for (size_t i = 0; i < state_.best.size(); ++i) {
+    state_.best_states.resize(program_.states().size());
+    for (size_t i = 0; i < state_.best_states.size(); ++i) {
       const Tensor& now = program_.states()[i].data;
-      PARE_ASSIGN(state_.best[i], Tensor::Make(now.dtype(), now.shape()));
-      std::memcpy(state_.best[i].mutable_data(), now.data(), now.bytes());
+      PARE_ASSIGN(state_.best_states[i], Tensor::Make(now.dtype(), now.shape()));
+      std::memcpy(state_.best_states[i].mutable_data(), now.data(), now.bytes());
     }
     return {};
   }
 
   void UseBest() {
-    for (size_t i = 0; i < state_.best.size(); ++i) {
+    for (size_t i = 0; i < state_.best_states.size(); ++i) {
       Tensor& now = program_.states()[i].data;
-      std::memcpy(now.mutable_data(), state_.best[i].data(), now.bytes());
+      std::memcpy(now.mutable_data(), state_.best_states[i].data(), now.bytes());
     }
   }
 

@@ -38,8 +38,7 @@ struct TrainOptions {
   std::function<Result<std::string>(const struct Trained& best)> rescue;
 };
 
-// How good a model is on samples that training doesn't see; larger is better.
-using Score = std::function<Result<double>(const graph::Graph& model)>;
+using Score = std::function<Result<Scored>(const graph::Graph& model)>;
 
 struct Trained {
   graph::Graph
@@ -71,7 +70,9 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
 // gives the same bits, for any number of threads, and after a resume.
 //
 // The weights at the start are the first candidate for the best: what training makes worse is not
-// returned.
+// returned. The best are those of the lowest loss (Scored) among all whose score differs from the
+// highest by no more than its margin; where a new highest score leaves those behind that were kept,
+// its own take their place.
 //
 // Too few samples for a batch make a smaller batch, and a note.
 //

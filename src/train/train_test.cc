@@ -225,7 +225,7 @@ TEST(Train, DoesNotGoOnBehindItsEnd) {
   options.patience = 2;
   options.checkpoint = folder / "run.npz";
   options.resume = true;
-  const Score score = [](const graph::Graph&) -> Result<double> { return 0.5; };
+  const Score score = [](const graph::Graph&) -> Result<Scored> { return Scored{0.5}; };
   const auto whole = TrainSmall(options, 1, score), again = TrainSmall(options, 1, score);
   ASSERT_TRUE(whole && again);
   EXPECT_EQ(again->steps, whole->steps);
@@ -236,14 +236,44 @@ TEST(Train, DoesNotGoOnBehindItsEnd) {
 TEST(Train, KeepsTheBestWeights) {
   int64_t calls = 0;
   std::vector<graph::Graph> seen;
-  const Score score = [&](const graph::Graph& graph) -> Result<double> {
+  const Score score = [&](const graph::Graph& graph) -> Result<Scored> {
     seen.push_back(graph);
-    return ++calls == 3 ? 1.0 : 0.0;  // after the start, the second validation is the best
+    return Scored{++calls == 3 ? 1.0 : 0.0};  // after the start, the second validation is the best
   };
   const auto trained = TrainSmall(SomeOptions(), 1, score);
   ASSERT_TRUE(trained);
   EXPECT_EQ(trained->best_step, 2 * kSamples / 16);
   ExpectSameWeights(trained->graph, seen[2]);
+}
+
+// A share of few samples can't tell a network from another whose answers are far worse.
+TEST(Train, KeepsTheLowestLossAmongScoresThatTellNothing) {
+  struct Validated {
+    double score, loss;
+  };
+  TrainOptions options = SomeOptions();
+  options.validate_every = 2;
+  const auto best_of = [&](const std::vector<Validated>& validations) {
+    size_t calls = 0;
+    options.steps = 2 * (std::ssize(validations) - 1);  // the first is of the start
+    const auto trained = TrainSmall(options, 1, [&](const graph::Graph&) -> Result<Scored> {
+      const Validated& now = validations[calls++];
+      return Scored{now.score, now.loss, 10};
+    });
+    EXPECT_TRUE(trained);
+    EXPECT_EQ(calls, validations.size());
+    EXPECT_EQ(trained->best_score, validations[trained->best_step / 2].score);
+    EXPECT_EQ(trained->history.back().validation_loss, validations.back().loss);
+    return trained->best_step / 2;
+  };
+  EXPECT_EQ(best_of({{50, 3}, {50, 2}, {50, 2.5}}), 1) << "a tie";
+  EXPECT_EQ(best_of({{50, 3}, {50, 3}, {51, 3}}), 2) << "a tie of losses";
+  EXPECT_EQ(best_of({{10, 3}, {80, 0.5}, {90, 2}}), 1) << "a margin";
+  EXPECT_EQ(best_of({{10, 3}, {80, 0.5}, {90.5, 2}}), 2) << "more than that";
+  EXPECT_EQ(best_of({{10, 3}, {80, 0.5}, {69.5, 0.4}}), 1) << "clearly worse, whatever its loss";
+  // The margin is that of the highest score, not of the one that is kept: scores can't sink by it
+  // again and again.
+  EXPECT_EQ(best_of({{90, 3}, {81, 2}, {72, 1}}), 1);
 }
 
 TEST(Train, RescuesTheBestWeightsOfARunThatIsStopped) {
@@ -261,8 +291,8 @@ TEST(Train, RescuesTheBestWeightsOfARunThatIsStopped) {
     options.steps = steps;
     return Train(
         SmallClassifier(), ThreeClouds(kSamples), FirstIndices(kSamples), {}, objective,
-        [&](const graph::Graph&) -> Result<double> { return ++score; }, model::Context::Make(1),
-        options, progress);
+        [&](const graph::Graph&) -> Result<Scored> { return Scored{++score}; },
+        model::Context::Make(1), options, progress);
   };
   StopAfter early(3);
   ASSERT_FALSE(run(12, early));
@@ -307,7 +337,7 @@ TEST(Train, StopsWhereNothingGainsAnyMore) {
   options.epochs = 50;
   options.patience = 2;
   const auto trained =
-      TrainSmall(options, 1, [](const graph::Graph&) -> Result<double> { return 0.5; });
+      TrainSmall(options, 1, [](const graph::Graph&) -> Result<Scored> { return Scored{0.5}; });
   ASSERT_TRUE(trained);
   EXPECT_EQ(trained->history.size(), 2);
   EXPECT_EQ(trained->best_step, 0);  // the start is as good

@@ -98,10 +98,10 @@ class Tuner {
     how.program.parameters.also = inserted_.Ratios();
     how.decisions = job_.decisions;
     how.augment.border = train::BorderOf(job_.samples.preprocess());
-    const train::Score score = [this](const Graph& graph) -> Result<double> {
+    const train::Score score = [this](const Graph& graph) -> Result<train::Scored> {
       PARE_ASSIGN(const Form form, FormOf(graph));
       PARE_ASSIGN(const PairScore pairs, Measure(*form.session));
-      return pairs.snr();
+      return train::Scored{pairs.snr()};
     };
     train::Trained best{.graph = inserted_.graph, .history = {}};
     how.rescue = [&](const train::Trained& until) -> Result<std::string> {
