@@ -13,6 +13,16 @@ namespace {
 
 constexpr const char* kClassesKey = "pare.classes";
 constexpr const char* kLabelKey = "pare.label";
+constexpr const char* kColumnsKey = "pare.columns";
+
+std::vector<std::string> LinesOf(std::string_view text) {
+  std::vector<std::string> lines;
+  for (size_t end; !text.empty(); text.remove_prefix(std::min(text.size(), end + 1))) {
+    end = std::min(text.find('\n'), text.size());
+    lines.emplace_back(text.substr(0, end));
+  }
+  return lines;
+}
 
 }  // namespace
 
@@ -117,6 +127,12 @@ Result<std::shared_ptr<const data::Dataset>> DataOptions::Open(const model::Mode
     options.classes_text = classes->second;
   if (const auto label = metadata.find(kLabelKey); label != metadata.end())
     options.usual_label_column = label->second;
+  if (const auto count = compress::ClassCount(model.graph()))
+    options.class_count = *count - model.preprocess().label_offset;
+  for (const data::InputSpec& input : model::InputSpecs(model.graph()))
+    options.inputs.push_back(input.name);
+  if (const auto columns = metadata.find(kColumnsKey); columns != metadata.end())
+    options.columns = LinesOf(columns->second);
   PARE_ASSIGN(auto opened, data::OpenDataset(path, options));
   if (!opened->note().empty()) console.Note(opened->note());
   PARE_TRY(NotePreprocessing(model, *opened, console));
@@ -165,10 +181,10 @@ data::Preprocess Resolved(const model::Model& model) {
   return preprocess;
 }
 
-// As a classes file has them, where its form can hold them.
-std::optional<std::string> ClassLines(const std::vector<std::string>& classes) {
+// A name a line, as a classes file has them, where its form can hold them.
+std::optional<std::string> NameLines(const std::vector<std::string>& names) {
   std::string lines;
-  for (const std::string& name : classes) {
+  for (const std::string& name : names) {
     if (name.empty() || name.find_first_of("\t\r\n") != name.npos) return std::nullopt;
     lines += name + '\n';
   }
@@ -182,16 +198,18 @@ Status StoreData(const DataOptions& options, const data::Dataset& dataset,
   PARE_ASSIGN(const bool pictures, data::HoldsPictures(dataset));
   if (pictures || !options.preprocess.empty() || data::Preprocess::In(metadata))
     Resolved(model).WriteTo(metadata);
+  if (const auto lines = NameLines(dataset.columns()); lines && !metadata.contains(kColumnsKey))
+    metadata[kColumnsKey] = *lines;
   const data::DatasetOptions& given = options.dataset;
   if (!given.label_column.empty()) {
     metadata[kLabelKey] = given.label_column;
     metadata.erase(kClassesKey);
-    if (const auto lines = ClassLines(dataset.classes())) metadata[kClassesKey] = *lines;
+    if (const auto lines = NameLines(dataset.classes())) metadata[kClassesKey] = *lines;
   }
   // Names that stand for the model's own classes; those of a part of them would misnumber the rest.
   const int64_t names = std::ssize(dataset.classes()) + model.preprocess().label_offset;
   if (!metadata.contains(kClassesKey) && names == compress::ClassCount(model.graph())) {
-    if (const auto lines = ClassLines(dataset.classes())) metadata[kClassesKey] = *lines;
+    if (const auto lines = NameLines(dataset.classes())) metadata[kClassesKey] = *lines;
   }
   if (given.classes_path.empty()) return {};
   PARE_ASSIGN(metadata[kClassesKey], ReadFile(options.dataset.classes_path));
@@ -214,13 +232,18 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
   const auto classes = compress::ClassCount(graph);
   if (!classes || !dataset.has_labels()) return {};
   const auto names = static_cast<int64_t>(dataset.classes().size());
-  if (offset == 0 && names + 1 == *classes) {
-    console.Note(Text("the data has ", names, " classes and the model ", *classes,
-                      ": where its first is none of them (background), give --label-offset 1"));
-  } else if (dataset.classes_sorted() && names + offset != *classes) {
+  const char* background = offset == 0 && names + 1 == *classes
+                               ? "; where the model's first is none of them (background), give "
+                                 "--label-offset 1"
+                               : "";
+  if (dataset.classes_sorted() && names + offset != *classes) {
     console.Note(Text("the data has ", names, names == 1 ? " class" : " classes", " and the model ",
                       *classes, ": they are numbered in alphabetical order from ", offset,
-                      " on; --classes FILE gives the model's order"));
+                      " on, as if the data lacked none before the last; --classes FILE gives the "
+                      "model's order",
+                      background));
+  } else if (*background) {
+    console.Note(Text("the data has ", names, " classes and the model ", *classes, background));
   }
   for (int64_t i = 0; i < dataset.size(); ++i) {
     const int64_t label = dataset.label(i), moved = label + offset;
@@ -229,7 +252,9 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
     return Fail(Error(ErrorKind::kUsage,
                       Text("its label ", number, " is none of the model's ", *classes,
                            " classes (0…", *classes - 1, ")"),
-                      "check the labels and --label-offset")
+                      moved == *classes && offset == 0
+                          ? "where the labels count from 1, give --label-offset -1"
+                          : "check the labels and --label-offset")
                     .at(dataset.SampleName(i)));
   }
   return {};

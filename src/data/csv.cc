@@ -202,6 +202,23 @@ std::vector<std::string> CsvTable::numeric_columns() const {
   return names;
 }
 
+bool CsvTable::Select(const std::vector<std::string>& columns) {
+  std::vector<size_t> selected;
+  for (const std::string& name : columns) {
+    const auto at = std::find(names_.begin(), names_.end(), name);
+    const auto column = static_cast<size_t>(at - names_.begin());
+    const bool numeric = std::count(numeric_.begin(), numeric_.end(), column) > 0;
+    if (at == names_.end() || !numeric || std::count(at, names_.end(), name) > 1) return false;
+    selected.push_back(column);
+  }
+  if (selected.empty()) return false;
+  for (const size_t column : numeric_) {
+    if (!std::count(selected.begin(), selected.end(), column)) left_out_.push_back(names_[column]);
+  }
+  numeric_ = std::move(selected);
+  return true;
+}
+
 std::string CsvTable::CellName(size_t column) const {
   return names_.empty() ? ColumnName(column) : Text("column ", names_[column]);
 }
@@ -233,17 +250,48 @@ Status CsvTable::CheckMixed(const std::vector<std::string>& texts) const {
                  "FILE, a class a line");
 }
 
+namespace {
+
+// The whole number that a text stands for, also as tables of floats write it; none for "".
+std::optional<int64_t> ClassNumber(const std::string& text) {
+  if (text.empty()) return kNoLabel;
+  if (const auto whole = Number<int64_t>(text)) return whole;
+  const auto number = Number<double>(text);
+  if (!number || *number != std::floor(*number) || std::abs(*number) > 1e15) return std::nullopt;
+  return static_cast<int64_t>(*number);
+}
+
+}  // namespace
+
+bool CsvTable::TakeNumbers(const std::vector<std::string>& texts) {
+  std::vector<int64_t> labels;
+  bool decimal = false, negative = false, only_signs = true;
+  for (const std::string& text : texts) {
+    const auto number = ClassNumber(text);
+    if (!number || *number < kNoLabel) return false;
+    labels.push_back(*number);
+    decimal = decimal || !(text.empty() || Number<int64_t>(text));
+    negative = negative || (*number < 0 && !text.empty());
+    only_signs = only_signs && (*number == 1 || *number < 0);
+  }
+  if (negative && only_signs) return false;  // the two classes of many tables
+  const std::string missing = MissingClasses(labels);
+  if (decimal || !missing.empty()) {
+    label_note_ = Text("the labels in ", CellName(static_cast<size_t>(label_column_)),
+                       " are whole numbers and were taken for the classes themselves",
+                       missing.empty() ? "" : ": ", missing);
+  }
+  labels_ = std::move(labels);
+  return !texts.empty();
+}
+
 Status CsvTable::NumberLabels(const std::vector<std::string>& texts, const ClassTable& classes) {
   for (const auto& names : classes) classes_.push_back(names.front());
-  labels_.reserve(texts.size());
-  for (const std::string& text : texts) {
-    const auto number = Number<int64_t>(text);
-    if (!number || *number < 0) break;
-    labels_.push_back(*number);
-  }
-  if (labels_.size() == texts.size()) return {};
-  labels_.clear();
   auto index = IndexOf(classes);
+  const bool all_named = std::all_of(texts.begin(), texts.end(), [&](const std::string& text) {
+    return text.empty() || index.contains(text);
+  });
+  if (!all_named && TakeNumbers(texts)) return {};
   if (classes.empty()) {
     PARE_TRY(CheckMixed(texts));
     classes_sorted_ = true;
@@ -299,18 +347,27 @@ Result<Tensor> CsvTable::Row(int64_t index) const {
 
 namespace {
 
+enum class Rows : uint8_t {
+  kWhole,       // one input
+  kNamedCells,  // an input a column
+};
+
 class CsvDataset : public Dataset {
  public:
-  CsvDataset(std::shared_ptr<const MappedFile> file, CsvTable table, std::string note)
-      : file_(std::move(file)), table_(std::move(table)) {
+  // `matched`: the columns were chosen by their names.
+  CsvDataset(std::shared_ptr<const MappedFile> file, CsvTable table, Rows rows, bool matched,
+             std::string note)
+      : file_(std::move(file)), table_(std::move(table)), rows_(rows) {
     classes_ = table_.classes();
     classes_sorted_ = table_.classes_sorted();
     note_ = std::move(note);
+    if (!table_.label_note().empty()) AddNote(table_.label_note());
     if (!table_.left_out().empty()) {
-      note_ += Text(note_.empty() ? "" : "\n", table_.left_out().size(),
-                    " columns hold other things than numbers and were left out: ",
-                    Joined(table_.left_out(), 8));
+      AddNote(Text(table_.left_out().size(), " columns ",
+                   matched ? "are not the model's, or hold" : "hold",
+                   " other things than numbers and were left out: ", Joined(table_.left_out(), 8)));
     }
+    if (table_.has_header() && rows == Rows::kWhole) columns_ = table_.numeric_columns();
   }
 
   int64_t size() const override { return table_.size(); }
@@ -332,13 +389,30 @@ class CsvDataset : public Dataset {
     auto row = table_.Row(index);
     file_->Used(table_.row_bytes(index));
     if (!row) return Fail(row.error().at(SampleName(index)));
-    return Sample{{SampleInput{"", *std::move(row), false}}, label(index)};
+    if (rows_ == Rows::kWhole)
+      return Sample{{SampleInput{"", *std::move(row), false}}, label(index)};
+    Sample sample{.inputs = {}, .label = label(index)};
+    const std::vector<std::string> names = table_.numeric_columns();
+    for (size_t i = 0; i < names.size(); ++i)
+      sample.inputs.push_back({names[i], Tensor::Of<float>({1}, {row->as<float>()[i]}), false});
+    return sample;
   }
 
  private:
+  void AddNote(std::string_view text) { note_ += Text(note_.empty() ? "" : "\n", text); }
+
   std::shared_ptr<const MappedFile> file_;
   CsvTable table_;
+  Rows rows_;
 };
+
+// What is to be said where a model knows its columns and these data have others.
+std::string ByPlace(const CsvTable& table, const std::vector<std::string>& columns) {
+  return Text(
+      "the columns are taken by their places, for ",
+      table.has_header() ? "the names in the header are not all of" : "there is no header with",
+      " those that the model was made with: ", Joined(columns, 8));
+}
 
 }  // namespace
 
@@ -354,7 +428,13 @@ Result<DatasetPtr> OpenCsv(const std::string& path, const DatasetOptions& option
   std::string note;
   if (!column.empty() && table->labels().empty())
     note = Text("there are no labels: the model's were in a column '", column, "'");
-  return std::make_shared<CsvDataset>(file, *std::move(table), note);
+  const bool several = options.inputs.size() > 1 && table->Select(options.inputs);
+  const bool known = !several && !options.columns.empty();
+  const bool matched = several || (known && table->Select(options.columns));
+  if (known && !matched && table->numeric_columns() != options.columns)
+    note += Text(note.empty() ? "" : "\n", ByPlace(*table, options.columns));
+  return std::make_shared<CsvDataset>(file, *std::move(table),
+                                      several ? Rows::kNamedCells : Rows::kWhole, matched, note);
 }
 
 }  // namespace pare::data

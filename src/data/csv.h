@@ -34,9 +34,12 @@ class CsvTable {
   size_t row_bytes(int64_t index) const;
   int64_t columns() const { return static_cast<int64_t>(numeric_.size()); }
 
-  // One a row; empty without a label column. Whole numbers from 0 on are the classes themselves,
-  // other texts are classes in the order given, or else in alphabetical order.
+  // One a row; empty without a label column. Texts that are all names of the classes given are
+  // these. Else whole numbers, also as "3.0", are the classes themselves, and −1 or nothing is
+  // none (labels of −1 and 1 alone are two names). Other texts are classes in alphabetical order.
   const std::vector<int64_t>& labels() const { return labels_; }
+  // What should be known of the numbers of labels; may be empty.
+  const std::string& label_note() const { return label_note_; }
   const std::vector<std::string>& classes() const { return classes_; }
   // Whether the classes are the labels' texts in alphabetical order.
   bool classes_sorted() const { return classes_sorted_; }
@@ -44,6 +47,10 @@ class CsvTable {
   const std::vector<std::string>& left_out() const { return left_out_; }
   // The columns that are in the rows, by name or number.
   std::vector<std::string> numeric_columns() const;
+  bool has_header() const { return !names_.empty(); }
+  // Rows are of these columns, in this order, and others are left out. False where one of them is
+  // no numeric column of the header, or is there twice; the table is as it was then.
+  bool Select(const std::vector<std::string>& columns);
 
  private:
   CsvTable() = default;
@@ -60,6 +67,8 @@ class CsvTable {
   Status ChooseColumns(const std::vector<Column>& columns);
   Status NumberLabels(const std::vector<std::string>& texts,
                       const std::vector<std::vector<std::string>>& classes);
+  // Whether the labels are whole numbers; these then are the classes.
+  bool TakeNumbers(const std::vector<std::string>& texts);
   // Fails where few labels are no whole numbers: they would make texts of all others.
   Status CheckMixed(const std::vector<std::string>& texts) const;
   std::string ColumnName(size_t column) const;
@@ -76,6 +85,7 @@ class CsvTable {
   std::vector<int64_t> labels_;
   std::vector<std::string> classes_;
   std::vector<std::string> left_out_;
+  std::string label_note_;
   bool classes_sorted_ = false;
 };
 

@@ -127,6 +127,68 @@ TEST(Csv, AnEmptyCellIsNoClass) {
   EXPECT_EQ(table->classes(), (Names{"a", "b"}));
 }
 
+TEST(Csv, WholeNumbersAreTheClassesHoweverTheyAreWritten) {
+  const auto labels = [](const char* column) {
+    std::string text = "x,y\n";
+    for (std::string_view rest = column; !rest.empty();) {
+      const size_t end = std::min(rest.find(' '), rest.size());
+      text += Text("1,", rest.substr(0, end), '\n');
+      rest.remove_prefix(std::min(rest.size(), end + 1));
+    }
+    return CsvTable::Parse(text, "y").value();
+  };
+  // A class without a sample changes no other's number.
+  EXPECT_EQ(labels("0 1 3").labels(), (Labels{0, 1, 3}));
+  EXPECT_NE(labels("0 1 3").label_note().find("the classes themselves: none is 2"),
+            std::string::npos);
+  EXPECT_EQ(labels("0 1 2").label_note(), "");
+  EXPECT_EQ(labels("0.0 1.0 3.0").labels(), (Labels{0, 1, 3}));
+  EXPECT_NE(labels("0.0 1.0").label_note().find("the classes themselves"), std::string::npos);
+  EXPECT_TRUE(labels("0.0 3.0").classes().empty());
+  // −1, or nothing, is no class.
+  EXPECT_EQ(labels("0 -1 3").labels(), (Labels{0, kNoLabel, 3}));
+  EXPECT_EQ(labels("0 \"\" 3").labels(), (Labels{0, kNoLabel, 3}));
+  EXPECT_EQ(labels("-1 1 -1").labels(), (Labels{0, 1, 0})) << "two names";
+  EXPECT_EQ(labels("-2 1 0").classes(), (Names{"-2", "0", "1"}));
+  // Names that are given go before.
+  const CsvLabels given{.column = "y", .classes = {{"5"}, {"7"}}};
+  EXPECT_EQ(CsvTable::Parse("x,y\n1,7\n1,5\n", given)->labels(), (Labels{1, 0}));
+}
+
+TEST(Csv, ColumnsCanBeChosenByTheirNames) {
+  auto table = CsvTable::Parse("a,b,t,c\n1,2,x,3\n", "").value();
+  EXPECT_FALSE(table.Select({"c", "d"}));
+  EXPECT_FALSE(table.Select({"c", "t"})) << "texts";
+  EXPECT_EQ(RowOf(table, 0), (Floats{1, 2, 3}));
+  EXPECT_TRUE(table.Select({"c", "a"}));
+  EXPECT_EQ(RowOf(table, 0), (Floats{3, 1}));
+  EXPECT_EQ(table.left_out(), (Names{"t", "b"}));
+  EXPECT_FALSE(CsvTable::Parse("1,2\n", "")->Select({"column 0"}));
+  EXPECT_FALSE(CsvTable::Parse("a,a\n1,2\n", "")->Select({"a"}));
+}
+
+TEST(Csv, FeedsInputsByTheNamesOfItsColumns) {
+  TestFolder folder;
+  const std::string path = folder.Write("t.csv", "b,a,id\n1,2,7\n3,4,8\n");
+  const auto several = OpenDataset(path, {.inputs = {"a", "b"}}).value();
+  const Sample sample = several->Get(1).value();
+  ASSERT_EQ(sample.inputs.size(), 2u);
+  EXPECT_EQ(sample.inputs[0].name, "a");
+  EXPECT_EQ(sample.inputs[0].tensor.as<float>()[0], 4);
+  EXPECT_EQ(sample.inputs[1].tensor.as<float>()[0], 3);
+  EXPECT_TRUE(several->columns().empty());
+  EXPECT_EQ(OpenDataset(path, {.inputs = {"a", "z"}}).value()->Get(0)->inputs.size(), 1u);
+
+  const auto ordered = OpenDataset(path, {.inputs = {"x"}, .columns = {"a", "b"}}).value();
+  EXPECT_EQ(ordered->columns(), (Names{"a", "b"}));
+  const Tensor row = ordered->Get(0)->inputs[0].tensor;
+  EXPECT_EQ(row.as<float>()[0], 2);
+  EXPECT_EQ(row.as<float>()[1], 1);
+  const auto by_place = OpenDataset(path, {.columns = {"a", "z"}}).value();
+  EXPECT_EQ(by_place->Get(0)->inputs[0].tensor.as<float>()[0], 1);
+  EXPECT_NE(by_place->note().find("taken by their places"), std::string::npos) << by_place->note();
+}
+
 TEST(Csv, LinesAreThoseOfTheFile) {
   const auto table = CsvTable::Parse("a,t\r\n1,x\r\n\r\n3,\"y\nz\"\r\n5,x\r7,x\r\n", "");
   ASSERT_TRUE(table) << table.error().message();

@@ -44,6 +44,8 @@ class Dataset {
   const std::vector<std::string>& classes() const { return classes_; }
   // Whether these are names from the data in alphabetical order, for want of another.
   bool classes_sorted() const { return classes_sorted_; }
+  // Of the numbers of a sample's only array, where the data names them (the header of a table).
+  const std::vector<std::string>& columns() const { return columns_; }
   // What to do where samples have another shape than a model wants; "" where nothing special.
   virtual std::string shape_advice() const { return ""; }
   // What the user should know of how the data was read ("3 files are no pictures and were left
@@ -51,20 +53,29 @@ class Dataset {
   const std::string& note() const { return note_; }
 
  protected:
-  std::vector<std::string> classes_;
+  std::vector<std::string> classes_, columns_;
   std::string note_;
   std::vector<std::string> files_;
   bool classes_sorted_ = false;
 };
 
 struct DatasetOptions {
-  std::string label_column;  // CSV: the column with the label, by name or by number from 0
+  std::string label_column = {};  // CSV: the column with the label, by name or by number from 0
   // The same where data has columns and this one is among them; else it goes unused.
-  std::string usual_label_column;
-  std::string labels_path;   // .npy or IDX: labels, where they don't lie beside the data
-  std::string classes_path;  // text: a class a line; gives the order of folders' names and of
-                             // labels that are texts
-  std::string classes_text;  // the content of such a file, where there is no path
+  std::string usual_label_column = {};
+  std::string labels_path = {};   // .npy or IDX: labels, where they don't lie beside the data
+  std::string classes_path = {};  // text: a class a line; gives the order of folders' names and of
+                                  // labels that are texts
+  std::string classes_text = {};  // the content of such a file, where there is no path
+  // How many classes the model has; 0: unknown. Class folders that are numbers of some of them are
+  // not numbered anew.
+  int64_t class_count = 0;
+  // CSV with a header: the model's inputs. Where there are several and each has a column of its
+  // name, each takes that one.
+  std::vector<std::string> inputs = {};
+  // The same: the names of the numbers in a model's only input. Where all are there they are taken
+  // in this order, and else by their places, as without names.
+  std::vector<std::string> columns = {};
 };
 
 // By looking at `path`:

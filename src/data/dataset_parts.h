@@ -29,6 +29,9 @@ Result<DatasetPtr> OpenCsv(const std::string& path, const DatasetOptions& option
 
 // labels.cc: one label a sample, from .npy, IDX or a text of one number a line.
 Result<std::vector<int64_t>> ReadLabels(const std::string& path);
+// Which classes below the highest label have no sample, in words for a note ("none is 2"); "" where
+// all have one.
+std::string MissingClasses(const std::vector<int64_t>& labels);
 // The lines of the options' classes file or text; nothing where neither is given. A class may have
 // several names, separated by tabs; a first column of the numbers 0, 1, … is left out.
 using ClassTable = std::vector<std::vector<std::string>>;

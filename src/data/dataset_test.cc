@@ -95,6 +95,18 @@ TEST(Folder, NumbersOutOfOrderAreToldOf) {
   EXPECT_MENTIONS(Open(folder.path())->note(), "'10' before '2'");
 }
 
+TEST(Folder, NumbersOfSomeOfTheModelsClassesAreTheLabels) {
+  TestFolder folder;
+  for (const char* name : {"0/a.png", "10/b.png", "3/c.png"}) folder.Write(name, "");
+  EXPECT_EQ(LabelsOf(*Open(folder.path())), (Labels{0, 1, 2}));
+  EXPECT_EQ(LabelsOf(*Open(folder.path(), {.class_count = 3})), (Labels{0, 1, 2}));
+  EXPECT_EQ(LabelsOf(*Open(folder.path(), {.class_count = 10})), (Labels{0, 1, 2}));
+  const DatasetPtr data = Open(folder.path(), {.class_count = 11});
+  EXPECT_EQ(LabelsOf(*data), (Labels{0, 10, 3}));
+  EXPECT_TRUE(data->classes().empty());
+  EXPECT_MENTIONS(data->note(), "classes themselves: none is 1, 2, 4");
+}
+
 TEST(Folder, BrokenPictureNamesItself) {
   TestFolder folder;
   folder.Write("a/good.png", Picture(1));

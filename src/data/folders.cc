@@ -4,6 +4,7 @@
 #include <map>
 
 #include "data/dataset_parts.h"
+#include "data/number.h"
 
 namespace pare::data {
 namespace {
@@ -43,10 +44,22 @@ Result<Index> IndexByFile(const Index& folders,
   return by_name;
 }
 
+// Whether the names are numbers of some of the classes, but not of all.
+bool AreClassNumbers(const Index& folders, int64_t class_count) {
+  return std::ssize(folders) < class_count &&
+         std::ranges::all_of(
+             folders,
+             [&](const auto& folder) {
+               const auto number = Number<int64_t>(folder.first);
+               return number && *number >= 0 && *number < class_count;
+             });
+}
+
 }  // namespace
 
 Result<FolderLabels> LabelsOfFolders(const std::vector<std::string>& names,
-                                     const std::vector<std::vector<std::string>>& classes) {
+                                     const std::vector<std::vector<std::string>>& classes,
+                                     int64_t class_count) {
   Index index;
   size_t loose = 0;
   for (const std::string& name : names) {
@@ -60,7 +73,13 @@ Result<FolderLabels> LabelsOfFolders(const std::vector<std::string>& names,
     result.note = Text(loose, " pictures lie beside the folders of the others: no labels are used");
   }
   if (loose > 0 || (index.size() < 2 && classes.empty())) return result;
-  if (classes.empty()) {
+  if (classes.empty() && AreClassNumbers(index, class_count)) {
+    std::vector<int64_t> numbers;
+    for (auto& [folder, label] : index) numbers.push_back(label = *Number<int64_t>(folder));
+    const std::string missing = MissingClasses(numbers);
+    result.note = Text("the class folders are numbers and were taken for the classes themselves",
+                       missing.empty() ? "" : ": ", missing);
+  } else if (classes.empty()) {
     for (auto& [folder, label] : index) {
       label = static_cast<int64_t>(result.classes.size());
       result.classes.push_back(folder);

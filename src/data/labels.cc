@@ -1,3 +1,5 @@
+#include <set>
+
 #include "base/cursor.h"
 #include "data/dataset_parts.h"
 #include "data/idx.h"
@@ -49,6 +51,19 @@ Result<std::vector<int64_t>> ReadLabels(const std::string& path) {
     return Fail(labels.error().at(path));
   }
   return labels;
+}
+
+std::string MissingClasses(const std::vector<int64_t>& labels) {
+  constexpr size_t kMost = 8;
+  const std::set<int64_t> present(labels.begin(), labels.end());
+  std::string missing;
+  int64_t next = 0;
+  size_t count = 0;
+  for (auto at = present.lower_bound(0); at != present.end() && count < kMost; next = *at++ + 1) {
+    for (; next < *at && count < kMost; ++next)
+      missing += Text(count++ == 0 ? "none is " : ", ", next);
+  }
+  return count < kMost ? missing : missing + ", …";
 }
 
 std::map<std::string, int64_t, std::less<>> IndexOf(const ClassTable& classes) {

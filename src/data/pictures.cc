@@ -175,7 +175,7 @@ Result<DatasetPtr> OpenPictureFolder(const std::string& path, const DatasetOptio
   PARE_TRY(Walk(path, "", 32, names, others));
   if (names.empty()) return NoPictures(path);
   PARE_ASSIGN(const auto classes, ReadClasses(options));
-  auto labels = LabelsOfFolders(names, classes);
+  auto labels = LabelsOfFolders(names, classes, options.class_count);
   if (!labels) return Fail(labels.error().at(path));
   return std::make_shared<PictureDataset>(std::make_unique<FileShelf>(path, std::move(names)),
                                           *std::move(labels), LeftOut(others));
@@ -199,7 +199,7 @@ Result<DatasetPtr> OpenPictureTar(const std::string& path, const DatasetOptions&
   for (std::string& name : names) name.erase(0, common);
   const auto others = static_cast<int64_t>(entries->size() - pictures.size());
   PARE_ASSIGN(const auto classes, ReadClasses(options));
-  auto labels = LabelsOfFolders(names, classes);
+  auto labels = LabelsOfFolders(names, classes, options.class_count);
   if (!labels) return Fail(labels.error().at(path));
   return std::make_shared<PictureDataset>(std::make_unique<TarShelf>(file, std::move(pictures)),
                                           *std::move(labels), LeftOut(others));
