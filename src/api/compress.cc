@@ -41,7 +41,7 @@ Result<QuantizeResult> QuantizeModel(const Model& model, const Dataset& dataset,
   PARE_ASSIGN(const auto comparison,
               compress::Compare({graph, source.bytes}, {quantized.graph, size}, samples,
                                 quantized.split.verification, preprocess, context,
-                                {.layer_samples = 0, .timing = {}}, progress));
+                                {.layer_samples = 0, .targets = {}, .timing = {}}, progress));
   std::vector<LayerResult> layers;
   for (const compress::LayerReport& layer : quantized.layers) {
     layers.push_back({layer.name, layer.op, layer.precision, layer.reason});

@@ -12,7 +12,7 @@ namespace pare::cli {
 namespace {
 
 struct CompareOptions {
-  std::string a, b;
+  std::string a, b, targets;
   double seconds = compress::TimingOptions().seconds;
   MachineOptions machine;
   DataOptions data;
@@ -32,6 +32,7 @@ struct CompareOptions {
           return {};
         },
         "auto (default), top, cosine, mse or psnr");
+    DeclareTargets(parser, targets, "measure both models by values, too");
     parser.Flag("--layers", layers, "list every layer");
     DeclareSeconds(parser, seconds, "how long to measure times (default 1.5)");
     machine.Declare(parser);
@@ -94,12 +95,16 @@ Status Compare(const CompareOptions& options, Console& console) {
   NoteFixedBatch(a, options.machine.batch, console);
   for (const model::Model* model : {&a, &b}) NoteWeights(*model, console);
   PARE_ASSIGN(const auto dataset, options.data.Open(known, console));
-  PARE_TRY(compress::CheckMetric(options.metric, a.graph()));
-  if (compress::ChooseMetric(options.metric, a.graph()) == compress::Metric::kTop)
-    PARE_TRY(CheckLabels(*dataset, a.graph(), known.preprocess().label_offset, console));
-  const model::Context context = options.machine.MakeContext(console);
   compress::CompareOptions compare;
   compare.metric = options.metric;
+  if (!options.targets.empty()) {
+    PARE_ASSIGN(compare.targets, OpenTargets(options.targets, *dataset, a.graph(), console));
+    if (compare.metric == compress::Metric::kAuto) compare.metric = compress::Metric::kMse;
+  }
+  PARE_TRY(compress::CheckMetric(compare.metric, a.graph()));
+  if (compress::ChooseMetric(compare.metric, a.graph()) == compress::Metric::kTop)
+    PARE_TRY(CheckLabels(*dataset, a.graph(), known.preprocess().label_offset, console));
+  const model::Context context = options.machine.MakeContext(console);
   compare.batch = options.machine.batch;
   compare.timing.seconds = options.seconds;
   CompareReport report{.comparison = {},

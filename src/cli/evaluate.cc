@@ -3,13 +3,14 @@
 #include "cli/report.h"
 #include "cli/text.h"
 #include "compress/score.h"
+#include "compress/values.h"
 #include "data/split.h"
 
 namespace pare::cli {
 namespace {
 
 struct EvaluateOptions {
-  std::string model;
+  std::string model, targets;
   MachineOptions machine;
   DataOptions data;
   CommonOptions common;
@@ -17,14 +18,17 @@ struct EvaluateOptions {
   void Declare(Parser& parser) {
     parser.Positional("MODEL", model, "an .onnx file");
     data.Declare(parser, DataOptions::Need::kRequired);
+    DeclareTargets(parser, targets, "measure values in place of classes");
     machine.Declare(parser);
     machine.DeclareSaturating(parser);
   }
 };
 
 struct EvaluateReport {
-  compress::Evaluation evaluation;
+  compress::Evaluation evaluation;  // count and seconds also with targets
+  std::optional<compress::ValueErrors> values;
   bool saturating;
+  const std::vector<std::string>& notes;
 };
 
 Json ToJson(const EvaluateReport& report) {
@@ -35,6 +39,8 @@ Json ToJson(const EvaluateReport& report) {
                             {"seconds", e.seconds},
                             {"saturating", report.saturating}});
   SetBounds(json, "top1", e.top1_bounds);
+  SetValueErrors(json, "", report.values);
+  json.Set("notes", Json::ArrayOf(report.notes));
   return json;
 }
 
@@ -43,9 +49,26 @@ std::string ToText(const EvaluateReport& report) {
   Table table({{"", Table::Align::kLeft}, {"", Table::Align::kRight}});
   if (e.top1) table.Add({"top-1", ShareText(e.top1, e.top1_bounds)});
   if (e.top5) table.Add({"top-5", ShareText(e.top5)});
+  if (const auto& values = report.values) {
+    table.Add({"R²", values->r2 ? Fixed(*values->r2, 5) : "–"});
+    table.Add({"mean absolute error", Text(values->mae)});
+    table.Add({"root mean square error", Text(values->rmse)});
+  }
   table.Add({"samples", std::to_string(e.count)});
   table.Add({"time", Fixed(e.seconds, 2) + " s"});
   return Text(table.Text(), report.saturating ? kSaturatingNote : "");
+}
+
+Status CheckEvaluable(const EvaluateOptions& options, const data::Dataset& dataset,
+                      const model::Model& model, Console& console) {
+  if (!dataset.has_labels()) {
+    return Fail(Error(ErrorKind::kUsage,
+                      "the data has no labels, so that there is nothing to score",
+                      "--labels FILE or --label COLUMN gives them, --targets FILE values; `pare "
+                      "compare` needs none")
+                    .at(options.data.path));
+  }
+  return CheckLabels(dataset, model.graph(), model.preprocess().label_offset, console);
 }
 
 Status Evaluate(const EvaluateOptions& options, Console& console) {
@@ -54,13 +77,12 @@ Status Evaluate(const EvaluateOptions& options, Console& console) {
   NoteFixedBatch(model, options.machine.batch, console);
   NoteWeights(model, console);
   PARE_ASSIGN(const auto dataset, options.data.Open(model, console));
-  if (!dataset->has_labels()) {
-    return Fail(Error(ErrorKind::kUsage,
-                      "the data has no labels, so that there is nothing to score",
-                      "--labels FILE or --label COLUMN gives them; `pare compare` needs none")
-                    .at(options.data.path));
+  std::shared_ptr<const data::Dataset> targets;
+  if (options.targets.empty()) {
+    PARE_TRY(CheckEvaluable(options, *dataset, model, console));
+  } else {
+    PARE_ASSIGN(targets, OpenTargets(options.targets, *dataset, model.graph(), console));
   }
-  PARE_TRY(CheckLabels(*dataset, model.graph(), model.preprocess().label_offset, console));
   const model::Context context = options.machine.MakeContext(console);
   PARE_ASSIGN(const auto session,
               OfModel(model::MakeSession(model.graph(), context), options.model));
@@ -70,20 +92,34 @@ Status Evaluate(const EvaluateOptions& options, Console& console) {
           dataset, model::InputSpecs(model.graph()),
           data::DrawSamples(*dataset, options.data.limit, 0),
           {.batch = options.machine.batch, .preprocess = model.preprocess(), .prefetch = true}));
-  PARE_ASSIGN(compress::Evaluation evaluation,
-              OfModel(compress::Evaluate(*session, loader, console), options.model));
-  return console.Show(EvaluateReport{evaluation, options.machine.saturating});
+  EvaluateReport report{.evaluation = {},
+                        .values = {},
+                        .saturating = options.machine.saturating,
+                        .notes = console.notes()};
+  if (targets) {
+    PARE_ASSIGN(
+        const auto found,
+        OfModel(compress::EvaluateValues(*session, loader, *targets, console), options.model));
+    report.values = found.errors;
+    report.evaluation.count = found.count;
+    report.evaluation.seconds = found.seconds;
+  } else {
+    PARE_ASSIGN(report.evaluation,
+                OfModel(compress::Evaluate(*session, loader, console), options.model));
+  }
+  return console.Show(report);
 }
 
 }  // namespace
 
 extern const Command kEvaluateCommand = {
     .name = "evaluate",
-    .summary = "how often a classifier is right on labelled data",
+    .summary = "how often a classifier is right on labelled data, or how near values are",
     .examples =
         "pare evaluate resnet.onnx --data pictures/ --mean 0.485,0.456,0.406 --std "
         "0.229,0.224,0.225\n"
-        "pare evaluate resnet_int8.onnx --data pictures.tar --limit 1000 --json",
+        "pare evaluate resnet_int8.onnx --data pictures.tar --limit 1000 --json\n"
+        "pare evaluate regressor.onnx --data x.npy --targets y.npy",
     .run = ParseAndRun<EvaluateOptions, Evaluate>,
 };
 

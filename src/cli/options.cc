@@ -7,6 +7,7 @@
 #include "compress/score.h"
 #include "platform/file.h"
 #include "train/objective.h"
+#include "train/targets.h"
 
 namespace pare::cli {
 namespace {
@@ -227,8 +228,41 @@ Status CheckHasLabels(const DataOptions& options, const data::Dataset& dataset) 
                   .at(options.path));
 }
 
+namespace {
+
+void NoteFirstOutput(const graph::Graph& graph, std::string_view is_taken, Console& console) {
+  const auto& outputs = graph.outputs();
+  if (outputs.size() < 2) return;
+  std::string others;
+  for (size_t i = 1; i < outputs.size(); ++i)
+    others += Text(i == 1 ? "" : ", ", '"', outputs[i].name, '"');
+  console.Note(Text("of the model's ", outputs.size(), " outputs the first, \"", outputs[0].name,
+                    "\", ", is_taken, ", and not ", others,
+                    ": for another one export the model with that output first, or alone"));
+}
+
+}  // namespace
+
+void DeclareTargets(Parser& parser, std::string& path, std::string help) {
+  parser.Option(
+      "--targets", "FILE", path,
+      Text(help, ": what the first output shall be, a row a sample (.npy, .npz or .csv)"));
+}
+
+Result<std::shared_ptr<const data::Dataset>> OpenTargets(const std::string& path,
+                                                         const data::Dataset& dataset,
+                                                         const graph::Graph& graph,
+                                                         Console& console) {
+  PARE_ASSIGN(auto targets, data::OpenDataset(path));
+  if (Status fits = train::CheckTargets(*targets, dataset); !fits)
+    return Fail(fits.error().at(path));
+  NoteFirstOutput(graph, "is held against the targets", console);
+  return targets;
+}
+
 Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int64_t offset,
                    Console& console) {
+  NoteFirstOutput(graph, "is taken for the scores of the classes", console);
   const auto classes = compress::ClassCount(graph);
   if (!classes || !dataset.has_labels()) return {};
   const auto names = static_cast<int64_t>(dataset.classes().size());

@@ -66,8 +66,18 @@ Status StoreData(const DataOptions& options, const data::Dataset& dataset,
 // Fails with kUsage where a loss with a part for labels (--alpha below 1) lacks one for a sample.
 Status CheckHasLabels(const DataOptions& options, const data::Dataset& dataset);
 
+// "--targets FILE", of commands that measure values.
+void DeclareTargets(Parser& parser, std::string& path, std::string help);
+// What the graph's first output shall be for each sample of `dataset`; which output that is, where
+// there are several, is told.
+Result<std::shared_ptr<const data::Dataset>> OpenTargets(const std::string& path,
+                                                         const data::Dataset& dataset,
+                                                         const graph::Graph& graph,
+                                                         Console& console);
+
 // Fails with kUsage where a label + `offset` is no class of the graph's first output. Without a
-// word such labels would count as wrong answers.
+// word such labels would count as wrong answers. Tells which output that is, where there are
+// several.
 Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int64_t offset,
                    Console& console);
 

@@ -19,6 +19,9 @@
 namespace pare::cli {
 namespace {
 
+// Enough to see whether errors grow; the emulation of saturating products is slow.
+constexpr int64_t kSaturationSamples = 256;
+
 struct QuantizeOptions {
   std::string model, output;
   double seconds = compress::TimingOptions().seconds;
@@ -147,6 +150,7 @@ Json ToJson(const QuantizeReport& report) {
   json.Set("seven_bit_layers", q.seven_bit_layers);
   json.Set("four_bit_layers", q.four_bit_layers);
   json.Set("tuned", TunedJson(q.tuned));
+  json.Set("saturation", SaturationJson(report.comparison.saturation));
   json.Set("notes", NotesJson(report.notes, ViewOf(report)));
   return json;
 }
@@ -201,6 +205,7 @@ Result<compress::Comparison> Verify(const QuantizeOptions& options, const model:
   compare.metric = options.quantize.metric;
   compare.batch = options.machine.batch;
   compare.timing.seconds = options.seconds;
+  compare.saturation_samples = kSaturationSamples;
   PARE_ASSIGN(compress::Comparison comparison,
               OfModel(compress::Compare({model.graph(), model.file_bytes()},
                                         {written.graph(), written.file_bytes()}, std::move(dataset),

@@ -54,6 +54,14 @@ void AddQuality(Table& table, const Quality& quality) {
     const bool equal = std::isinf(*quality.psnr);
     table.Add({"psnr", "", equal ? "equal" : Fixed(*quality.psnr, 1) + " dB", "of their range"});
   }
+  const auto number = [](double value) { return Text(value); };
+  if (quality.values_a && quality.values_b) {
+    const auto &a = *quality.values_a, &b = *quality.values_b;
+    const auto share = [](std::optional<double> r2) { return r2 ? Fixed(*r2, 5) : "–"; };
+    table.Add({"R²", share(a.r2), share(b.r2), "against the targets"});
+    table.Add({"MAE", number(a.mae), number(b.mae), "mean absolute error"});
+    table.Add({"RMSE", number(a.rmse), number(b.rmse), "root mean square error"});
+  }
 }
 
 std::string SummaryText(const ComparisonView& view) {
@@ -72,7 +80,7 @@ std::string SummaryText(const ComparisonView& view) {
                     Fixed(c.time.speedup.high, 2), ')')});
   }
   std::string text = table.Text(2) + "  (in brackets: with 95 % confidence)\n";
-  for (const std::string& line : NoGain(view)) text += Text('\n', line, '\n');
+  for (const std::string& line : Warnings(view)) text += Text('\n', line, '\n');
   return text;
 }
 
@@ -141,7 +149,27 @@ Json QualityJson(const Quality& q) {
   SetBounds(json, "top1_b", q.top1_b_bounds);
   SetBounds(json, "agreement", q.agreement_bounds);
   SetBounds(json, "top1_change", q.top1_change);
+  SetValueErrors(json, "_a", q.values_a);
+  SetValueErrors(json, "_b", q.values_b);
   return json;
+}
+
+// Of what engines without VNNI make of the model.
+std::string SaturationText(const compress::Saturation& s) {
+  const auto in_place_of = [](std::string_view name, std::optional<double> there,
+                              std::optional<double> here) -> std::string {
+    if (!there || !here) return "";
+    return Text(", ", name, ' ', Fixed(*there, 2), " % in place of ", Fixed(*here, 2), " %");
+  };
+  return Text(
+      "on engines without VNNI, where sums of two 8-bit products saturate at 16 bits, the "
+      "squared error at the outputs is ",
+      Fixed(s.times_the_error(), 1), " times as large",
+      in_place_of("top-1", s.top1_saturating, s.top1),
+      in_place_of("agreement", s.agreement_saturating, s.agreement), " (", s.samples,
+      s.samples == 1 ? " sample" : " samples",
+      "): for such engines quantize with --overflow-safe always, which gives all weights 7 "
+      "bits; `pare evaluate --saturating` tells more");
 }
 
 }  // namespace
@@ -158,7 +186,7 @@ void SetBounds(Json& object, std::string_view name, const std::optional<Bounds>&
   object.Set(Text(name, "_high"), bounds ? Json(bounds->high) : Json());
 }
 
-std::vector<std::string> NoGain(const ComparisonView& view) {
+std::vector<std::string> Warnings(const ComparisonView& view) {
   const Comparison& c = view.comparison;
   std::vector<std::string> lines;
   if (std::all_of(c.layers.begin(), c.layers.end(), InFloat)) return lines;
@@ -176,12 +204,13 @@ std::vector<std::string> NoGain(const ComparisonView& view) {
              " larger than ", view.name_a,
              ": scales, names and notes outweigh what so few weights save; keep the float model"));
   }
+  if (c.saturation && c.saturation->notable()) lines.push_back(SaturationText(*c.saturation));
   return lines;
 }
 
 Json NotesJson(const std::vector<std::string>& notes, const ComparisonView& view) {
   Json all = Json::ArrayOf(notes);
-  for (const std::string& line : NoGain(view)) all.Add(line);
+  for (const std::string& line : Warnings(view)) all.Add(line);
   return all;
 }
 
@@ -191,6 +220,24 @@ std::string ComparisonText(const ComparisonView& view) {
   if (view.layers == LayerTable::kNone) return text;
   if (view.layers == LayerTable::kAll) return text + AllLayersText(layers);
   return text + FloatLayersText(layers) + WorstLayersText(layers);
+}
+
+void SetValueErrors(Json& object, std::string_view suffix,
+                    const std::optional<compress::ValueErrors>& errors) {
+  object.Set(Text("r2", suffix), errors ? Json(errors->r2) : Json());
+  object.Set(Text("mae", suffix), errors ? Json(errors->mae) : Json());
+  object.Set(Text("rmse", suffix), errors ? Json(errors->rmse) : Json());
+}
+
+Json SaturationJson(const std::optional<compress::Saturation>& saturation) {
+  if (!saturation) return Json();
+  return Json::Object({{"samples", saturation->samples},
+                       {"snr_db", saturation->snr_db},
+                       {"snr_db_saturating", saturation->snr_db_saturating},
+                       {"agreement", saturation->agreement},
+                       {"agreement_saturating", saturation->agreement_saturating},
+                       {"top1", saturation->top1},
+                       {"top1_saturating", saturation->top1_saturating}});
 }
 
 Json IntervalJson(const Interval& interval) {

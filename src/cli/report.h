@@ -24,10 +24,11 @@ struct ComparisonView {
 // Quality, size, time and speed-up side by side; then the layers.
 std::string ComparisonText(const ComparisonView& view);
 
-// Where int8 takes longer or more bytes than what it was made from: a line for each, with what to
-// do. Nothing where the second model has no integer layers.
-std::vector<std::string> NoGain(const ComparisonView& view);
-// What was told while the command ran, and NoGain.
+// Where int8 takes longer or more bytes than what it was made from, or is notably worse on engines
+// without VNNI: a line for each, with what to do. Nothing where the second model has no integer
+// layers.
+std::vector<std::string> Warnings(const ComparisonView& view);
+// What was told while the command ran, and Warnings.
 Json NotesJson(const std::vector<std::string>& notes, const ComparisonView& view);
 
 // quality, time_ms, bytes, and layers, as docs/json.md has them, are set in `object`.
@@ -38,6 +39,11 @@ std::string ShareText(std::optional<double> percent,
                       const std::optional<compress::Bounds>& bounds = {});
 // The members NAME_low and NAME_high; null for nothing.
 void SetBounds(Json& object, std::string_view name, const std::optional<compress::Bounds>& bounds);
+
+// The members r2SUFFIX, maeSUFFIX and rmseSUFFIX; null for nothing.
+void SetValueErrors(Json& object, std::string_view suffix,
+                    const std::optional<compress::ValueErrors>& errors);
+Json SaturationJson(const std::optional<compress::Saturation>& saturation);  // null for nothing
 
 Json IntervalJson(const compress::Interval& interval);  // {median, low, high}
 

@@ -50,14 +50,14 @@ compress::Comparison SmallComparison() {
   return c;
 }
 
-TEST(NoGain, IsSaidWhereInt8IsSlowerOrLarger) {
+TEST(Warnings, AreSaidWhereInt8IsSlowerOrLarger) {
   compress::Comparison c = SmallComparison();
-  EXPECT_TRUE(NoGain({c, "float", "int8"}).empty());
+  EXPECT_TRUE(Warnings({c, "float", "int8"}).empty());
   c.time.speedup = {0.8, 0.7, 1.1, 0.6};  // may be as fast
-  EXPECT_TRUE(NoGain({c, "float", "int8"}).empty());
+  EXPECT_TRUE(Warnings({c, "float", "int8"}).empty());
   c.time.speedup.high = 0.9;
   c.bytes_b = 4'005'000;
-  const auto lines = NoGain({c, "float", "int8"});
+  const auto lines = Warnings({c, "float", "int8"});
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_TRUE(lines[0].starts_with("no gain in time: int8 takes 1.25× as long as float"))
       << lines[0];
@@ -65,8 +65,20 @@ TEST(NoGain, IsSaidWhereInt8IsSlowerOrLarger) {
   EXPECT_NE(ComparisonText({c, "float", "int8"}).find(lines[0]), std::string::npos);
   EXPECT_NE(NotesJson({"a note"}, {c, "float", "int8"}).Text().find("no gain in size"),
             std::string::npos);
+  c.saturation = {.samples = 64, .snr_db = 30, .snr_db_saturating = 29};
+  EXPECT_EQ(Warnings({c, "float", "int8"}).size(), 2u);  // hardly worse
+  c.saturation->snr_db_saturating = 20;
+  c.saturation->top1 = 90;
+  c.saturation->top1_saturating = 70.5;
+  const auto saturating = Warnings({c, "float", "int8"});
+  ASSERT_EQ(saturating.size(), 3u);
+  for (const char* part :
+       {"without VNNI", "is 10.0 times as large", "top-1 70.50 % in place of 90.00 %",
+        "(64 samples)", "--overflow-safe always"}) {
+    EXPECT_NE(saturating[2].find(part), std::string::npos) << saturating[2];
+  }
   c.layers.pop_back();  // nothing in integers: another float model may be slower
-  EXPECT_TRUE(NoGain({c, "float", "int8"}).empty());
+  EXPECT_TRUE(Warnings({c, "float", "int8"}).empty());
 }
 
 TEST(ComparisonText, IsOneTableAndWhatToKnow) {

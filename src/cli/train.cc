@@ -21,9 +21,7 @@ struct TrainOptions {
     parser.Flag("--from-scratch", from_scratch,
                 "begin with random weights (of --seed) instead of the model's");
     parser.Option("--smoothing", "S", smoothing, 0, 1, "of the labels, 0 to 1 (default 0)");
-    parser.Option("--targets", "FILE", targets,
-                  "learn values in place of labels: what the first output shall be, a row a sample "
-                  "(.npy, .npz or .csv)");
+    DeclareTargets(parser, targets, "learn values in place of labels");
     parser.Option(
         "--loss", "NAME",
         [this](std::string_view name) -> Status {
@@ -110,9 +108,8 @@ Status CheckMoved(const train::AugmentOptions& augment, const graph::Graph& grap
 Result<Lesson> TargetsOf(const TrainOptions& options, const TrainingSetup& setup,
                          const model::Model& model, Console& console) {
   PARE_TRY(CheckMoved(options.training.train.augment, model.graph(), console));
-  PARE_ASSIGN(const auto targets, data::OpenDataset(options.targets));
-  if (Status fits = train::CheckTargets(*targets, *setup.dataset); !fits)
-    return Fail(fits.error().at(options.targets));
+  PARE_ASSIGN(const auto targets,
+              OpenTargets(options.targets, *setup.dataset, model.graph(), console));
   const train::TargetLoss loss = options.loss.value_or(train::TargetLoss::kMse);
   PARE_ASSIGN(auto objective, train::TargetObjective::Make(targets, loss));
   return Lesson{std::move(objective),

@@ -5,6 +5,7 @@
 
 #include "compress/inputs.h"
 #include "compress/reasons.h"
+#include "compress/saturation.h"
 #include "graph/text.h"
 #include "ops/op_def.h"
 #include "platform/clock.h"
@@ -168,13 +169,14 @@ std::vector<LayerReport> ListLayers(const Graph& graph, const Graph& running) {
 }
 
 Result<Quality> CompareQuality(runtime::Session& a, runtime::Session& b, data::Loader& loader,
-                               Metric metric, Progress& progress) {
+                               Metric metric, Progress& progress, const data::Dataset* targets) {
   Quality quality;
   quality.metric = ChooseMetric(metric, a.graph());
   PARE_TRY(CheckComparable(a.graph(), b.graph()));
   PARE_ASSIGN(const SharedInputs shared, MatchInputs(a.graph(), b.graph()));
   LabelScore score_a, score_b;
   PairScore pair;
+  ValueScore values_a, values_b;
   std::vector<Tensor> out_a(a.graph().outputs().size()), out_b(out_a.size());
   progress.Stage("verifying", loader.samples());
   loader.Rewind();
@@ -188,6 +190,10 @@ Result<Quality> CompareQuality(runtime::Session& a, runtime::Session& b, data::L
     PARE_TRY(ToF32(out_a));
     PARE_TRY(ToF32(out_b));
     PARE_TRY(pair.Add(out_a, out_b, batch->count()));
+    if (targets) {
+      PARE_TRY(values_a.Add(*targets, batch->indices, out_a[0]));
+      PARE_TRY(values_b.Add(*targets, batch->indices, out_b[0]));
+    }
     if (quality.metric == Metric::kTop) {
       score_a.Add(out_a[0], batch->labels, batch->count());
       score_b.Add(out_b[0], batch->labels, batch->count());
@@ -199,6 +205,10 @@ Result<Quality> CompareQuality(runtime::Session& a, runtime::Session& b, data::L
   quality.cosine = pair.cosine();
   quality.mse = pair.mse();
   quality.psnr = pair.psnr();
+  if (targets) {
+    quality.values_a = values_a.errors();
+    quality.values_b = values_b.errors();
+  }
   if (quality.metric == Metric::kTop) {
     quality.agreement = pair.agreement();
     if (pair.count() > 0) quality.agreement_bounds = pair.agreement_bounds();
@@ -229,18 +239,28 @@ Result<Comparison> Compare(const Side& a, const Side& b,
                               {.batch = options.batch, .preprocess = preprocess, .prefetch = true});
   };
   PARE_ASSIGN(data::Loader loader, make_loader(indices));
-  PARE_ASSIGN(comparison.quality,
-              CompareQuality(*session_a, *session_b, loader, options.metric, progress));
+  PARE_ASSIGN(comparison.quality, CompareQuality(*session_a, *session_b, loader, options.metric,
+                                                 progress, options.targets.get()));
   comparison.verify_seconds = watch.seconds();
   PARE_ASSIGN(const SharedInputs shared, MatchInputs(a.graph, b.graph));
   if (!shared.note.empty()) progress.Note(shared.note);
 
   comparison.layers = ListLayers(b.graph, session_b->graph());
   ExplainLayers(a.graph, b.graph, comparison.layers);
+  const auto load_few = [&](int64_t most) {
+    return make_loader({indices.begin(), indices.begin() + std::min(most, std::ssize(indices))});
+  };
+  const bool may_saturate = std::ranges::any_of(
+      comparison.layers, [](const LayerReport& layer) { return layer.precision == "int8"; });
+  if (options.saturation_samples > 0 && may_saturate) {
+    PARE_ASSIGN(data::Loader few, load_few(options.saturation_samples));
+    PARE_ASSIGN(comparison.saturation,
+                CompareSaturating(*session_a, *session_b, b.graph, few, comparison.quality.metric,
+                                  context, progress));
+    comparison.verify_seconds = watch.seconds();
+  }
   if (options.layer_samples > 0) {
-    const auto count = std::min<size_t>(indices.size(), static_cast<size_t>(options.layer_samples));
-    PARE_ASSIGN(data::Loader few,
-                make_loader({indices.begin(), indices.begin() + static_cast<int64_t>(count)}));
+    PARE_ASSIGN(data::Loader few, load_few(options.layer_samples));
     std::vector<std::string> names;
     for (const LayerReport& layer : comparison.layers) names.push_back(layer.name);
     PARE_ASSIGN(const auto fidelity,

@@ -6,14 +6,19 @@
 
 namespace pare::compress {
 
-// Fills quality from both sessions over the loader's samples.
+// Fills quality from both sessions over the loader's samples; `targets` (train::CheckTargets) are
+// what the first output of either shall be, or null.
 Result<Quality> CompareQuality(runtime::Session& a, runtime::Session& b, data::Loader& loader,
-                               Metric metric, Progress& progress);
+                               Metric metric, Progress& progress,
+                               const data::Dataset* targets = nullptr);
 
 struct CompareOptions {
   Metric metric = Metric::kAuto;
   int64_t batch = 1;           // for the times
   int64_t layer_samples = 16;  // for snr and cosine by layer; 0: none
+  // Of these at most it is told what engines without VNNI make of b's 8-bit layers; 0: it is not.
+  int64_t saturation_samples = 0;
+  std::shared_ptr<const data::Dataset> targets;  // as CompareQuality has them
   TimingOptions timing;
 };
 

@@ -8,6 +8,7 @@
 
 #include "compress/score.h"
 #include "compress/timing.h"
+#include "compress/values.h"
 
 namespace pare::compress {
 
@@ -18,6 +19,7 @@ struct Quality {
   std::optional<Bounds> top1_a_bounds, top1_b_bounds, agreement_bounds;
   std::optional<Bounds> top1_change;  // of top1_b − top1_a, paired sample by sample
   std::optional<double> cosine, mse, psnr;
+  std::optional<ValueErrors> values_a, values_b;  // against targets, where there are some
   int64_t count = 0;
   Metric metric = Metric::kAuto;  // what the drop goes by
 
@@ -35,9 +37,21 @@ struct LayerReport {
                         b_ms = std::nullopt;  // null where the layer is fused into another
 };
 
+// On engines without VNNI, beside this one's figures on the same samples.
+struct Saturation {
+  int64_t samples = 0;
+  double snr_db = 0, snr_db_saturating = 0;  // of the outputs (PairScore::snr)
+  std::optional<double> agreement = {}, agreement_saturating = {};  // of classifiers, percent
+  std::optional<double> top1 = {}, top1_saturating = {};            // with labels
+
+  double times_the_error() const;  // Σ (output − reference)² there over that here
+  bool notable() const;
+};
+
 struct Comparison {
   Quality quality;
-  Timed time;  // sides a and b
+  std::optional<Saturation> saturation;  // where it was asked for, and 8-bit layers are there
+  Timed time;                            // sides a and b
   int64_t bytes_a = 0, bytes_b = 0;
   double verify_seconds = 0;
   std::vector<LayerReport> layers;

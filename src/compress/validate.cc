@@ -1,11 +1,10 @@
 #include "compress/validate.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "base/random.h"
 #include "compress/inputs.h"
+#include "compress/values.h"
 #include "data/split.h"
 #include "passes/pipeline.h"
 
@@ -37,34 +36,6 @@ Result<data::Loader> LoaderOf(const Graph& graph, const Validation& v) {
                             {.batch = v.batch, .preprocess = v.preprocess, .prefetch = true});
 }
 
-// How much of the targets' variance outputs explain; each place of a row has a mean of its own.
-class Explained {
- public:
-  void Add(const Tensor& targets, const Tensor& outputs) {
-    const auto t = targets.as<float>(), y = outputs.as<float>();
-    const auto rows = static_cast<size_t>(targets.shape()[0]);
-    sum_.resize(t.size() / rows);
-    for (size_t i = 0; i < t.size(); ++i) {
-      const double error = static_cast<double>(y[i]) - t[i];
-      squared_error_ += error * error;
-      squares_ += static_cast<double>(t[i]) * t[i];
-      sum_[i % sum_.size()] += t[i];
-    }
-    rows_ += static_cast<double>(rows);
-  }
-  // Where the targets are all the same, hardly anything is a large error.
-  double r2() const {
-    double variance = squares_;
-    for (const double sum : sum_) variance -= sum * sum / rows_;
-    const double r2 = 1 - squared_error_ / std::max(variance, 1e-12 * squares_ + 1e-30);
-    return std::isfinite(r2) ? r2 : std::numeric_limits<double>::lowest();  // anything is better
-  }
-
- private:
-  std::vector<double> sum_;
-  double squares_ = 0, squared_error_ = 0, rows_ = 0;
-};
-
 }  // namespace
 
 namespace {
@@ -95,23 +66,23 @@ train::Score ScoreByTargets(const Validation& validation,
     PARE_ASSIGN(const auto session, SessionOf(graph, context));
     PARE_ASSIGN(data::Loader loader, LoaderOf(graph, validation));
     PairScore score;
-    Explained explained;
+    ValueScore values;
     std::vector<Tensor> outputs(session->graph().outputs().size());
     while (true) {
       PARE_ASSIGN(const auto batch, loader.Next());
       if (!batch) break;
       PARE_TRY(session->Run(batch->inputs, outputs));
       PARE_TRY(ToF32(outputs));
+      if (loss != train::TargetLoss::kCosine) {
+        PARE_TRY(values.Add(*targets, batch->indices, outputs[0]));
+        continue;
+      }
       Dims shape = outputs[0].shape();
       shape[0] = batch->count();
       PARE_ASSIGN(const Tensor expected, train::TargetRows(*targets, batch->indices, shape));
-      if (loss == train::TargetLoss::kCosine) {
-        PARE_TRY(score.Add({&expected, 1}, {outputs.data(), 1}, batch->count()));
-      } else {
-        explained.Add(expected, outputs[0]);
-      }
+      PARE_TRY(score.Add({&expected, 1}, {outputs.data(), 1}, batch->count()));
     }
-    if (loss != train::TargetLoss::kCosine) return train::Scored{explained.r2()};
+    if (loss != train::TargetLoss::kCosine) return train::Scored{values.r2()};
     if (const auto cosine = score.cosine()) return train::Scored{*cosine};
     return Fail(ErrorKind::kInvalid, "the targets of all validation samples are no numbers",
                 "check the file that --targets names");

@@ -33,7 +33,7 @@ train::Score ScoreByLabels(const Validation& validation, float smoothing,
                            const model::Context& context, Progress& progress);
 
 // The first output against values that it shall have: the mean cosine where that is the loss, else
-// the part of their variance that it explains, R² = 1 − Σ (y − t)² / Σ (t − mean t)².
+// R² (ValueScore).
 train::Score ScoreByTargets(const Validation& validation,
                             std::shared_ptr<const data::Dataset> targets, train::TargetLoss loss,
                             const model::Context& context);

@@ -1,0 +1,73 @@
+#include "compress/saturation.h"
+
+#include <cmath>
+
+#include "compress/inputs.h"
+
+namespace pare::compress {
+namespace {
+
+constexpr double kNotableErrors = 1.5;  // times the other
+
+// What one of the two answered.
+struct Answers {
+  PairScore pairs;
+  LabelScore labels;
+  std::vector<Tensor> outputs;
+
+  Status Run(runtime::Session& session, std::span<const Tensor> inputs,
+             std::span<const Tensor> expected, const data::Batch& batch, bool classifies) {
+    outputs.resize(session.graph().outputs().size());
+    PARE_TRY(session.Run(inputs, outputs));
+    PARE_TRY(ToF32(outputs));
+    PARE_TRY(pairs.Add(expected, outputs, batch.count()));
+    if (classifies) labels.Add(outputs[0], batch.labels, batch.count());
+    return {};
+  }
+};
+
+}  // namespace
+
+bool Saturation::notable() const {
+  return snr_db - snr_db_saturating >= 10 * std::log10(kNotableErrors);
+}
+double Saturation::times_the_error() const {
+  return std::pow(10, (snr_db - snr_db_saturating) / 10);
+}
+
+Result<Saturation> CompareSaturating(runtime::Session& reference, runtime::Session& session,
+                                     const graph::Graph& quantized, data::Loader& loader,
+                                     Metric metric, const model::Context& context,
+                                     Progress& progress) {
+  model::Context emulating = context;
+  emulating.saturating = true;
+  PARE_ASSIGN(const auto emulated, model::MakeSession(quantized, emulating));
+  PARE_ASSIGN(const SharedInputs shared, MatchInputs(reference.graph(), quantized));
+  const bool classifies = metric == Metric::kTop;
+  Answers plain, saturating;
+  std::vector<Tensor> expected(reference.graph().outputs().size());
+  progress.Stage("verifying as on engines without VNNI", loader.samples());
+  loader.Rewind();
+  while (true) {
+    PARE_TRY(progress.Check());
+    PARE_ASSIGN(const auto batch, loader.Next());
+    if (!batch) break;
+    PARE_TRY(reference.Run(batch->inputs, expected));
+    PARE_TRY(ToF32(expected));
+    PARE_ASSIGN(const auto inputs, shared.Of(batch->inputs));
+    PARE_TRY(plain.Run(session, inputs, expected, *batch, classifies));
+    PARE_TRY(saturating.Run(*emulated, inputs, expected, *batch, classifies));
+    progress.Advance(batch->count());
+  }
+  Saturation found{.samples = plain.pairs.count(),
+                   .snr_db = plain.pairs.snr(),
+                   .snr_db_saturating = saturating.pairs.snr()};
+  if (!classifies) return found;
+  found.agreement = plain.pairs.agreement();
+  found.agreement_saturating = saturating.pairs.agreement();
+  found.top1 = plain.labels.top1();
+  found.top1_saturating = saturating.labels.top1();
+  return found;
+}
+
+}  // namespace pare::compress
