@@ -187,6 +187,18 @@ TEST_F(TuneCommand, StopsAndGoesOnToTheSameFile) {
   EXPECT_EQ(*ReadFile(whole), *ReadFile(stopped));
 }
 
+TEST_F(TuneCommand, SaysWhereFewSamplesChoose) {
+  const Arguments how{"--tune", "--steps", "2", "--tune-batch", "16"};
+  const auto notes = [&](Arguments more) {
+    more.insert(more.end(), how.begin(), how.end());
+    return json::serialize(Report(more).at("notes"));
+  };
+  // A quarter of what doesn't verify: 50 of 200, and 125 of 500.
+  EXPECT_NE(notes({"--limit", "300"}).find("--tune has 50 samples to choose the best weights by"),
+            std::string::npos);
+  EXPECT_EQ(notes({}).find("--tune has"), std::string::npos);
+}
+
 TEST_F(TuneCommand, SaysWhatIsWrong) {
   const auto error = [&](const Arguments& more) {
     const Ran ran = Quantize(folder_ / "x.onnx", more);

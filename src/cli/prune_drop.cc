@@ -14,8 +14,6 @@ namespace {
 
 constexpr int kTrials = 6;
 constexpr double kLeastPart = 0.1;  // of the time: less is not tried
-// Fewer samples are not divided: a half of them would measure next to nothing.
-constexpr size_t kFewToDivide = 100;
 
 struct Halves {
   std::vector<int64_t> steering, unseen;
@@ -23,14 +21,14 @@ struct Halves {
 
 Halves Divide(const std::vector<int64_t>& verification, Console& console) {
   Halves halves;
-  const bool few = verification.size() < kFewToDivide;
+  const bool few = std::ssize(verification) < compress::kFewSamples;
   for (size_t i = 0; i < verification.size(); ++i) {
     if (few || i % 2 == 0) halves.steering.push_back(verification[i]);
     if (few || i % 2 == 1) halves.unseen.push_back(verification[i]);
   }
   if (few)
     console.Note(Text("with ", verification.size(), " verification samples, fewer than ",
-                      kFewToDivide,
+                      compress::kFewSamples,
                       ", the cut was chosen by the same ones that verify: others may lose more"));
   return halves;
 }

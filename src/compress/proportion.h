@@ -19,6 +19,9 @@ Bounds ShareBounds(int64_t hits, int64_t count);
 // even if none was lost and all were gained, chance alone does as much with 2^−4 > 5 % (sign test).
 inline constexpr int64_t kNoGainInHits = 4;
 
+// Fewer samples tell next to nothing of which of two models is the better.
+inline constexpr int64_t kFewSamples = 100;
+
 // Of the change of a share from one model to another on the same `count` > 0 samples, of which
 // `lost` were right before alone and `gained` are right now alone; samples on which both do alike
 // say nothing of the change (McNemar 1947), but that they are many. The adjusted Wald interval of

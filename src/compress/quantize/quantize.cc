@@ -19,8 +19,6 @@ using graph::Graph;
 constexpr size_t kEqualizationSamples = 24;
 constexpr int64_t kProbeSamples = 32;  // that forms are compared on, where memory allows
 constexpr size_t kProbeBytes = size_t{24} << 20;
-// Fewer verification samples are not divided: a half of them would measure next to nothing.
-constexpr size_t kFewToDivide = 100;
 
 std::string WhyNone(const Graph& graph, const Scheme& scheme) {
   for (graph::NodeId id : graph.Order()) {
@@ -85,7 +83,7 @@ Status Calibrate(Job& job, const Scheme& scheme) {
 // Every second verification sample steers which layers go back to float; the others, which then are
 // all that is left to verify on, did not see it.
 Status Steer(Job& job, data::Split& split) {
-  const bool few = split.verification.size() < kFewToDivide;
+  const bool few = std::ssize(split.verification) < kFewSamples;  // half of them tell nothing
   std::vector<int64_t> steering, unseen;
   for (size_t i = 0; i < split.verification.size(); ++i)
     (few || i % 2 == 0 ? steering : unseen).push_back(split.verification[i]);
@@ -93,7 +91,7 @@ Status Steer(Job& job, data::Split& split) {
   if (!steered) return {};
   if (few) {
     job.progress.Note(Text("with ", steering.size(), " verification samples, fewer than ",
-                           kFewToDivide,
+                           kFewSamples,
                            ", --max-drop was steered on the same ones that verify: "
                            "others may lose more"));
     return {};

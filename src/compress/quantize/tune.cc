@@ -32,6 +32,7 @@ class Tuner {
                        " samples beside those that verify: too few to learn from"),
                   "more data, or a smaller --verification");
     }
+    NoteFew();
     PARE_ASSIGN(start_, Decide(job_.calibration, job_.best.variant));
     PARE_ASSIGN(inserted_, InsertFakeQuantize(start_));
     PARE_ASSIGN(const PairScore before, Measure(*job_.best.session));
@@ -63,6 +64,15 @@ class Tuner {
                    .indices = std::move(split.validation),
                    .preprocess = job_.samples.preprocess(),
                    .batch = options_.train.program.batch};
+  }
+
+  void NoteFew() {
+    const int64_t kept = std::ssize(validation_.indices);
+    if (kept >= std::min(options_.validation, kFewSamples)) return;
+    job_.progress.Note(Text("--tune has ", kept, kept == 1 ? " sample" : " samples",
+                            " to choose the best weights by, fewer than ", kFewSamples,
+                            ": on others they may be no better than those before; more data, or a "
+                            "smaller --verification, leaves more"));
   }
 
   std::optional<double> AgreementOf(const PairScore& score) const {
