@@ -124,11 +124,17 @@ TEST(TrainCommand, GivesTheSameFileAgainAndAfterAStop) {
 TEST(TrainCommand, LeavesTheBestWeightsOfARunThatIsStopped) {
   const TestFolder folder;
   const std::string output = folder / "best.onnx";
-  const Ran ran = PareStopped(
-      Short({"train", kModel, "-o", output, "--from-scratch", "--quiet", "--steps", "30", "--rate",
-             "0.05", "--validate-every", "2", "--validation", "10", "--curve", folder / "curve"}),
-      25);
+  const Ran ran = PareStopped(Short({"train", kModel, "-o", output, "--from-scratch", "--quiet",
+                                     "--steps", "30", "--rate", "0.05", "--validate-every", "2",
+                                     "--validation", "10", "--curve", folder / "curve", "--json"}),
+                              25);
   EXPECT_EQ(ran.code, 130) << ran.err;
+  const json::object stopped = ran.object();
+  EXPECT_EQ(stopped.at("output").as_string(), output);
+  const int64_t best_step = stopped.at("best_step").as_int64();
+  EXPECT_GT(best_step, 0);
+  EXPECT_NE(ran.err.find(Text("(step ", best_step, ", top-1")), std::string::npos) << ran.err;
+  EXPECT_EQ(stopped.at("error").at("kind").as_string(), "cancelled");
   ASSERT_NE(ran.err.find("the best weights until then"), std::string::npos) << ran.err;
   const auto model = model::Model::Load(output);
   ASSERT_TRUE(model) << model.error().message();
@@ -136,6 +142,13 @@ TEST(TrainCommand, LeavesTheBestWeightsOfARunThatIsStopped) {
   const json::object run = json::parse(model->graph().metadata.at("pare.run")).as_object();
   EXPECT_EQ(run.at("steps").as_int64(), 25);
   EXPECT_TRUE(FileExists(folder / "curve.csv"));
+
+  // Behind no validation nothing is written.
+  const json::object early =
+      PareStopped(Short({"train", kModel, "-o", folder / "none.onnx", "--json"}), 1).object();
+  EXPECT_TRUE(early.at("output").is_null());
+  EXPECT_TRUE(early.at("best_step").is_null());
+  EXPECT_FALSE(FileExists(folder / "none.onnx"));
 }
 
 TEST(TrainCommand, RefusesOptionsThatContradictEachOther) {

@@ -53,9 +53,11 @@ class Console : public Progress {
     }
     return Fail(std::move(error));
   }
+  // Members that stand before the error with --json, if one ends the command.
+  void set_before_error(Json members) { unmet_ = std::move(members); }
   Status Print(std::string_view text);
   // "pare: …" on the error stream, and with --json {"error": …} as the one object on the other,
-  // behind the members of a report where a goal was missed.
+  // behind the members of a report where a goal was missed, or those of set_before_error.
   void ShowError(const Error& error);
 
   // Progress

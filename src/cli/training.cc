@@ -281,8 +281,10 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   train::TrainOptions how = options.How();
   how.score_name = job.score_name;
   PARE_ASSIGN(const FileNotes notes, NotesOf(options, job));
+  std::optional<int64_t> rescued;  // the step
   const auto rescue = [&](const train::Trained& best) -> Result<std::string> {
     PARE_TRY(onnx::Export(Described(job, notes, best), options.output));
+    rescued = best.best_step;
     PARE_TRY(WriteCurve(options, job, best));
     return Printable(options.output);
   };
@@ -294,10 +296,15 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   report.training_samples = std::ssize(setup.split.training);
   report.validation_samples = std::ssize(setup.split.validation);
   const train::Score score = setup.split.validation.empty() ? train::Score() : job.score;
-  PARE_ASSIGN(report.trained,
-              OfModel(train::Train(job.model.graph(), setup.dataset, setup.split.training,
-                                   preprocess, job.objective, score, setup.context, how, console),
-                      job.model.path()));
+  auto trained =
+      OfModel(train::Train(job.model.graph(), setup.dataset, setup.split.training, preprocess,
+                           job.objective, score, setup.context, how, console),
+              job.model.path());
+  if (!trained && options.writes) {
+    console.set_before_error(Json::Object(
+        {{"output", rescued ? Json(options.output) : Json()}, {"best_step", rescued}}));
+  }
+  PARE_ASSIGN(report.trained, std::move(trained));
   report.score_before = report.trained.start_score;
   report.score_after = report.trained.best_score;
   if (score && report.trained.best_step == 0) {
