@@ -1,0 +1,316 @@
+// What commands make of tables, labels, targets and outputs, and what they tell of it.
+#include <boost/json.hpp>
+
+#include "base/random.h"
+#include "data/test_pictures.h"
+#include "demo.h"
+#include "onnx/export.h"
+#include "onnx/import.h"
+#include "platform/test_folder.h"
+
+namespace pare {
+namespace {
+
+namespace json = boost::json;
+
+using demo::kModel;
+
+bool HasNote(const json::object& report, std::string_view part) {
+  return Has(json::serialize(report.at("notes")), part);
+}
+
+double NumberOf(const json::value& value) { return value.to_number<double>(); }
+
+TEST(Arrays, SamplesThatAreNoNumbersAreNamed) {
+  const TestFolder folder;
+  Tensor x = Tensor::Zeros(DType::kF32, {3, 3, 32, 32}).value();
+  x.mutable_as<float>()[2 * 3 * 32 * 32 + 5] = NAN;
+  const std::string file = folder / "x.npz";
+  ASSERT_TRUE(data::SaveNpz(file, {{"input", x}, {"label", Tensor::Of<int64_t>({3}, {1, 2, 3})}}));
+  const Ran ran = Pare({"evaluate", kModel, "--data", file});
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_TRUE(Has(ran.err, "x.npz[2]: the array input: element 5 is nan")) << ran.err;
+}
+
+// Two classes: whether red or green is brighter.
+TEST(Classes, OfFoldersAreStoredWhereTheyAreTheModels) {
+  const TestFolder folder;
+  auto graph = graph::Parse(
+      "opset 17\ninput x: f32[N,3,2,2]\nconst w: f32[2,3,1,1] = [-3,3,0,3,-3,0]\n"
+      "h: f32[N,2,2,2] = Conv(x, w)\nm: f32[N,2,1,1] = GlobalAveragePool(h)\n"
+      "y: f32[N,2] = Flatten(m)\noutput y\n");
+  ASSERT_TRUE(graph) << graph.error().message();
+  const std::string model = folder / "m.onnx", small = folder / "int8.onnx";
+  ASSERT_TRUE(onnx::Export(*graph, model));
+  const auto picture = [](uint8_t red, uint8_t green) {
+    std::vector<uint8_t> pixels;
+    for (int i = 0; i < 4; ++i) pixels.insert(pixels.end(), {red, green, 7});
+    return data::PngOf(Tensor::Of<uint8_t>({2, 2, 3}, pixels));
+  };
+  for (int i = 0; i < 24; ++i) {
+    const auto dark = static_cast<uint8_t>(i), bright = static_cast<uint8_t>(200 + i);
+    folder.Write(Text("data/grass/", i, ".png"), picture(dark, bright));
+    folder.Write(Text("data/rose/", i, ".png"), picture(bright, dark));
+    folder.Write(Text("part/rose/", i, ".png"), picture(bright, dark));
+  }
+  const Arguments how = {"--calibration", "20", "--target", "any", "--seconds", "0.01"};
+  const Ran ran = Pare(Arguments{"quantize", model, "--data", folder / "data", "-o", small} + how);
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(onnx::Import(small)->metadata.at("pare.classes"), "grass\nrose\n");
+  // One folder alone would be no class at all.
+  const Ran part = Pare({"evaluate", small, "--data", folder / "part", "--json"});
+  ASSERT_EQ(part.code, 0) << part.err;
+  EXPECT_EQ(part.object().at("top1").to_number<double>(), 100);
+
+  const Ran few = Pare({"evaluate", kModel, "--data", folder / "data", "--limit", "2"});
+  EXPECT_TRUE(Has(few.err,
+                  "the data has 2 classes and the model 10: they are numbered in "
+                  "alphabetical order from 0 on"))
+      << few.err;
+}
+
+TEST(Csv, TheColumnOfTheLabelAndItsClassesAreStored) {
+  const TestFolder folder;
+  std::string all = "p,q,kind\n", some = "p,q,kind\n";
+  for (int i = 0; i < 60; ++i) {
+    const std::string row = i % 3 == 0   ? Text("0.", i, ",-1,low\n")
+                            : i % 3 == 1 ? Text("1,0.", i, ",mid\n")
+                                         : Text("-1,1.", i, ",high\n");
+    all += row;
+    if (i % 3 != 2) some += row;  // without "high", the first by name
+  }
+  // Scores high, low, mid: p ≈ −1, q ≈ −1, p ≈ 1.
+  auto graph = graph::Parse(
+      "opset 17\ninput x: f32[N,2]\nconst w: f32[2,3] = [-3,0,3,3,-3,0]\n"
+      "y: f32[N,3] = MatMul(x, w)\noutput y\n");
+  ASSERT_TRUE(graph) << graph.error().message();
+  const std::string model = folder / "m.onnx", small = folder / "int8.onnx";
+  ASSERT_TRUE(onnx::Export(*graph, model));
+  const std::string table = folder.Write("all.csv", all), part = folder.Write("part.csv", some);
+  const Ran quantized = Pare({"quantize", model, "--data", table, "--label", "kind", "-o", small,
+                              "--calibration", "20", "--target", "any", "--seconds", "0.01"});
+  ASSERT_EQ(quantized.code, 0) << quantized.err;
+  for (const std::string& data : {table, part}) {
+    const Ran ran = Pare({"evaluate", small, "--data", data, "--json"});
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(ran.object().at("top1").to_number<double>(), 100) << data;
+  }
+  // Without a label there is nothing to score, but enough to compare.
+  const std::string bare = folder.Write("bare.csv", "p,q\n1,0\n-1,1\n");
+  EXPECT_EQ(Pare({"evaluate", small, "--data", bare}).code, 2);
+  const Ran compared =
+      Pare({"compare", model, small, "--data", bare, "--seconds", "0.01", "--json"});
+  ASSERT_EQ(compared.code, 0) << compared.err;
+  EXPECT_TRUE(Has(compared.err, "in a column 'kind'")) << compared.err;
+  EXPECT_TRUE(compared.object().at("quality").at("top1_a").is_null());
+}
+
+// The class is the largest of four columns.
+const char* const kFourClasses = R"(
+opset 17
+input x: f32[N,4]
+const w: f32[4,4] = [1,0,0,0,0,1,0,0,0,0,1,0,0,0,0,1]
+y: f32[N,4] = MatMul(x, w)
+output y
+)";
+
+TEST(TableLabels, KeepTheirNumbersWhereAClassIsMissing) {
+  const TestFolder folder;
+  const std::string model = WriteModel(folder / "m.onnx", kFourClasses);
+  for (const char* point : {"", ".0"}) {
+    const std::string table = folder.Write(
+        "t.csv",
+        Text("a,b,c,d,y\n1,0,0,0,0", point, "\n0,1,0,0,1", point, "\n0,0,0,1,3", point, '\n'));
+    const Ran ran = Pare({"evaluate", model, "--data", table, "--label", "y", "--json"});
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(NumberOf(ran.object().at("top1")), 100) << "the last is class 3, and not 2";
+    EXPECT_TRUE(HasNote(ran.object(), "taken for the classes themselves: none is 2")) << ran.out;
+    EXPECT_FALSE(Has(ran.err, "--label-offset")) << ran.err;
+  }
+}
+
+TEST(TableLabels, ThatAreNamesAreNumberedInOrderAndToldOf) {
+  const TestFolder folder;
+  const std::string model = WriteModel(folder / "m.onnx", kFourClasses);
+  const std::string table =
+      folder.Write("t.csv", "a,b,c,d,y\n1,0,0,0,ant\n0,1,0,0,bee\n0,0,1,0,cow\n");
+  const Ran ran = Pare({"evaluate", model, "--data", table, "--label", "y", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(NumberOf(ran.object().at("top1")), 100);
+  EXPECT_TRUE(
+      HasNote(ran.object(), "3 classes and the model 4: they are numbered in alphabetical"));
+  EXPECT_TRUE(HasNote(ran.object(), "--classes FILE gives the model's order"));
+  const std::string ones = folder.Write("ones.csv", "a,b,c,d,y\n1,0,0,0,1\n0,0,0,1,4\n");
+  EXPECT_TRUE(Has(Pare({"evaluate", model, "--data", ones, "--label", "y"}).err,
+                  "count from 1, give --label-offset -1"));
+}
+
+TEST(TableColumns, GoToTheInputsOfTheirNames) {
+  const TestFolder folder;
+  const std::string model = WriteModel(folder / "m.onnx", R"(
+opset 17
+input low: f32[N,1]
+input high: f32[N,1]
+y: f32[N,2] = Concat(low, high) {axis=1}
+output y
+)");
+  const std::string table = folder.Write("t.csv", "high,id,low,y\n2,7,1,1\n0,8,1,0\n5,9,3,1\n");
+  const Ran ran = Pare({"evaluate", model, "--data", table, "--label", "y", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(NumberOf(ran.object().at("top1")), 100);
+  EXPECT_TRUE(HasNote(ran.object(), "left out: id")) << ran.out;
+  const std::string others = folder.Write("o.csv", "high,deep,y\n2,1,1\n");
+  EXPECT_TRUE(Has(Pare({"evaluate", model, "--data", others, "--label", "y"}).err,
+                  "the model has the inputs low, high"));
+}
+
+TEST(TableColumns, AreKnownToTheFilesThatAreWritten) {
+  const TestFolder folder;
+  const std::string model = WriteModel(folder / "m.onnx", kFourClasses), out = folder / "o.onnx";
+  std::string rows = "a,b,c,d,y\n";
+  for (int i = 0; i < 32; ++i)
+    rows += Text(i % 4 == 0, ',', i % 4 == 1, ',', i % 4 == 2, ',', i % 4 == 3, ',', i % 4, '\n');
+  const std::string table = folder.Write("t.csv", rows);
+  const Ran trained = Pare({"train", model, "--data", table, "--label", "y", "-o", out, "--steps",
+                            "2", "--batch", "8", "--quiet"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(onnx::Import(out)->metadata.at("pare.columns"), "a\nb\nc\nd\n");
+  // In another order, with one that the model doesn't know.
+  const std::string turned = folder.Write("u.csv", "d,y,e,c,b,a\n1,3,9,0,0,0\n0,0,9,0,0,1\n");
+  const Ran ran = Pare({"evaluate", out, "--data", turned, "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(NumberOf(ran.object().at("top1")), 100);
+  const std::string others = folder.Write("v.csv", "p,q,r,s,y\n1,0,0,0,0\n0,0,0,1,3\n");
+  const Ran by_place = Pare({"evaluate", out, "--data", others, "--json"});
+  ASSERT_EQ(by_place.code, 0) << by_place.err;
+  EXPECT_TRUE(HasNote(by_place.object(), "the columns are taken by their places")) << by_place.out;
+}
+
+// y = 2·x + 1, and targets that are off by 0, 1, 0, 1, …
+class Values : public ::testing::Test {
+ protected:
+  Values() {
+    std::string rows = "x\n", targets = "t\n";
+    for (int i = 0; i < 20; ++i) {
+      rows += Text(i, '\n');
+      targets += Text(2 * i + 1 + i % 2, '\n');
+    }
+    table_ = folder_.Write("x.csv", rows);
+    targets_ = folder_.Write("t.csv", targets);
+  }
+  std::string Model(const char* name, const char* slope) {
+    return WriteModel(folder_ / name,
+                      Text("opset 17\ninput x: f32[N,1]\nconst w: f32[1,1] = [", slope,
+                           "]\nconst b: f32[1] = [1]\ny: f32[N,1] = Gemm(x, w, b)\n"
+                           "output y\n"));
+  }
+
+  const TestFolder folder_;
+  std::string table_, targets_;
+};
+
+TEST_F(Values, AreEvaluatedAgainstTargets) {
+  const std::string model = Model("m.onnx", "2");
+  const Arguments evaluate = {"evaluate", model, "--data", table_, "--targets", targets_};
+  Arguments in_json = evaluate;
+  in_json.push_back("--json");
+  const Ran ran = Pare(in_json);
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json::object report = ran.object();
+  EXPECT_NEAR(NumberOf(report.at("mae")), 0.5, 1e-6);
+  EXPECT_NEAR(NumberOf(report.at("rmse")), std::sqrt(0.5), 1e-6);
+  // Σ (t − mean)² of 2·i + i % 2: 4·665 + 4·5 + 5.
+  EXPECT_NEAR(NumberOf(report.at("r2")), 1 - 10 / 2685.0, 1e-6);
+  EXPECT_EQ(report.at("count").as_int64(), 20);
+  EXPECT_TRUE(report.at("top1").is_null());
+  const Ran people = Pare(evaluate);
+  for (const char* part : {"R²", "0.99628", "mean absolute error", "0.5", "samples"}) {
+    EXPECT_TRUE(Has(people.out, part)) << people.out;
+  }
+  EXPECT_TRUE(Has(Pare({"evaluate", model, "--data", table_}).err, "--targets FILE"));
+  const std::string few = folder_.Write("few.csv", "t\n1\n");
+  EXPECT_EQ(Pare({"evaluate", model, "--data", table_, "--targets", few}).code, 2);
+}
+
+TEST_F(Values, OfTwoModelsAreComparedAgainstTargets) {
+  const Arguments compare = {"compare",
+                             Model("a.onnx", "2"),
+                             Model("b.onnx", "3"),
+                             "--data",
+                             table_,
+                             "--targets",
+                             targets_,
+                             "--seconds",
+                             "0.01"};
+  Arguments in_json = compare;
+  in_json.push_back("--json");
+  const Ran ran = Pare(in_json);
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json::object quality = ran.object().at("quality").as_object();
+  EXPECT_EQ(quality.at("metric").as_string(), "mse");
+  EXPECT_NEAR(NumberOf(quality.at("mae_a")), 0.5, 1e-6);
+  EXPECT_NEAR(NumberOf(quality.at("mae_b")), 9.2, 1e-5);  // |i − i % 2|: 0, 0, 2, 2, …
+  EXPECT_GT(NumberOf(quality.at("r2_a")), NumberOf(quality.at("r2_b")));
+  EXPECT_TRUE(Has(Pare(compare).out, "RMSE"));
+}
+
+TEST(Outputs, TheFirstOfSeveralIsNamed) {
+  const TestFolder folder;
+  const std::string model = WriteModel(folder / "m.onnx", R"(
+opset 17
+input x: f32[N,2]
+scores: f32[N,2] = Relu(x)
+spare: f32[N,2] = Neg(x)
+output scores
+output spare
+)");
+  const std::string table = folder.Write("t.csv", "a,b,y\n1,0,0\n0,1,1\n");
+  const Ran ran = Pare({"evaluate", model, "--data", table, "--label", "y", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(NumberOf(ran.object().at("top1")), 100);
+  EXPECT_TRUE(HasNote(ran.object(), "the first, \\\"scores\\\", is taken for the scores"))
+      << ran.out;
+  EXPECT_TRUE(HasNote(ran.object(), "and not \\\"spare\\\"")) << ran.out;
+}
+
+// Sums of two products of up to 255 · 127 don't fit 16 bits.
+TEST(Saturation, IsReportedBesideThisEnginesFigures) {
+  const TestFolder folder;
+  const std::string model = WriteModel(folder / "m.onnx", R"(
+opset 17
+input x: f32[N,32]
+const w: f32[32,8] = random(3, 0.9, 1)
+y: f32[N,8] = MatMul(x, w)
+output y
+)");
+  std::string rows;
+  Random random(7);
+  for (int i = 0; i < 80; ++i) {
+    for (int j = 0; j < 32; ++j) rows += Text(j > 0 ? "," : "", random.Uniform());
+    rows += '\n';
+  }
+  const std::string table = folder.Write("t.csv", rows);
+  const auto quantize = [&](const char* safe, Arguments more) {
+    Arguments arguments = {
+        "quantize", model,       "--data", table,           "-o", folder / "q.onnx", "--target",
+        "any",      "--seconds", "0.01",   "--calibration", "40", "--overflow-safe", safe};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Ran ran = Pare(arguments);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return ran;
+  };
+  const json::object report = quantize("never", {"--json"}).object();
+  const json::object saturation = report.at("saturation").as_object();
+  EXPECT_EQ(saturation.at("samples").as_int64(), 40);
+  EXPECT_LT(NumberOf(saturation.at("snr_db_saturating")), NumberOf(saturation.at("snr_db")) - 10);
+  EXPECT_LT(NumberOf(saturation.at("agreement_saturating")), 100);
+  EXPECT_TRUE(HasNote(report, "on engines without VNNI")) << json::serialize(report.at("notes"));
+  EXPECT_TRUE(Has(quantize("never", {}).out, "--overflow-safe always"));
+
+  const json::object safe = quantize("always", {"--json"}).object();
+  EXPECT_TRUE(safe.at("saturation").is_null()) << "no layer of 8 bits is left";
+  EXPECT_FALSE(HasNote(safe, "VNNI"));
+}
+
+}  // namespace
+}  // namespace pare
