@@ -249,7 +249,7 @@ TEST_F(Values, OfTwoModelsAreComparedAgainstTargets) {
   const json::object quality = ran.object().at("quality").as_object();
   EXPECT_EQ(quality.at("metric").as_string(), "mse");
   EXPECT_NEAR(NumberOf(quality.at("mae_a")), 0.5, 1e-6);
-  EXPECT_NEAR(NumberOf(quality.at("mae_b")), 9.2, 1e-5);  // |i − i % 2|: 0, 0, 2, 2, …
+  EXPECT_NEAR(NumberOf(quality.at("mae_b")), 9, 1e-5);  // |i − i % 2|: 0, 0, 2, 2, …
   EXPECT_GT(NumberOf(quality.at("r2_a")), NumberOf(quality.at("r2_b")));
   EXPECT_TRUE(Has(Pare(compare).out, "RMSE"));
 }
