@@ -1,6 +1,7 @@
 // Commands that look at a model or run it: inspect, run, compare, profile.
 #include <boost/json.hpp>
 
+#include "cli/exit_code.h"
 #include "demo.h"
 #include "graph/text.h"
 #include "onnx/export.h"

@@ -159,8 +159,10 @@ TEST_F(QuantizeTest, AFloat16ModelBecomesInt8BehindItsOwnInterface) {
   SilentProgress progress;
   const graph::Graph narrow = InFloat16();
   const model::Context context = model::Context::Make(2);
+  compress::QuantizeOptions options = Options();
+  options.calibrator = compress::Calibrator::kMinMax;
   const auto quantized =
-      compress::Quantize(narrow, dataset_, preprocess_, context, Options(), progress);
+      compress::Quantize(narrow, dataset_, preprocess_, context, options, progress);
   ASSERT_TRUE(quantized) << quantized.error().message();
   const std::string path = ::testing::TempDir() + "/resnet20_f16_int8.onnx";
   ASSERT_TRUE(onnx::Export(quantized->graph, path));
@@ -171,9 +173,12 @@ TEST_F(QuantizeTest, AFloat16ModelBecomesInt8BehindItsOwnInterface) {
   EXPECT_EQ(graph.value(graph.outputs()[0].value).type.dtype, DType::kF16);
   EXPECT_EQ(graph.outputs()[0].name, narrow.outputs()[0].name);
 
-  const auto compared = compress::Compare({narrow, 1}, {graph, 1}, dataset_,
-                                          quantized->split.verification, preprocess_, context,
-                                          {.layer_samples = 2, .timing = {.seconds = 0}}, progress);
+  compress::CompareOptions how;
+  how.layer_samples = 2;
+  how.timing.seconds = 0;
+  const auto compared =
+      compress::Compare({narrow, 1}, {graph, 1}, dataset_, quantized->split.verification,
+                        preprocess_, context, how, progress);
   ASSERT_TRUE(compared) << compared.error().message();
   EXPECT_GT(*compared->quality.top1_a, 85);
   EXPECT_LE(*compared->quality.drop(), 1.5);

@@ -11,7 +11,7 @@
 namespace pare {
 namespace {
 
-constexpr uint32_t kSeeds = 16;  // of each family
+constexpr uint32_t kSeeds = 32;  // of each family
 
 using Sizes = std::vector<int64_t>;
 

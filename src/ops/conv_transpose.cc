@@ -144,14 +144,29 @@ Result<ConvGeometry> ReadTransposed(const NodeView& view) {
   return conv;
 }
 
+// Where output_padding leaves a stride or more that no window reaches, the convolution back would
+// find room for further positions: `conv` (from y's image to x's) and dy without that rest.
+Var WithinReach(ConvGeometry& conv, Var dy) {
+  for (int i = 0; i < conv.spatial; ++i) {
+    const int at = kMaxSpatial - conv.spatial + i;
+    const Window& w = conv.window;
+    const int64_t reach = (conv.y.size[at] - 1) * w.stride[at] +
+                          (w.kernel[at] - 1) * w.dilation[at] + 1 - w.pad_begin[at];
+    if (conv.x.size[at] - reach < w.stride[at] || reach < 1) continue;
+    dy = SliceAxis(dy, (conv.layout.channels_last ? 1 : 2) + i, 0, reach);
+    conv.x.size[at] = reach;
+  }
+  return dy;
+}
+
 // The convolution whose transpose this is takes y's image to x's: so dy goes to dx.
 Status GradConvTranspose(GradContext& g) {
   PARE_ASSIGN(ConvGeometry conv, ReadTransposed(g));
   std::swap(conv.x, conv.y);
-  const Var dy = g.dy();
+  const Var whole = g.dy(), dy = WithinReach(conv, whole);
   if (g.wants(0)) g.gives(0, g.emit().Add("Conv", {dy, g.in(1)}, ConvGradAttrs(conv)));
   if (g.wants(1)) g.gives(1, ConvWeightGrad(conv, dy, g.in(0), conv.weights));
-  if (g.inputs() > 2 && g.wants(2)) g.gives(2, SumToChannels(conv.layout, dy));
+  if (g.inputs() > 2 && g.wants(2)) g.gives(2, SumToChannels(conv.layout, whole));
   return {};
 }
 
