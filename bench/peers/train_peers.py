@@ -166,8 +166,9 @@ def compare(args, folder, name, threads):
         theirs.append(run_torch(name, threads, last))
     ratios = [a["rate"] / b["rate"] for a, b in zip(ours, theirs)]
     median = lambda runs, what: statistics.median(r[what] for r in runs)
-    return (f"| {datetime.date.today()} | {cpu()} | {name} | {NETS[name]} | {threads} | {args.rounds} | {median(ours, 'rate'):.0f} | "
-            f"{median(theirs, 'rate'):.0f} | {statistics.median(ratios):.2f} [{min(ratios):.2f}–{max(ratios):.2f}] | "
+    rate = lambda runs: f"{median(runs, 'rate'):,.0f}" if median(runs, "rate") >= 100 else f"{median(runs, 'rate'):.1f}"
+    return (f"| {datetime.date.today()} | {cpu()} | {name} | {NETS[name]} | {threads} | {args.rounds} | {rate(ours)} | "
+            f"{rate(theirs)} | {statistics.median(ratios):.2f} [{min(ratios):.2f}–{max(ratios):.2f}] | "
             f"{median(ours, 'peak') / 1e6:.0f} | {median(theirs, 'peak') / 1e6:.0f} |")
 
 

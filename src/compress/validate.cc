@@ -36,10 +36,6 @@ Result<data::Loader> LoaderOf(const Graph& graph, const Validation& v) {
                             {.batch = v.batch, .preprocess = v.preprocess, .prefetch = true});
 }
 
-}  // namespace
-
-namespace {
-
 train::Scored Share(double percent, const ClassLoss& loss, const Validation& validation) {
   const auto samples = static_cast<double>(std::max<size_t>(1, validation.indices.size()));
   return {percent, loss.mean(), 100 * static_cast<double>(kNoGainInHits) / samples};
