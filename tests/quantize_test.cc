@@ -198,6 +198,9 @@ TEST_F(QuantizeTest, AnUnreachableMaxDropIsUnmet) {
   EXPECT_EQ(nothing.error().kind(), ErrorKind::kUnsupported);
 
   options = Options();
+  options.calibrator = compress::Calibrator::kMinMax;
+  options.equalization = options.bias_correction = false;
+  options.split.calibration = 4;
   options.split.verification = 50;
   options.max_drop = -100.0;  // to gain a hundred points is more than can be asked
   const auto unmet = Quantize(options);
@@ -215,9 +218,9 @@ class Notes : public SilentProgress {
 };
 
 TEST_F(QuantizeTest, WhatSteeredMaxDropDoesNotVerifyIt) {
-  std::vector<int64_t> first(404);
+  std::vector<int64_t> first(212);
   std::iota(first.begin(), first.end(), int64_t{0});
-  const Tensor pictures = Load(404, first).Next().value()->inputs[0];
+  const Tensor pictures = Load(212, first).Next().value()->inputs[0];
   const auto unlabelled = data::DatasetOf({{"", pictures}}, {}).value();
   compress::QuantizeOptions options = Options();
   options.calibrator = compress::Calibrator::kMinMax;
@@ -228,7 +231,7 @@ TEST_F(QuantizeTest, WhatSteeredMaxDropDoesNotVerifyIt) {
     int64_t verification, left;
     const char* note;
   };
-  for (const Case& c : {Case{400, 200, "200 others verify"}, {90, 90, "fewer than 100"}}) {
+  for (const Case& c : {Case{208, 104, "104 others verify"}, {60, 60, "fewer than 100"}}) {
     options.split.verification = c.verification;
     Notes notes;
     const auto held = compress::Quantize(model_->graph(), unlabelled, {}, model::Context::Make(2),
