@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include "compress/row.h"
 #include "train/loss.h"
 
 namespace pare::compress {
@@ -15,11 +16,6 @@ const double kLeast = std::log(1e-30);
 bool EndsInSoftmax(const graph::Graph& graph) {
   const graph::ValueId output = graph.outputs()[0].value;
   return train::LogitsOf(graph, output) != output;
-}
-
-std::span<const float> Row(const Tensor& tensor, int64_t row) {
-  const int64_t width = tensor.count() / std::max<int64_t>(1, tensor.shape()[0]);
-  return tensor.as<float>().subspan(static_cast<size_t>(row * width), static_cast<size_t>(width));
 }
 
 // The logarithms of the probabilities that a row of scores stands for.
@@ -47,7 +43,7 @@ ClassLoss::ClassLoss(const graph::Graph& graph, const graph::Graph& reference)
 
 void ClassLoss::Add(const Tensor& scores, std::span<const int64_t> labels, int64_t rows) {
   for (int64_t r = 0; r < rows; ++r) {
-    const std::span<const float> row = Row(scores, r);
+    const std::span<const float> row = RowOf(scores, r);
     if (labels[r] < 0 || labels[r] >= std::ssize(row)) continue;
     const std::vector<double> logs = LogProbabilities(row, probabilities_);
     const double mean =
@@ -59,8 +55,8 @@ void ClassLoss::Add(const Tensor& scores, std::span<const int64_t> labels, int64
 
 void ClassLoss::Add(const Tensor& reference, const Tensor& scores, int64_t rows) {
   for (int64_t r = 0; r < rows; ++r) {
-    const std::vector<double> p = LogProbabilities(Row(reference, r), reference_probabilities_);
-    const std::vector<double> q = LogProbabilities(Row(scores, r), probabilities_);
+    const std::vector<double> p = LogProbabilities(RowOf(reference, r), reference_probabilities_);
+    const std::vector<double> q = LogProbabilities(RowOf(scores, r), probabilities_);
     for (size_t i = 0; i < std::min(p.size(), q.size()); ++i)
       sum_ += std::exp(p[i]) * (p[i] - q[i]);
     ++rows_;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "compress/for_each_answer.h"
+#include "compress/row.h"
 #include "graph/text.h"
 #include "platform/clock.h"
 
@@ -11,14 +13,6 @@ namespace pare::compress {
 namespace {
 
 constexpr std::string_view kNames[] = {"auto", "top", "cosine", "mse", "psnr"};
-
-// Row `row` of a tensor whose first dimension is the batch; all of it where there is none.
-std::span<const float> Row(const Tensor& tensor, int64_t row) {
-  const int64_t rows = tensor.rank() > 0 && tensor.shape()[0] > 0 ? tensor.shape()[0] : 1;
-  const int64_t width = tensor.count() / rows;
-  return tensor.as<float>().subspan(static_cast<size_t>(std::min(row, rows - 1) * width),
-                                    static_cast<size_t>(width));
-}
 
 int64_t ArgMax(std::span<const float> row) {
   return std::max_element(row.begin(), row.end()) - row.begin();
@@ -116,7 +110,7 @@ Status ToF32(std::span<Tensor> outputs) {
 
 void LabelScore::Add(const Tensor& scores, std::span<const int64_t> labels, int64_t rows) {
   for (int64_t r = 0; r < rows; ++r) {
-    const std::span<const float> row = Row(scores, r);
+    const std::span<const float> row = RowOf(scores, r);
     const int64_t label = labels[r];
     if (label < 0) continue;
     right_.push_back(false);
@@ -167,7 +161,7 @@ Status PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor>
     bool finite_a = true, finite_b = true;
     for (size_t o = 0; o < reference.size(); ++o) {
       if (reference[o].dtype() != DType::kF32 || other[o].dtype() != DType::kF32) continue;
-      const auto a = Row(reference[o], r), b = Row(other[o], r);
+      const auto a = RowOf(reference[o], r), b = RowOf(other[o], r);
       finite_a = finite_a && AllFinite(a);
       finite_b = finite_b && AllFinite(b);
       for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
@@ -240,25 +234,18 @@ Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Pro
   const Stopwatch watch;
   Evaluation evaluation;
   LabelScore score;
-  std::vector<Tensor> outputs(session.graph().outputs().size());
-  progress.Stage("evaluating", loader.samples());
-  loader.Rewind();
-  while (true) {
-    PARE_TRY(progress.Check());
-    PARE_ASSIGN(const auto batch, loader.Next());
-    if (!batch) break;
-    PARE_TRY(session.Run(batch->inputs, outputs));
-    PARE_TRY(ToF32(outputs));
+  const auto look = [&](const data::Batch& batch, const std::vector<Tensor>& outputs) -> Status {
     if (outputs.empty() || !ScoresClasses(outputs[0])) {
       return Unsupported(
           "the model is no classifier: its first output holds no score for each class",
           "`pare compare` measures other models by --metric cosine, mse or psnr");
     }
-    score.Add(outputs[0], batch->labels, batch->count());
-    if (loss) loss->Add(outputs[0], batch->labels, batch->count());
-    evaluation.count += batch->count();
-    progress.Advance(batch->count());
-  }
+    score.Add(outputs[0], batch.labels, batch.count());
+    if (loss) loss->Add(outputs[0], batch.labels, batch.count());
+    evaluation.count += batch.count();
+    return {};
+  };
+  PARE_TRY(ForEachAnswer(session, loader, "evaluating", progress, look));
   if (score.not_finite() > 0) {
     progress.Note(Text("the model's answers hold NaN or infinities for ", score.not_finite(),
                        " of ", score.labelled(), " samples; an answer with a NaN counts as wrong"));

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "compress/score.h"
+#include "compress/for_each_answer.h"
 #include "platform/clock.h"
 #include "train/targets.h"
 
@@ -59,19 +59,11 @@ Result<ValueEvaluation> EvaluateValues(runtime::Session& session, data::Loader& 
   const Stopwatch watch;
   ValueEvaluation evaluation;
   ValueScore score;
-  std::vector<Tensor> outputs(session.graph().outputs().size());
-  progress.Stage("evaluating", loader.samples());
-  loader.Rewind();
-  while (true) {
-    PARE_TRY(progress.Check());
-    PARE_ASSIGN(const auto batch, loader.Next());
-    if (!batch) break;
-    PARE_TRY(session.Run(batch->inputs, outputs));
-    PARE_TRY(ToF32(outputs));
-    PARE_TRY(score.Add(targets, batch->indices, outputs[0]));
-    evaluation.count += batch->count();
-    progress.Advance(batch->count());
-  }
+  PARE_TRY(ForEachAnswer(session, loader, "evaluating", progress,
+                         [&](const data::Batch& batch, const std::vector<Tensor>& outputs) {
+                           evaluation.count += batch.count();
+                           return score.Add(targets, batch.indices, outputs[0]);
+                         }));
   evaluation.errors = score.errors();
   evaluation.seconds = watch.seconds();
   return evaluation;
