@@ -223,13 +223,30 @@ TEST(PruneCommand, HoldsALimitOfTheDropOrWritesNothing) {
             static_cast<int64_t>(Number(report, "after", "bytes")));
 }
 
-TEST(PruneCommand, ReachesATargetInRounds) {
+TEST(PruneCommand, ReachesATargetInRoundsAndGoesOnFromThoseThatAreKept) {
   const TestFolder folder;
-  const std::string output = folder / "small.onnx";
-  const Ran ran =
-      PruneAndMaybeTrain({"-o", output, "--target-macs", "0.6x", "--rounds", "2", "--importance",
-                          "l1", "--no-measure", "--no-reconstruction", "--steps", "2", "--batch",
-                          "8", "--limit", "100", "--validation", "8"});
+  const std::string output = folder / "small.onnx", checkpoint = folder / "run.npz";
+  const Arguments arguments{"-o",
+                            output,
+                            "--target-macs",
+                            "0.6x",
+                            "--rounds",
+                            "2",
+                            "--importance",
+                            "l1",
+                            "--no-measure",
+                            "--steps",
+                            "2",
+                            "--batch",
+                            "8",
+                            "--limit",
+                            "100",
+                            "--validation",
+                            "8",
+                            "--no-reconstruction",
+                            "--checkpoint",
+                            checkpoint};
+  const Ran ran = PruneAndMaybeTrain(arguments);
   ASSERT_EQ(ran.code, 0) << ran.out;
   const json::object report = ran.object();
   EXPECT_LE(Number(report, "after", "macs"), 0.6 * Number(report, "before", "macs"));
@@ -237,6 +254,43 @@ TEST(PruneCommand, ReachesATargetInRounds) {
   EXPECT_EQ(report.at("recovery").at("steps").as_int64(), 2);
   EXPECT_EQ(report.at("groups").as_array().size(), 13u);
   EXPECT_TRUE(model::Model::Load(output).value().graph().metadata.contains("pare.run"));
+
+  // As if it had been interrupted in its second round.
+  const std::string whole = ReadFile(output).value();
+  const auto first = std::filesystem::last_write_time(checkpoint + ".round-1.onnx");
+  EXPECT_EQ(PruneAndMaybeTrain(arguments).code, 2);
+  std::filesystem::remove(checkpoint + ".round-2");
+  std::filesystem::remove(checkpoint + ".round-2.onnx");
+  std::filesystem::remove(output);
+  const Ran resumed = PruneAndMaybeTrain(Joined(arguments, {"--resume"}));
+  ASSERT_EQ(resumed.code, 0) << resumed.out;
+  EXPECT_EQ(ReadFile(output).value(), whole);
+  EXPECT_EQ(std::filesystem::last_write_time(checkpoint + ".round-1.onnx"), first);
+}
+
+TEST(PruneCommand, HoldsALimitOfTheDropByTraining) {
+  const TestFolder folder;
+  const std::string output = folder / "small.onnx", checkpoint = folder / "run.npz";
+  const Arguments arguments =
+      Joined(KeepMost(), {"-o", output, "--max-drop", "20", "--importance", "l1", "--no-measure",
+                          "--no-reconstruction", "--steps", "2", "--batch", "8", "--limit", "100",
+                          "--validation", "8", "--checkpoint", checkpoint});
+  const Ran ran = PruneAndMaybeTrain(arguments);
+  ASSERT_EQ(ran.code, 0) << ran.out;
+  const json::object report = ran.object();
+  EXPECT_LT(Number(report, "after", "macs"), Number(report, "before", "macs"));
+  EXPECT_EQ(report.at("recovery").at("steps").as_int64(), 2);
+  const auto& quality = report.at("quality").as_object();
+  EXPECT_LE(quality.at("top1_a").to_number<double>() - quality.at("top1_b").to_number<double>(),
+            20);
+  // All cuts and runs are found again, so the same trials lead to the same model.
+  const std::string whole = ReadFile(output).value();
+  EXPECT_EQ(PruneAndMaybeTrain(arguments).code, 2);
+  EXPECT_EQ(ReadFile(output).value(), whole);
+  std::filesystem::remove(output);
+  const Ran resumed = PruneAndMaybeTrain(Joined(arguments, {"--resume"}));
+  ASSERT_EQ(resumed.code, 0) << resumed.out;
+  EXPECT_EQ(ReadFile(output).value(), whole);
 }
 
 TEST(PruneCommand, TimesTheFormThatIsDeployed) {

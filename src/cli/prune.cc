@@ -4,6 +4,7 @@
 
 #include "cli/prune_cut.h"
 #include "cli/prune_drop.h"
+#include "cli/prune_keep.h"
 #include "cli/prune_recover.h"
 #include "cli/prune_report.h"
 #include "compress/compare.h"
@@ -73,7 +74,11 @@ Result<Written> WriteTarget(const PruneRun& run) {
   const PruneCommandOptions& options = run.options;
   const Stopwatch watch;
   Written written;
-  PARE_ASSIGN(written.cut, OfModel(CutModelOf(run), options.model));
+  const auto make = [&]() -> Result<CutModel> {
+    PARE_ASSIGN(const auto cutter, Cutter::Make(run, run.inputs.trainable.graph()));
+    return cutter->ToTarget();
+  };
+  PARE_ASSIGN(written.cut, OfModel(KeepCut(run, options.training.train, make), options.model));
   written.seconds = watch.seconds();
   graph::Graph& graph = written.cut.graph;
   PARE_TRY(DescribeCut(run, graph));
@@ -93,22 +98,26 @@ Result<Written> WriteTarget(const PruneRun& run) {
 // The cut of one round, trained unless that is not wanted, and written.
 Status WriteRound(const PruneRun& run, int64_t round, Written& written) {
   const PruneCommandOptions& options = run.options;
+  const TrainingOptions training = StepTraining(options.training, RoundName(round));
   const graph::Graph start =
       round == 1 ? run.inputs.trainable.graph() : std::move(written.cut.graph);
-  PARE_ASSIGN(const auto cutter, OfModel(Cutter::Make(run, start), options.model));
-  const double way = static_cast<double>(round) / static_cast<double>(options.rounds);
-  PARE_ASSIGN(written.cut, OfModel(cutter->ToTarget(way), options.model));
+  const auto make = [&]() -> Result<CutModel> {
+    PARE_ASSIGN(const auto cutter, Cutter::Make(run, start));
+    return cutter->ToTarget(static_cast<double>(round) / static_cast<double>(options.rounds));
+  };
+  PARE_ASSIGN(written.cut, OfModel(KeepCut(run, training.train, make), options.model));
   graph::Graph& graph = written.cut.graph;
   PARE_TRY(DescribeCut(run, graph));
   if (options.no_recover) return onnx::Export(graph, options.training.output);
   // Nothing but a whole round replaces what the one before wrote.
-  PARE_ASSIGN(TrainingReport recovered, Recover(run, graph, run.in_memory));
+  PARE_ASSIGN(TrainingReport recovered, Recover(run, graph, training));
   graph = std::move(recovered.trained.graph);
   written.recovery.emplace(std::move(recovered));
   return onnx::Export(graph, options.training.output);
 }
 
-// An interruption leaves what the last whole round wrote.
+// An interruption leaves what the last whole round wrote; a resumed run finds what the rounds
+// before it kept.
 Result<Written> WriteRounds(const PruneRun& run) {
   const std::string& output = run.options.training.output;
   const Stopwatch watch;
@@ -193,18 +202,15 @@ Status ShowSensitivity(const PruneRun& run) {
 Status PruneModel(const PruneCommandOptions& options, Console& console) {
   PARE_TRY(options.Check());
   if (options.list) return ListPrunable(options, console);
-  PARE_TRY(train::CheckCheckpoint(options.training.train));
   CommandFiles files = options.training.Files();
   files.Write(options.sensitivity);
-  files.Write(CutFile(options));
+  PARE_TRY(CheckKept(options, files));
   PARE_ASSIGN(const PruneInputs inputs, PruneInputs::Open(options, files, console));
   PARE_ASSIGN(const SampleRun sample,
               OfModel(SampleRun::Make(inputs.trainable.graph(), options.shapes), options.model));
   const model::Context context =
       model::Context::Make(AllowedThreads(options.training.threads, console));
-  TrainingOptions in_memory = options.training;
-  in_memory.writes = false;
-  const PruneRun run{options, inputs, sample, context, console, in_memory};
+  const PruneRun run{options, inputs, sample, context, console};
   return options.sensitivity.empty() ? WritePruned(run) : ShowSensitivity(run);
 }
 

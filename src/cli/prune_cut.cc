@@ -3,14 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/hash.h"
 #include "cli/run_record.h"
 #include "compress/prune/depth.h"
 #include "compress/prune/width_times.h"
-#include "graph/text.h"
 #include "onnx/export.h"
-#include "platform/file.h"
-#include "train/parameters.h"
 
 namespace pare::cli {
 
@@ -175,69 +171,6 @@ Status DescribeCut(const PruneRun& run, graph::Graph& graph) {
   record.Set("max_drop", options.max_drop);
   graph.metadata[kRunKey] = record.Text();
   return {};
-}
-
-std::string CutFile(const PruneCommandOptions& options) {
-  const std::string& checkpoint = options.training.train.checkpoint;
-  return checkpoint.empty() ? "" : checkpoint + ".onnx";
-}
-
-namespace {
-
-// Of a cut that a later run goes on from: what it was made from, and how.
-constexpr const char* kCutKey = "pare.cut";
-
-std::string CutIdentity(const PruneRun& run) {
-  const PruneCommandOptions& o = run.options;
-  std::string text =
-      Text("model ", HexText(HashOfText(graph::Print(run.inputs.trainable.graph()))), ", seed ",
-           o.training.train.seed, ", ", run.inputs.split.calibration.size(), " samples, ",
-           compress::ImportanceName(o.prune.importance), ", scope ",
-           static_cast<int>(o.prune.scope), ", inexact ", int{o.prune.allow_inexact}, ", portable ",
-           int{o.prune.portable}, ", blocks ", int{run.how().blocks}, ", fitted ",
-           int{!o.no_reconstruction}, ", measured ", int{o.measures()}, ", int8 ", int{o.for_int8});
-  const auto target = [&](std::string_view name, const std::optional<Target>& t) {
-    if (t) text += Text(", ", name, ' ', t->value, t->relative ? "x" : "");
-  };
-  target("MACs", o.macs);
-  target("bytes", o.size);
-  target("ms", o.latency);
-  if (o.depth) text += Text(", depth ", *o.depth);
-  for (const std::string& pattern : o.prune.keep) text += Text(", keep ", pattern);
-  return text;
-}
-
-Result<CutModel> KeptCut(const PruneRun& run, const std::string& kept) {
-  PARE_ASSIGN(const model::Model model, model::Model::Load(kept, train::kTrainable));
-  graph::Graph graph = model.graph();
-  const std::string now = CutIdentity(run), before = graph.metadata[kCutKey];
-  if (before != now) {
-    return Fail(Error(ErrorKind::kUsage,
-                      Text("the cut beside the checkpoint was made by other options: ", before,
-                           "; now ", now),
-                      "give the same options, or start anew without --resume")
-                    .at(kept));
-  }
-  graph.metadata.erase(kCutKey);
-  run.console.Note("goes on from the cut that lies beside the checkpoint");
-  return CompareGroups(run, std::move(graph));
-}
-
-}  // namespace
-
-Result<CutModel> CutModelOf(const PruneRun& run) {
-  const std::string kept = CutFile(run.options);
-  if (run.options.training.train.resume && FileExists(kept)) return KeptCut(run, kept);
-  PARE_ASSIGN(const auto cutter, Cutter::Make(run, run.inputs.trainable.graph()));
-  PARE_ASSIGN(CutModel cut, cutter->ToTarget());
-  if (kept.empty() || run.options.no_recover) return cut;
-  cut.graph.metadata[kCutKey] = CutIdentity(run);
-  PARE_TRY(onnx::Export(cut.graph, kept));
-  // What is trained is what a resumed run will read.
-  PARE_ASSIGN(const model::Model written, model::Model::Load(kept, train::kTrainable));
-  cut.graph = written.graph();
-  cut.graph.metadata.erase(kCutKey);
-  return cut;
 }
 
 }  // namespace pare::cli

@@ -63,14 +63,7 @@ class Cutter {
 // The groups of the model, with what `left` still has of them, and the blocks that it lacks.
 Result<CutModel> CompareGroups(const PruneRun& run, graph::Graph left);
 
-// By --depth and the target; with --resume the cut that lies beside the checkpoint.
-Result<CutModel> CutModelOf(const PruneRun& run);
-
 // Tells `graph` what it was made by, for its file.
 Status DescribeCut(const PruneRun& run, graph::Graph& graph);
-
-// Where a cut is kept beside the checkpoint of its recovery: times that are measured again, and
-// samples that are drawn otherwise, would lead to another one. "" where nothing is kept.
-std::string CutFile(const PruneCommandOptions& options);
 
 }  // namespace pare::cli

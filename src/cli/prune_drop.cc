@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/prune_keep.h"
 #include "cli/prune_recover.h"
 #include "cli/text.h"
 #include "compress/compare.h"
@@ -42,11 +43,10 @@ class DropSearch {
         whole_(std::move(whole)) {}
 
   Result<HeldCut> Run() {
-    PARE_ASSIGN(const auto cutter, Cutter::Make(run_, run_.inputs.trainable.graph()));
     double fails = kLeastPart, holds = 1;
     for (int trial = 0; trial < kTrials; ++trial) {
       const double part = (fails + holds) / 2;
-      PARE_ASSIGN(const bool held, Try(*cutter, part));
+      PARE_ASSIGN(const bool held, Try(part));
       (held ? holds : fails) = part;
     }
     if (!best_) return Fail(Unmet());
@@ -56,13 +56,15 @@ class DropSearch {
 
  private:
   // Whether a cut to that part holds; it is written then.
-  Result<bool> Try(const Cutter& cutter, double part) {
-    auto cut = cutter.ToPart(part);
+  Result<bool> Try(double part) {
+    const TrainingOptions training =
+        StepTraining(run_.options.training, Text("part-", Fixed(100 * part, 2)));
+    auto cut = KeepCut(run_, training.train, [&] { return CutToPart(part); });
     if (!cut && cut.error().kind() == ErrorKind::kUnmet) return false;  // it can't be so small
     if (!cut) return Interrupted(std::move(cut.error()));
     HeldCut tried{.cut = *std::move(cut), .recovery = {}, .verification = {}};
     if (!run_.options.no_recover) {
-      auto recovered = Recover(run_, tried.cut.graph, run_.in_memory);
+      auto recovered = Recover(run_, tried.cut.graph, training);
       if (!recovered) return Interrupted(std::move(recovered.error()));
       tried.cut.graph = std::move(recovered->trained.graph);
       tried.recovery.emplace(*std::move(recovered));
@@ -76,6 +78,14 @@ class DropSearch {
     PARE_TRY(onnx::Export(tried.cut.graph, run_.options.training.output));
     best_.emplace(std::move(tried));
     return true;
+  }
+
+  // Judging is for cuts that are not kept.
+  Result<CutModel> CutToPart(double part) {
+    if (!cutter_) {
+      PARE_ASSIGN(cutter_, Cutter::Make(run_, run_.inputs.trainable.graph()));
+    }
+    return cutter_->ToPart(part);
   }
 
   Result<bool> Holds(const graph::Graph& graph) {
@@ -121,6 +131,7 @@ class DropSearch {
   const double limit_;
   Halves halves_;
   std::unique_ptr<runtime::Session> whole_;
+  std::unique_ptr<Cutter> cutter_;
   std::optional<HeldCut> best_;
   double drop_ = 0;  // of the last one that was looked at
   double least_ = INFINITY;

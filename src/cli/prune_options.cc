@@ -156,14 +156,8 @@ Status PruneCommandOptions::Check() const {
                 "give one of --target-macs, --target-size, --target-latency and --max-drop, or "
                 "--depth");
   }
-  if (max_drop && !training.train.checkpoint.empty())
-    return fail("--max-drop trains several cuts, and --checkpoint keeps one run",
-                "leave one of the two out");
   if (rounds > 1 && (max_drop || depth))
     return fail("--rounds leads to a target of MACs, size or latency", "leave it out");
-  if (rounds > 1 && !training.train.checkpoint.empty())
-    return fail("--checkpoint keeps one run, and --rounds are several",
-                "leave one of the two out; each round is written, and can be pruned further");
   if (no_measure && latency)
     return fail("--target-latency is measured, and --no-measure was given",
                 "leave one of the two out");

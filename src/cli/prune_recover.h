@@ -5,8 +5,8 @@
 
 namespace pare::cli {
 
-// Trains `cut` on all samples but those that verify, by the model's own answers, and writes it
-// where `training` (the run's options, or a part of them) names a file. The report refers to them.
+// Trains `cut` on all samples but those that verify, by the model's own answers, as `training`
+// (the run's options, or those of a step) says.
 Result<TrainingReport> Recover(const PruneRun& run, const graph::Graph& cut,
                                const TrainingOptions& training);
 

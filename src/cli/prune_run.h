@@ -31,8 +31,6 @@ struct PruneRun {
   const SampleRun& sample;
   const model::Context& context;
   Console& console;
-  // Those of training that writes no model.
-  const TrainingOptions& in_memory;
 
   compress::PruneOptions how() const;
 
