@@ -42,7 +42,7 @@ bench: setup
 	@for bench in $(BUILD)/$(PRESET)/*_bench; do $$bench --benchmark_min_time=0.1; done
 
 fmt:
-	@git ls-files 'src/*.h' 'src/*.cc' 'include/*.h' 'tests/*.cc' 'tests/*.h' | xargs clang-format-19 -i
+	@git ls-files 'src/*.h' 'src/*.cc' 'include/*.h' 'tests/*.cc' 'tests/*.h' 'examples/*.cc' | xargs clang-format-19 -i
 
 clean:
 	@rm -rf $(BUILD)

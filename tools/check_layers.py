@@ -23,8 +23,7 @@ def allowed_rooms():
     for room in direct:  # listed in order: what a room uses stands before it
         closed[room] = {room}.union(*(closed[other] for other in direct[room]))
     # Linking is transitive, rooms are not: these borders are the architecture's.
-    for room, never in {"kernels": {"graph"}, "graph": {"ops"}, "passes": {"runtime"}, "runtime": {"passes"},
-                        "serve": {"compress", "train"}}.items():
+    for room, never in {"kernels": {"graph"}, "graph": {"ops"}, "passes": {"runtime"}, "runtime": {"passes"}}.items():
         if room in closed:
             closed[room] -= never
     return closed

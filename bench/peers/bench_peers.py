@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """pare against ONNX Runtime and OpenVINO: each engine in its own process, taking turns.
 
-    bench_peers.py MODEL ... [--rounds 7] [--threads 1] [--batch 1] [--engines pare,ort,openvino] [--pare build/pare]
+    bench_peers.py MODEL ... [--rounds 7] [--threads 1] [--batch 1] [--engines pare,ort,openvino] [--pare build/release/pare]
                    [--results bench/RESULTS.md | --results -]
 
 For each model a row of a markdown table is appended to the results: medians over the rounds, and how many times as fast
@@ -96,7 +96,7 @@ def main():
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--batch', type=int, default=1)
     parser.add_argument('--engines', type=lambda s: s.split(','), default='pare,ort,openvino')
-    parser.add_argument('--pare', default=str(ROOT / 'build' / 'pare'))
+    parser.add_argument('--pare', default=str(ROOT / 'build/release/pare'))
     parser.add_argument('--openvino-precision', default='f32')
     parser.add_argument('--results', default=str(ROOT / 'bench' / 'RESULTS.md'))
     options = parser.parse_args()

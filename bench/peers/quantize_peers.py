@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Static int8 of MobileNetV2 by pare and by ONNX Runtime, side by side: from start to the written file, then top-1 of it.
 
-    quantize_peers.py [--model M] [--data sample1000.tar] [--rounds 3] [--quantizers pare,ort] [--pare build/pare] [--threads N]
+    quantize_peers.py [--model M] [--data sample1000.tar] [--rounds 3] [--quantizers pare,ort] [--pare build/release/pare] [--threads N]
                       [--pare-arguments '...'] [--preset imagenet] [--label-offset 0]
 
 Both calibrate on 300 pictures: ONNX Runtime on the first three of each ten in order, pare on the 300 it draws. The rounds time
@@ -90,7 +90,7 @@ def main():
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--threads', type=int, default=0)
     parser.add_argument('--quantizers', type=lambda s: s.split(','), default='pare,ort')
-    parser.add_argument('--pare', default=str(ROOT / 'build' / 'pare'))
+    parser.add_argument('--pare', default=str(ROOT / 'build/release/pare'))
     parser.add_argument('--pare-arguments', default=PREPROCESSING)
     parser.add_argument('--preset', default='imagenet')
     parser.add_argument('--label-offset', type=int, default=0)

@@ -50,8 +50,7 @@ const std::map<std::string, std::string>& Model::metadata() const { return impl_
 Status Model::Save(const std::string& path) const {
   return Guarded([&]() -> Status {
     for (const std::string& file : impl_->files) {
-      // The weights of a large model go to a second file.
-      if (!SameFile(path, file) && !SameFile(path + ".data", file)) continue;
+      if (!SameFile(path, file)) continue;
       return Fail(ErrorKind::kUsage, Text(file, " is a file that the model was loaded from"),
                   "save it under another name");
     }

@@ -213,7 +213,7 @@ Status DesignStudent(const DesignCommandOptions& options, Console& console) {
   PARE_TRY(options.Check());
   CommandFiles files;
   files.Read(options.model);
-  files.WriteModel(options.output);
+  files.Write(options.output);
   PARE_TRY(files.Check());
   PARE_ASSIGN(const model::Model teacher, model::Model::Load(options.model, train::kTrainable));
   files.Read(teacher.data_files());

@@ -44,11 +44,6 @@ void CommandFiles::Write(const std::string& path) {
   if (!path.empty()) outputs_.push_back(path);
 }
 
-void CommandFiles::WriteModel(const std::string& path) {
-  Write(path);
-  besides_.push_back(path + ".data");
-}
-
 void CommandFiles::WriteFolder(const std::string& path) {
   if (!path.empty()) folders_.push_back(path);
 }
@@ -77,10 +72,8 @@ Status CommandFiles::CheckFolders() const {
 
 Status CommandFiles::CheckInputs() const {
   std::map<std::string, std::string> replaced;  // by identity
-  for (const auto* outputs : {&outputs_, &besides_}) {
-    for (const std::string& output : *outputs) {
-      if (IsRegularFile(output)) replaced.emplace(FileIdentity(output), output);
-    }
+  for (const std::string& output : outputs_) {
+    if (IsRegularFile(output)) replaced.emplace(FileIdentity(output), output);
   }
   const auto fail = [](const std::string& output) {
     return Fail(Error(ErrorKind::kUsage, "it is an input of this command and would be overwritten",
@@ -104,18 +97,16 @@ Status CommandFiles::Check() const {
   PARE_TRY(CheckFolders());
   for (const std::string& output : outputs_) PARE_TRY(CheckWritable(output));
   std::map<std::string, std::string> written;  // by identity
-  for (const auto* outputs : {&outputs_, &besides_}) {
-    for (const std::string& output : *outputs) {
-      if (FileExists(output) && !IsRegularFile(output)) continue;  // devices take all
-      const auto [first, fresh] = written.emplace(FileIdentity(output), output);
-      if (fresh) continue;
-      return Fail(Error(ErrorKind::kUsage,
-                        first->second == output
-                            ? "this command would write two things to it"
-                            : Text("this command would write to it what goes to ", first->second),
-                        "give each output a name of its own")
-                      .at(output));
-    }
+  for (const std::string& output : outputs_) {
+    if (FileExists(output) && !IsRegularFile(output)) continue;  // devices take all
+    const auto [first, fresh] = written.emplace(FileIdentity(output), output);
+    if (fresh) continue;
+    return Fail(Error(ErrorKind::kUsage,
+                      first->second == output
+                          ? "this command would write two things to it"
+                          : Text("this command would write to it what goes to ", first->second),
+                      "give each output a name of its own")
+                    .at(output));
   }
   return {};
 }

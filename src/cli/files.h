@@ -18,8 +18,6 @@ class CommandFiles {
   // A file; "" stands for none. What is read again to go on from (a checkpoint, a cache) counts
   // here alone.
   void Write(const std::string& path);
-  // A model, whose weights go to a second file beside it where they are large.
-  void WriteModel(const std::string& path);
   // A folder for files of the command's own naming: nothing else may lie in it.
   void WriteFolder(const std::string& path);
 
@@ -33,7 +31,6 @@ class CommandFiles {
   Status CheckFolders() const;
 
   std::vector<std::string> inputs_, outputs_;
-  std::vector<std::string> besides_;  // outputs that not every run writes
   std::vector<std::string> folders_;  // of outputs
 };
 

@@ -74,13 +74,5 @@ TEST(CommandFiles, LeavesAFolderToItsOwnFiles) {
   EXPECT_EQ(complaint(folder / "data", "", folder / "trace"), "");
 }
 
-TEST(CommandFiles, KnowsTheSecondFileOfALargeModel) {
-  const TestFolder folder;
-  CommandFiles files;
-  files.Read(folder.Write("m.onnx.data", "weights"));
-  files.WriteModel(folder / "m.onnx");
-  EXPECT_FALSE(files.Check());
-}
-
 }  // namespace
 }  // namespace pare::cli

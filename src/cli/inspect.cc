@@ -60,6 +60,8 @@ struct InspectReport {
   std::vector<Missing> missing;
   std::optional<Memory> memory;
   std::string batch_note, weights_note;
+  std::vector<std::string> notes;
+  bool tried = false;  // all sizes were known
   bool list_nodes = false;
 };
 
@@ -214,7 +216,7 @@ Json ToJson(const InspectReport& report) {
       {"operators", std::move(operators)},
       {"parameters", report.parameters},
       {"macs", report.macs},
-      {"runs", report.missing.empty()},
+      {"runs", report.tried || !report.missing.empty() ? Json(report.missing.empty()) : Json()},
       {"missing", Json::ArrayOf(report.missing,
                                 [](const Missing& m) {
                                   return Json::Object(
@@ -239,6 +241,7 @@ Json ToJson(const InspectReport& report) {
   json.Set("memory", std::move(memory));
   json.Set("batch_note", report.batch_note.empty() ? Json() : Json(report.batch_note));
   json.Set("weights_note", report.weights_note.empty() ? Json() : Json(report.weights_note));
+  json.Set("notes", Json::ArrayOf(report.notes));
   Json metadata = Json::Object();
   for (const auto& [key, value] : graph.metadata) metadata.Set(key, value);
   json.Set("metadata", std::move(metadata));
@@ -354,11 +357,13 @@ Status Inspect(const InspectOptions& options, Console& console) {
   if (!shapes && !options.shapes.empty()) return Fail(shapes.error());
   if (!shapes) console.Note(Text("the model was not tried: ", shapes.error().message()));
   if (shapes) {
+    report.tried = true;
     auto sized = passes::BindShapes(report.graph, *shapes);
     if (sized) report.sized = std::move(*sized);
     if (report.missing.empty()) TryToCompile(report.graph, *shapes, report);
   }
   CountMacs(report);
+  report.notes = console.notes();
   return console.Show(report);
 }
 

@@ -68,7 +68,8 @@ void DataOptions::Declare(Parser& parser, Need need) {
                 "labels that don't lie beside the data: .npy, IDX or a number a line");
   parser.Option("--classes", "FILE", dataset.classes_path,
                 "names of the classes, one a line, in the model's order");
-  parser.Option("--limit", "N", limit, 0, "use at most N samples (default 0: all of them)");
+  if (need != Need::kOneBatch)
+    parser.Option("--limit", "N", limit, 0, "use at most N samples (default 0: all of them)");
 
   parser.Group("preprocessing (stored in the models that are written)");
   const auto field = [&](std::string names, std::string value, std::string name, std::string help) {

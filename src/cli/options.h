@@ -41,7 +41,11 @@ struct DataOptions {
   // metadata says.
   std::vector<std::pair<std::string, std::string>> preprocess;
 
-  enum class Need { kRequired, kOptional };
+  enum class Need {
+    kRequired,
+    kOptional,
+    kOneBatch,  // optional, and no more than the first batch is read
+  };
   void Declare(Parser& parser, Need need);
 
   void AddTo(CommandFiles& files) const;

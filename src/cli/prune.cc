@@ -42,12 +42,10 @@ Result<compress::Comparison> CompareWith(const PruneRun& run, const std::string&
 // The exported file itself is compared; it takes its name after that.
 Result<compress::Comparison> WriteCut(const PruneRun& run, const graph::Graph& graph) {
   const std::string& output = run.options.training.output;
-  PARE_ASSIGN(auto draft, onnx::ExportDraft(graph, output));
-  if (!draft) PARE_TRY(onnx::Export(graph, output));
-  PARE_ASSIGN(auto comparison, OfModel(CompareWith(run, draft ? draft->path() : output,
-                                                   run.inputs.split.verification),
-                                       output));
-  if (draft) PARE_TRY(draft->Commit());
+  PARE_ASSIGN(onnx::Draft draft, onnx::ExportDraft(graph, output));
+  PARE_ASSIGN(auto comparison,
+              OfModel(CompareWith(run, draft.path(), run.inputs.split.verification), output));
+  PARE_TRY(draft.Commit());
   return comparison;
 }
 

@@ -230,24 +230,6 @@ std::optional<Error> MissedDrop(const QuantizeOptions& options, const compress::
       .at(options.output);
 }
 
-// A limit that only the float model holds is not held.
-Status CheckAnyInteger(const QuantizeOptions& options, const compress::Quantized& quantized) {
-  const auto& layers = quantized.layers;
-  const bool any = std::any_of(layers.begin(), layers.end(), [](const auto& layer) {
-    return layer.precision.starts_with("int");
-  });
-  // Layers that are float for their speed leave the limit as it is.
-  const bool given_back = std::any_of(layers.begin(), layers.end(), [](const auto& layer) {
-    return layer.reason.starts_with(compress::kHoldsMaxDrop);
-  });
-  if (any || !given_back || !options.quantize.max_drop) return {};
-  return Fail(Error(ErrorKind::kUnmet,
-                    Text("--max-drop ", *options.quantize.max_drop,
-                         " can't be held: no layer is left that could be int8"),
-                    "more verification samples (--verification) make the measurement finer")
-                  .at(options.model));
-}
-
 // What can be known to fail before the long work.
 Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
                   const data::Dataset& dataset, Console& console) {
@@ -259,11 +241,6 @@ Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
   PARE_TRY(compress::CheckMetric(options.quantize.metric, graph));
   if (compress::ChooseMetric(options.quantize.metric, graph) == compress::Metric::kTop) {
     PARE_TRY(CheckLabels(dataset, graph, model.preprocess().label_offset, console));
-  } else if (options.quantize.max_drop) {
-    return Fail(ErrorKind::kUsage,
-                "--max-drop counts points of top-1 or of agreement, and this model's output is "
-                "measured otherwise",
-                "leave it out; --metric top takes the first output for classes");
   }
   for (const std::string& pattern : options.quantize.keep_float) {
     if (compress::MatchesAnything(graph, pattern)) continue;
@@ -313,7 +290,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
   CommandFiles files;
   data.AddTo(files);
   files.Read(options.model);
-  files.WriteModel(options.output);
+  files.Write(options.output);
   files.Write(options.tuning.tune.train.checkpoint);
   PARE_TRY(files.Check());
   PARE_TRY(CheckFile(options));
@@ -339,19 +316,16 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
       compress::Quantized quantized,
       OfModel(compress::Quantize(model.graph(), dataset, model.preprocess(), context, how, console),
               options.model));
-  PARE_TRY(CheckAnyInteger(options, quantized));
   PARE_TRY(StoreData(data, *dataset, model, quantized.graph.metadata));
   PARE_ASSIGN(quantized.graph.metadata[kRunKey], RecordOf(options, *dataset, quantized));
   const Stopwatch export_watch;
-  PARE_ASSIGN(auto draft, onnx::ExportDraft(quantized.graph, options.output));
-  if (!draft) PARE_TRY(onnx::Export(quantized.graph, options.output));
+  PARE_ASSIGN(onnx::Draft draft, onnx::ExportDraft(quantized.graph, options.output));
   quantized.seconds += export_watch.seconds();
   const int64_t quantize_peak = PeakRssBytes();
 
   PARE_ASSIGN(compress::Comparison comparison,
-              Verify(options, model, dataset, quantized, draft ? draft->path() : options.output,
-                     context, console));
-  if (draft) PARE_TRY(draft->Commit());
+              Verify(options, model, dataset, quantized, draft.path(), context, console));
+  PARE_TRY(draft.Commit());
   const auto missed = MissedDrop(options, comparison.quality);
   const QuantizeReport report{std::move(comparison), quantized,     options.output, console.notes(),
                               options.layers,        quantize_peak, PeakRssBytes()};

@@ -102,6 +102,7 @@ Table LayerColumns() {
                 {"op", Align::kLeft},
                 {"type", Align::kLeft},
                 {"SNR dB", Align::kRight},
+                {"cosine", Align::kRight},
                 {"before ms", Align::kRight},
                 {"after ms", Align::kRight},
                 {"", Align::kLeft}});
@@ -109,8 +110,8 @@ Table LayerColumns() {
 
 void AddLayer(Table& table, const LayerReport& layer) {
   const auto ms = [](std::optional<double> value) { return value ? Milliseconds(*value) : "–"; };
-  table.Add({layer.name, layer.op, layer.precision, Fixed(layer.snr_db, 1), ms(layer.a_ms),
-             ms(layer.b_ms), layer.reason});
+  table.Add({layer.name, layer.op, layer.precision, Fixed(layer.snr_db, 1), Fixed(layer.cosine, 4),
+             ms(layer.a_ms), ms(layer.b_ms), layer.reason});
 }
 
 std::string WorstLayersText(const std::vector<LayerReport>& layers) {
@@ -262,6 +263,7 @@ void SetComparison(Json& object, const Comparison& c) {
                                     {"precision", layer.precision},
                                     {"reason", layer.reason.empty() ? Json() : Json(layer.reason)},
                                     {"snr_db", layer.snr_db},
+                                    {"cosine", layer.cosine},
                                     {"a_ms", layer.a_ms},
                                     {"b_ms", layer.b_ms}});
              }));

@@ -47,6 +47,7 @@ compress::Comparison SmallComparison() {
   c.layers = {Decided("out", "Softmax", "float32", "needs more than 8 bits"),
               Decided("\xff", "Conv", "int8", "")};
   c.layers[1].snr_db = 25;
+  c.layers[1].cosine = 0.9984;
   return c;
 }
 
@@ -96,8 +97,8 @@ TEST(ComparisonText, IsOneTableAndWhatToKnow) {
             "  out  Softmax  needs more than 8 bits\n"
             "\n"
             "layers that lose most (all: --layers):\n"
-            "  layer  op    type  SNR dB  before ms  after ms\n"
-            "  \\xff   Conv  int8    25.0          –         –\n");
+            "  layer  op    type  SNR dB  cosine  before ms  after ms\n"
+            "  \\xff   Conv  int8    25.0  0.9984          –         –\n");
 }
 
 TEST(SetComparison, HasAllMembersAndNullWhereUnknown) {
@@ -105,8 +106,8 @@ TEST(SetComparison, HasAllMembersAndNullWhereUnknown) {
   SetComparison(json, SmallComparison());
   const std::string text = json.Text();
   for (const char* part :
-       {"\"top1_a\": 90,", "\"top5_a\": null", "\"cosine\": null", "\"top1_a_low\": 87,",
-        "\"top1_change_low\": -1.5", "\"agreement_high\": null",
+       {"\"top1_a\": 90,", "\"top5_a\": null", "\"cosine\": null", "\"cosine\": 0.9984",
+        "\"top1_a_low\": 87,", "\"top1_change_low\": -1.5", "\"agreement_high\": null",
         "\"a\": {\"median\": 2, \"low\": 1.9, \"high\": 2.1}", "\"speedup\": 2,",
         "\"bytes\": {\"a\": 4000000, \"b\": 1000000}", "\"reason\": \"needs more than 8 bits\"",
         "\"name\": \"\\\\xff\"", "\"a_ms\": null"}) {

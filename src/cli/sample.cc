@@ -14,7 +14,7 @@ void SampleOptions::Declare(Parser& parser) {
   parser.Option("--seed", "N", seed, 0, "of the made-up numbers (default 0)");
   machine.Declare(parser);
   DeclareSeconds(parser, seconds, "how long to measure (default 2)");
-  data.Declare(parser, DataOptions::Need::kOptional);
+  data.Declare(parser, DataOptions::Need::kOneBatch);
 }
 
 Result<Sample> SampleOptions::Open(const std::string& path, const model::Context& context,

@@ -143,7 +143,7 @@ void TrainingOptions::UseDefaultsFor(const graph::Graph& graph, Console& console
 CommandFiles TrainingOptions::Files() const {
   CommandFiles files;
   data.AddTo(files);
-  files.WriteModel(output);
+  files.Write(output);
   files.Write(train.checkpoint);
   files.WriteFolder(train.trace);
   for (const char* extension : {".csv", ".svg"}) {

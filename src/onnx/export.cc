@@ -1,10 +1,12 @@
 #include "onnx/export.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/hash.h"
 #include "onnx/attribute.h"
 #include "onnx/import.h"
 #include "onnx/messages.h"
@@ -430,49 +432,75 @@ Result<WireWriter> Writer::Write(DataFile* data) {
   return model;
 }
 
-Status WriteTo(AtomicFile& file, const WireWriter& bytes) {
-  return bytes.ForEachPiece([&](Bytes piece) { return file.Write(piece); });
+Result<AtomicFile> WrittenOut(const std::string& path, const WireWriter& bytes) {
+  PARE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
+  PARE_TRY(bytes.ForEachPiece([&](Bytes piece) { return file.Write(piece); }));
+  PARE_TRY(file.Flush());
+  return file;
 }
 
-Status ExportWithData(const Versioned& versioned, const std::string& path) {
-  const std::string data_path = path + ".data";
-  const size_t slash = data_path.rfind('/');
-  Writer::DataFile data{
-      .location = slash == data_path.npos ? data_path : data_path.substr(slash + 1), .tensors = {}};
-  PARE_ASSIGN(const WireWriter model, Writer(versioned.graph, versioned.opset).Write(&data));
-  PARE_ASSIGN(AtomicFile data_file, AtomicFile::Create(data_path));
-  for (const auto& [tensor, offset] : data.tensors) {
-    PARE_TRY(data_file.PadTo(kDataAlignment));
-    PARE_TRY(data_file.Write({tensor.data(), tensor.bytes()}));
-  }
+std::string NameAlone(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+// By content, so that no model that is there loses the weights it was written with.
+std::string DataPathOf(const std::string& path, const Writer::DataFile& data) {
+  WordHash hash;
+  for (const auto& [tensor, offset] : data.tensors) hash.Add({tensor.data(), tensor.bytes()});
+  return Text(path, '.', HexText(hash.value()), ".data");
+}
+
+Status WriteWeights(const Writer::DataFile& data, const std::string& path) {
   PARE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
-  PARE_TRY(WriteTo(file, model));
-  PARE_TRY(data_file.Commit());
+  for (const auto& [tensor, offset] : data.tensors) {
+    PARE_TRY(file.PadTo(kDataAlignment));
+    PARE_TRY(file.Write({tensor.data(), tensor.bytes()}));
+  }
   return file.Commit();
+}
+
+Result<Draft> DraftWithWeights(const Versioned& versioned, const std::string& path) {
+  Writer::DataFile data;
+  PARE_TRY(Writer(versioned.graph, versioned.opset).Write(&data));
+  const std::string data_path = DataPathOf(path, data);
+  data = {.location = NameAlone(data_path), .tensors = {}};
+  PARE_ASSIGN(const WireWriter model, Writer(versioned.graph, versioned.opset).Write(&data));
+  PARE_ASSIGN(AtomicFile file, WrittenOut(path, model));
+  const bool there = FileExists(data_path);
+  if (!there) PARE_TRY(WriteWeights(data, data_path));
+  return Draft(std::move(file), there ? "" : data_path);
 }
 
 }  // namespace
 
-Result<std::optional<Draft>> ExportDraft(const Graph& graph, const std::string& path,
-                                         const ExportOptions& options) {
+Result<Draft> ExportDraft(const Graph& graph, const std::string& path,
+                          const ExportOptions& options) {
   const auto in_context = [&](const Error& error) { return Fail(error.at(path)); };
   const Result<Versioned> versioned = ChooseVersion(graph);
   if (!versioned) return in_context(versioned.error());
   const Result<WireWriter> model = Writer(versioned->graph, versioned->opset).Write(nullptr);
   if (!model) return in_context(model.error());
-  if (model->size() > options.inline_limit) return std::optional<Draft>();
-  PARE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
-  PARE_TRY(WriteTo(file, *model));
-  PARE_TRY(file.Flush());
-  return std::optional<Draft>(std::move(file));
+  if (model->size() > options.inline_limit) return DraftWithWeights(*versioned, path);
+  PARE_ASSIGN(AtomicFile file, WrittenOut(path, *model));
+  return Draft(std::move(file), "");
 }
 
 Status Export(const Graph& graph, const std::string& path, const ExportOptions& options) {
-  PARE_ASSIGN(std::optional<Draft> draft, ExportDraft(graph, path, options));
-  if (draft) return draft->Commit();
-  const Result<Versioned> versioned = ChooseVersion(graph);
-  if (!versioned) return Fail(versioned.error().at(path));
-  return ExportWithData(*versioned, path);
+  PARE_ASSIGN(Draft draft, ExportDraft(graph, path, options));
+  return draft.Commit();
+}
+
+void Draft::RemoveFile::operator()(const std::string* path) const noexcept {
+  std::remove(path->c_str());
+  delete path;
+}
+
+Draft::Draft(AtomicFile file, std::string weights)
+    : file_(std::move(file)),
+      weights_(weights.empty() ? nullptr : new std::string(std::move(weights))) {}
+
+Status Draft::Commit() {
+  PARE_TRY(file_.Commit());
+  delete weights_.release();
+  return {};
 }
 
 Result<std::string> ExportBytes(const Graph& graph) {

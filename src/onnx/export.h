@@ -6,7 +6,7 @@
 // become initializers. The same graph gives the same bytes.
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <string>
 
 #include "graph/graph.h"
@@ -15,23 +15,30 @@
 namespace pare::onnx {
 
 struct ExportOptions {
-  // Protobuf ends at 2 GiB: a model that would be larger has its weights in "<path>.data".
+  // Protobuf ends at 2 GiB: a model that would be larger has its weights beside it, in
+  // "<path>.<hash of the weights>.data".
   size_t inline_limit = size_t{2'000'000'000};
 };
 
-// A model that can be read and checked before it takes its place; without Commit it is gone.
+// A model that can be read and checked before it takes its place; without Commit it is gone, with
+// the weights that were written beside it.
 class Draft {
  public:
-  explicit Draft(AtomicFile file) : file_(std::move(file)) {}
+  // `weights`: a file, "" for none.
+  Draft(AtomicFile file, std::string weights);
   const std::string& path() const { return file_.current_path(); }
-  Status Commit() { return file_.Commit(); }
+  Status Commit();
 
  private:
+  struct RemoveFile {
+    void operator()(const std::string* path) const noexcept;
+  };
+
   AtomicFile file_;
+  std::unique_ptr<const std::string, RemoveFile> weights_;
 };
-// nullopt where the model is too large for one file: its weights are found by their final name.
-Result<std::optional<Draft>> ExportDraft(const graph::Graph& graph, const std::string& path,
-                                         const ExportOptions& options = {});
+Result<Draft> ExportDraft(const graph::Graph& graph, const std::string& path,
+                          const ExportOptions& options = {});
 
 // Replaces `path` only when all is written. Fails for operators inside of pare ("pare.QConv").
 Status Export(const graph::Graph& graph, const std::string& path,

@@ -342,6 +342,23 @@ TEST(Export, PutsLargeWeightsBesideTheModel) {
     EXPECT_TRUE(graph::SameTensor(g.value(g.FindValue(name)).data,
                                   back->value(back->FindValue(name)).data));
   }
+  // A second model doesn't touch the weights of the first before it takes its place.
+  const auto files = [&] { return std::distance(std::filesystem::directory_iterator(folder), {}); };
+  big[0] = -1;
+  const Graph other =
+      Load(OneNode(13, Node("Sum", {"x", "a", "b", "s"}, {"y"}),
+                   {Floats("a", {3000}, big), Floats("b", {3000}, big), Floats("s", {1}, {1})})
+               .Bytes());
+  {
+    const auto draft = ExportDraft(other, path, {.inline_limit = 100});
+    ASSERT_TRUE(draft);
+    EXPECT_EQ(files(), 4);
+    const Result<Graph> drafted = Import(draft->path());
+    ASSERT_TRUE(drafted) << drafted.error().message();
+    EXPECT_EQ(drafted->value(drafted->FindValue("a")).data.as<float>()[0], -1);
+    EXPECT_EQ(Import(path)->value(g.FindValue("a")).data.as<float>()[0], 0);
+  }
+  EXPECT_EQ(files(), 2);
   ASSERT_TRUE(Export(g, path));  // and all inside
   EXPECT_EQ(ReadFile(path).value(), Write(g));
   std::filesystem::remove_all(folder);

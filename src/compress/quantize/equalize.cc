@@ -7,6 +7,7 @@
 
 #include "compress/disjoint_sets.h"
 #include "compress/quantize/write_qdq.h"
+#include "passes/pattern.h"
 
 namespace pare::compress {
 namespace {
@@ -59,10 +60,9 @@ bool SameShapes(const Graph& graph, const Node& node) {
 // The upper limit of a Clip from 0; nothing for another node.
 std::optional<float> LimitOf(const Graph& graph, const Node& node) {
   if (node.op != "Clip" || node.inputs.size() < 3) return std::nullopt;
-  if (!graph.is_constant(node.inputs[1]) || !graph.is_constant(node.inputs[2])) return std::nullopt;
-  const float low = graph.value(node.inputs[1]).data.as<float>()[0];
-  const float high = graph.value(node.inputs[2]).data.as<float>()[0];
-  return low == 0 && high > 0 ? std::optional(high) : std::nullopt;
+  const auto low = passes::ScalarOf(graph, node.inputs[1]);
+  const auto high = passes::ScalarOf(graph, node.inputs[2]);
+  return low == 0.0f && high > 0.0f ? high : std::nullopt;
 }
 
 // f(s·x) = s·f(x) for s > 0, channel by channel.

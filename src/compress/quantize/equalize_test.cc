@@ -136,6 +136,18 @@ TEST(Equalize, ChangesNoAnswerAndFlattensTheChannels) {
   EXPECT_LT(Spread(again, graph, "s"), Spread(seen, graph, "s"));
 }
 
+TEST(Equalize, TakesNoLimitsOfAnotherTypeForItsOwn) {
+  const auto graph = graph::Parse(R"(
+input x: i64[4]
+const lo: i64[] = 0
+const hi: i64[] = 6
+y = Clip(x, lo, hi)
+output y
+)");
+  ASSERT_TRUE(graph) << graph.error().message();
+  EXPECT_TRUE(FindChannelGroups(*graph, MakeScheme(*graph, {})).empty());
+}
+
 TEST(Equalize, LeavesWhatIsSeenFromOutside) {
   const graph::Graph graph = Parsed(R"(
 input x: f32[2,3,8,8]

@@ -19,7 +19,8 @@ class DropHolder {
     PARE_ASSIGN(const bool holds, Holds(job_.best));
     if (holds) return false;
     PARE_ASSIGN(worst_, WorstFirst());
-    PARE_TRY(Bisect());
+    PARE_ASSIGN(const size_t given_back, Bisect());
+    if (given_back == worst_.size()) return Fail(NothingLeft());
     job_.best = std::move(held_);
     return true;
   }
@@ -61,7 +62,8 @@ class DropHolder {
   Result<bool> Try(size_t count) {
     Variant variant = base_;
     for (size_t i = 0; i < count; ++i) {
-      variant.given_back[worst_[i]] = Text(kHoldsMaxDrop, *job_.options.max_drop);
+      variant.given_back[worst_[i]] =
+          Text("given back to hold --max-drop ", *job_.options.max_drop);
     }
     variant.output_shift.clear();  // measured with these layers in integers
     PARE_ASSIGN(job_.best, job_.Make(variant));
@@ -72,13 +74,13 @@ class DropHolder {
   }
 
   // The fewest, found by doubling and then by bisection.
-  Status Bisect() {
+  Result<size_t> Bisect() {
     size_t fails = 0, holds = 1;
     while (true) {
       PARE_ASSIGN(const bool held, Try(holds));
       if (held) break;
       fails = holds;
-      if (holds == worst_.size()) return Unmet();
+      if (holds == worst_.size()) return Fail(Unmet());
       holds = std::min(holds * 2, worst_.size());
     }
     while (holds - fails > 1) {
@@ -86,15 +88,23 @@ class DropHolder {
       PARE_ASSIGN(const bool held, Try(middle));
       (held ? holds : fails) = middle;
     }
-    return {};
+    return holds;
   }
 
-  Status Unmet() const {
-    return Fail(ErrorKind::kUnmet,
-                Text("--max-drop ", *job_.options.max_drop,
-                     " can't be held: ", std::round(100 * drop_) / 100,
-                     " points are lost even with all layers in float that may be"),
-                "more verification samples (--verification) make the measurement finer");
+  Error Unmet() const {
+    return Error(ErrorKind::kUnmet,
+                 Text("--max-drop ", *job_.options.max_drop,
+                      " can't be held: ", std::round(100 * drop_) / 100,
+                      " points are lost even with all layers in float that may be"),
+                 "more verification samples (--verification) make the measurement finer");
+  }
+
+  // A limit that only the float model holds is not held.
+  Error NothingLeft() const {
+    return Error(ErrorKind::kUnmet,
+                 Text("--max-drop ", *job_.options.max_drop,
+                      " can't be held: no layer is left that could be int8"),
+                 "more verification samples (--verification) make the measurement finer");
   }
 
   Job& job_;

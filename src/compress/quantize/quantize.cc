@@ -38,6 +38,12 @@ Status CheckGraph(const Graph& graph, const Scheme& scheme, const QuantizeOption
   }
   const bool any = std::any_of(scheme.layers.begin(), scheme.layers.end(),
                                [](const Layer& l) { return l.integer; });
+  if (options.max_drop && ChooseMetric(options.metric, graph) != Metric::kTop) {
+    return Fail(ErrorKind::kUsage,
+                "--max-drop counts points of top-1 or of agreement, and this model's output is "
+                "measured otherwise",
+                "leave it out; --metric top takes the first output for classes");
+  }
   if (any) return {};
   return Unsupported(Text("no layer of the model can be int8", WhyNone(graph, scheme)),
                      options.keep_float.empty() ? "`pare inspect` lists the operators"
@@ -170,7 +176,6 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
       options.weight_bits == WeightBits::k4 || options.weight_bits == WeightBits::kAuto;
   if (!options.keep_slow_layers && !small) PARE_TRY(GiveBackSlowLayers(job));
   if (options.bias_correction) PARE_TRY(CorrectOutputs(job));
-  result.seconds = watch.seconds();
   const std::vector<int64_t> verification = result.split.verification;
   if (options.max_drop) PARE_TRY(Steer(job, result.split));
   const auto& layers = job.best.built.scheme.layers;
@@ -180,6 +185,7 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
     PARE_ASSIGN(result.tuned,
                 Tune(job, wide, *options.tune, TuningPool(*dataset, options, verification)));
   }
+  result.seconds = watch.seconds();
   ReportLayers(job.best, options, result);
   result.graph = std::move(job.best.built.graph);
   WriteReasons(result.graph, result.layers);

@@ -33,9 +33,6 @@ struct QuantizeOptions {
   data::SplitOptions split;
 };
 
-// How the reason begins of a layer that is float for the limit's sake.
-inline constexpr std::string_view kHoldsMaxDrop = "given back to hold --max-drop ";
-
 struct Quantized {
   graph::Graph graph;  // with Q/DQ, ready for export
   // The layers, b's precision with reasons; bytes_b and the final comparison are filled by Verify.
@@ -46,11 +43,12 @@ struct Quantized {
   std::optional<Tuned> tuned;
   // `verification`: the samples that nothing was chosen by, unless there were too few for that.
   data::Split split;
-  double seconds = 0;  // calibration and search, without verification
+  double seconds = 0;  // calibration, search and tuning, without verification
 };
 
-// Fails with kUsage where the graph is quantized already, kUnsupported where nothing in it can be,
-// kUnmet where max_drop can't be held even with all layers in float.
+// Fails with kUsage where the graph is quantized already, or has no classes for max_drop;
+// kUnsupported where nothing in it can be integer; kUnmet where max_drop can't be held, or by the
+// float model alone.
 Result<Quantized> Quantize(const graph::Graph& graph, std::shared_ptr<const data::Dataset> dataset,
                            const data::Preprocess& preprocess, const model::Context& context,
                            const QuantizeOptions& options, Progress& progress);

@@ -87,6 +87,11 @@ class SchemeMaker {
         IsAbsorbed(id) ? graph_.value(graph_.node(id).inputs[0]).producer : id)];
   }
 
+  // Of a product a matrix, of a convolution at most two axes of pixels: what the passes lower.
+  static bool HasIntegerShape(const Node& node, const Tensor& weights) {
+    return node.op == "Conv" ? weights.rank() <= 4 : weights.rank() == 2;
+  }
+
   // Why the node can't be integer by its own nature; empty where it can.
   std::string Obstacle(const Node& node, const OpDef& op) const {
     if (!op.quant.integer) return std::string(op.quant.keep_float);
@@ -102,6 +107,8 @@ class SchemeMaker {
         return "it doesn't compute in float32";
       if (role == Role::kWeight && !constant)
         return "both operands are computed: there are no weights";
+      if (role == Role::kWeight && !HasIntegerShape(node, graph_.value(node.inputs[i]).data))
+        return "weights of this shape have no integer form";
       if (role == Role::kBias && !constant) return "its bias is computed while the model runs";
       // Its integers have the scales of the weights' channels.
       if (role == Role::kBias && !IsBiasOfChannels(graph_, node, i))

@@ -116,6 +116,35 @@ TEST(Scheme, KeepsALayerFloatWhoseBiasIsNotOfChannels) {
   }
 }
 
+TEST(Scheme, LeavesInFloatWhatHasNoIntegerForm) {
+  const char* const kGraphs[] = {R"(
+input x: f32[2,3,4]
+const w: f32[2,4,5] = random(1, -1, 1)
+y = MatMul(x, w)
+output y
+)",
+                                 R"(
+input x: f32[3,4]
+const w: f32[4] = random(1, -1, 1)
+y = MatMul(x, w)
+output y
+)",
+                                 R"(
+input x: f32[1,2,4,4,4]
+const w: f32[3,2,1,1,1] = random(1, -1, 1)
+y = Conv(x, w)
+output y
+)"};
+  for (const char* text : kGraphs) {
+    auto graph = graph::Parse(text);
+    ASSERT_TRUE(graph) << graph.error().message();
+    ASSERT_TRUE(ops::InferTypes(*graph));
+    const Layer layer = MakeScheme(*graph, {}).layers.at(0);
+    EXPECT_FALSE(layer.integer) << text;
+    EXPECT_EQ(layer.reason, "weights of this shape have no integer form");
+  }
+}
+
 // [M, 1] is a number for each row, also where there are as many rows as channels.
 TEST(Scheme, DoesNotTakeABiasOfRowsForOneOfChannels) {
   const auto graph = graph::Parse(R"(

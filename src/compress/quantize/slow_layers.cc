@@ -1,3 +1,5 @@
+#include "compress/quantize/slow_layers.h"
+
 #include <charconv>
 #include <map>
 #include <optional>
@@ -11,11 +13,6 @@ namespace pare::compress {
 namespace {
 
 constexpr double kTimingSeconds = 0.12;
-// How much longer int8 must take to be given up: less is within what measuring so short a time
-// errs by, and a layer in float is four times as large.
-constexpr int kSlowerPercent = 10;
-// A layer that takes less of the model's time can gain nothing.
-constexpr double kLeastShare = 0.005;
 
 // Layer → why it shall be float.
 Result<std::map<std::string, std::string>> SlowLayers(const Job& job,
@@ -23,19 +20,9 @@ Result<std::map<std::string, std::string>> SlowLayers(const Job& job,
   const Built& built = job.best.built;
   runtime::Session* const sessions[] = {job.float_session.get(), job.best.session.get()};
   PARE_ASSIGN(const Timed timed, ProfileInterleaved(sessions, inputs, {.seconds = kTimingSeconds}));
-  const auto before = TimesByLayer(job.calibration.graph, timed.sides[0].layers);
-  const auto after = TimesByLayer(built.graph, timed.sides[1].layers);
-  std::map<std::string, std::string> slow;
-  for (const Layer& layer : built.scheme.layers) {
-    const auto a = before.find(layer.name), b = after.find(layer.name);
-    if (!layer.integer || a == before.end() || b == after.end()) continue;
-    if (b->second * 100 < a->second * (100 + kSlowerPercent) ||
-        b->second < kLeastShare * timed.sides[1].ms.median)
-      continue;
-    slow[layer.name] = Text("int8 is slower here by ", kSlowerPercent, " % or more: ", b->second,
-                            " ms against ", a->second, " ms in float");
-  }
-  return slow;
+  return SlowerThanFloat(built.scheme, TimesByLayer(job.calibration.graph, timed.sides[0].layers),
+                         TimesByLayer(built.graph, timed.sides[1].layers),
+                         timed.sides[1].ms.median);
 }
 
 // Each text behind its length.
@@ -85,6 +72,27 @@ Result<bool> DecideAsBefore(Job& job) {
 
 }  // namespace
 
+std::map<std::string, std::string> SlowerThanFloat(const Scheme& scheme,
+                                                   const std::map<std::string, double>& before,
+                                                   const std::map<std::string, double>& after,
+                                                   double ms) {
+  // How much longer int8 must take to be given up: less is within what measuring so short a time
+  // errs by, and a layer in float is four times as large.
+  constexpr int kSlowerPercent = 10;
+  // A layer that takes less of the model's time can gain nothing.
+  constexpr double kLeastShare = 0.005;
+  std::map<std::string, std::string> slow;
+  for (const Layer& layer : scheme.layers) {
+    const auto a = before.find(layer.name), b = after.find(layer.name);
+    if (!layer.integer || a == before.end() || b == after.end()) continue;
+    if (b->second * 100 < a->second * (100 + kSlowerPercent) || b->second < kLeastShare * ms)
+      continue;
+    slow[layer.name] = Text("int8 is slower here by ", kSlowerPercent, " % or more: ", b->second,
+                            " ms against ", a->second, " ms in float");
+  }
+  return slow;
+}
+
 Status GiveBackSlowLayers(Job& job) {
   PARE_ASSIGN(const bool decided, DecideAsBefore(job));
   if (decided) return {};
@@ -102,7 +110,13 @@ Status GiveBackSlowLayers(Job& job) {
   runtime::Session* const sessions[] = {job.best.session.get(), form.session.get()};
   PARE_ASSIGN(const Timed timed,
               TimeInterleaved(sessions, batch->inputs, {.seconds = kTimingSeconds}));
-  if (timed.speedup.low <= 1) return {};
+  if (timed.speedup.low <= 1) {
+    job.progress.Note(Text(slow.size(), slow.size() == 1 ? " layer takes" : " layers take",
+                           " longer in int8 than in float (", slow.begin()->first,
+                           slow.size() == 1 ? "" : ", …",
+                           "), but float there gains the whole model nothing: int8 stays"));
+    return {};
+  }
   job.best = std::move(form);
   job.decisions = TextOf(slow);
   return {};
