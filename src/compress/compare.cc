@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compress/for_each_answer.h"
 #include "compress/inputs.h"
 #include "compress/reasons.h"
 #include "compress/saturation.h"
@@ -177,29 +178,23 @@ Result<Quality> CompareQuality(runtime::Session& a, runtime::Session& b, data::L
   LabelScore score_a, score_b;
   PairScore pair;
   ValueScore values_a, values_b;
-  std::vector<Tensor> out_a(a.graph().outputs().size()), out_b(out_a.size());
-  progress.Stage("verifying", loader.samples());
-  loader.Rewind();
-  while (true) {
-    PARE_TRY(progress.Check());
-    PARE_ASSIGN(const auto batch, loader.Next());
-    if (!batch) break;
-    PARE_TRY(a.Run(batch->inputs, out_a));
-    PARE_ASSIGN(const auto inputs_b, shared.Of(batch->inputs));
+  std::vector<Tensor> out_b(b.graph().outputs().size());
+  const auto look = [&](const data::Batch& batch, const std::vector<Tensor>& out_a) -> Status {
+    PARE_ASSIGN(const auto inputs_b, shared.Of(batch.inputs));
     PARE_TRY(b.Run(inputs_b, out_b));
-    PARE_TRY(ToF32(out_a));
     PARE_TRY(ToF32(out_b));
-    PARE_TRY(pair.Add(out_a, out_b, batch->count()));
+    PARE_TRY(pair.Add(out_a, out_b, batch.count()));
     if (targets) {
-      PARE_TRY(values_a.Add(*targets, batch->indices, out_a[0]));
-      PARE_TRY(values_b.Add(*targets, batch->indices, out_b[0]));
+      PARE_TRY(values_a.Add(*targets, batch.indices, out_a[0]));
+      PARE_TRY(values_b.Add(*targets, batch.indices, out_b[0]));
     }
     if (quality.metric == Metric::kTop) {
-      score_a.Add(out_a[0], batch->labels, batch->count());
-      score_b.Add(out_b[0], batch->labels, batch->count());
+      score_a.Add(out_a[0], batch.labels, batch.count());
+      score_b.Add(out_b[0], batch.labels, batch.count());
     }
-    progress.Advance(batch->count());
-  }
+    return {};
+  };
+  PARE_TRY(ForEachAnswer(a, loader, "verifying", progress, look));
   NoteNotFinite(pair, progress);
   quality.count = pair.count();
   quality.cosine = pair.cosine();

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "compress/for_each_answer.h"
 #include "compress/inputs.h"
 
 namespace pare::compress {
@@ -45,20 +46,13 @@ Result<Saturation> CompareSaturating(runtime::Session& reference, runtime::Sessi
   PARE_ASSIGN(const SharedInputs shared, MatchInputs(reference.graph(), quantized));
   const bool classifies = metric == Metric::kTop;
   Answers plain, saturating;
-  std::vector<Tensor> expected(reference.graph().outputs().size());
-  progress.Stage("verifying as on engines without VNNI", loader.samples());
-  loader.Rewind();
-  while (true) {
-    PARE_TRY(progress.Check());
-    PARE_ASSIGN(const auto batch, loader.Next());
-    if (!batch) break;
-    PARE_TRY(reference.Run(batch->inputs, expected));
-    PARE_TRY(ToF32(expected));
-    PARE_ASSIGN(const auto inputs, shared.Of(batch->inputs));
-    PARE_TRY(plain.Run(session, inputs, expected, *batch, classifies));
-    PARE_TRY(saturating.Run(*emulated, inputs, expected, *batch, classifies));
-    progress.Advance(batch->count());
-  }
+  const auto look = [&](const data::Batch& batch, const std::vector<Tensor>& expected) -> Status {
+    PARE_ASSIGN(const auto inputs, shared.Of(batch.inputs));
+    PARE_TRY(plain.Run(session, inputs, expected, batch, classifies));
+    return saturating.Run(*emulated, inputs, expected, batch, classifies);
+  };
+  PARE_TRY(
+      ForEachAnswer(reference, loader, "verifying as on engines without VNNI", progress, look));
   Saturation found{.samples = plain.pairs.count(),
                    .snr_db = plain.pairs.snr(),
                    .snr_db_saturating = saturating.pairs.snr()};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/random.h"
+#include "compress/for_each_answer.h"
 #include "compress/inputs.h"
 #include "compress/values.h"
 #include "data/split.h"
@@ -63,21 +64,16 @@ train::Score ScoreByTargets(const Validation& validation,
     PARE_ASSIGN(data::Loader loader, LoaderOf(graph, validation));
     PairScore score;
     ValueScore values;
-    std::vector<Tensor> outputs(session->graph().outputs().size());
-    while (true) {
-      PARE_ASSIGN(const auto batch, loader.Next());
-      if (!batch) break;
-      PARE_TRY(session->Run(batch->inputs, outputs));
-      PARE_TRY(ToF32(outputs));
-      if (loss != train::TargetLoss::kCosine) {
-        PARE_TRY(values.Add(*targets, batch->indices, outputs[0]));
-        continue;
-      }
+    const auto look = [&](const data::Batch& batch, const std::vector<Tensor>& outputs) -> Status {
+      if (loss != train::TargetLoss::kCosine)
+        return values.Add(*targets, batch.indices, outputs[0]);
       Dims shape = outputs[0].shape();
-      shape[0] = batch->count();
-      PARE_ASSIGN(const Tensor expected, train::TargetRows(*targets, batch->indices, shape));
-      PARE_TRY(score.Add({&expected, 1}, {outputs.data(), 1}, batch->count()));
-    }
+      shape[0] = batch.count();
+      PARE_ASSIGN(const Tensor expected, train::TargetRows(*targets, batch.indices, shape));
+      return score.Add({&expected, 1}, {outputs.data(), 1}, batch.count());
+    };
+    SilentProgress silent;
+    PARE_TRY(ForEachAnswer(*session, loader, "", silent, look));
     if (loss != train::TargetLoss::kCosine) return train::Scored{values.r2()};
     if (const auto cosine = score.cosine()) return train::Scored{*cosine};
     return Fail(ErrorKind::kInvalid, "the targets of all validation samples are no numbers",
@@ -95,18 +91,16 @@ Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& ot
   PARE_ASSIGN(data::Loader loader, LoaderOf(other.graph(), validation));
   PairScore score;
   std::vector<Tensor> expected(reference.graph().outputs().size());
-  std::vector<Tensor> actual(other.graph().outputs().size());
-  while (true) {
-    PARE_ASSIGN(const auto batch, loader.Next());
-    if (!batch) return score;
-    PARE_TRY(other.Run(batch->inputs, actual));
-    PARE_ASSIGN(const auto inputs, shared.Of(batch->inputs));
+  const auto look = [&](const data::Batch& batch, const std::vector<Tensor>& actual) -> Status {
+    PARE_ASSIGN(const auto inputs, shared.Of(batch.inputs));
     PARE_TRY(reference.Run(inputs, expected));
     PARE_TRY(ToF32(expected));
-    PARE_TRY(ToF32(actual));
-    PARE_TRY(score.Add(expected, actual, batch->count()));
-    if (loss) loss->Add(expected[0], actual[0], batch->count());
-  }
+    if (loss) loss->Add(expected[0], actual[0], batch.count());
+    return score.Add(expected, actual, batch.count());
+  };
+  SilentProgress silent;
+  PARE_TRY(ForEachAnswer(other, loader, "", silent, look));
+  return score;
 }
 
 std::string_view LikenessName(Likeness likeness) {
