@@ -124,10 +124,16 @@ std::string WhyBits(int bits, const QuantizeOptions& options) {
     return "4-bit weights: the outputs don't show it";
   if (bits == 7 && options.weight_bits != WeightBits::k7)
     return "7-bit weights: 8 bits would saturate in engines without VNNI";
-  return bits == 8 ? "" : "--weight-bits";
+  return "--weight-bits";
 }
 
-void ReportLayers(const Form& form, const QuantizeOptions& options, Quantized& result) {
+void ReportLayers(const Job& job, const QuantizeOptions& options, Quantized& result) {
+  const Form& form = job.best;
+  const auto why = [&](const Layer& layer, int bits) {
+    const auto timed = job.timed.to_seven_bits.find(layer.name);
+    if (bits == 7 && timed != job.timed.to_seven_bits.end()) return timed->second;
+    return bits == 8 ? layer.reason : WhyBits(bits, options);
+  };
   for (const Layer& layer : form.built.scheme.layers) {
     const auto at = form.variant.weight_bits.find(layer.name);
     const int bits = layer.integer && at != form.variant.weight_bits.end() ? at->second : 8;
@@ -136,7 +142,7 @@ void ReportLayers(const Form& form, const QuantizeOptions& options, Quantized& r
     result.layers.push_back({.name = layer.name,
                              .op = layer.op,
                              .precision = layer.integer ? Text("int", bits) : "float32",
-                             .reason = bits == 8 ? layer.reason : WhyBits(bits, options)});
+                             .reason = why(layer, bits)});
   }
 }
 
@@ -174,7 +180,7 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
   PARE_TRY(MakeOverflowSafe(job));
   const bool small =
       options.weight_bits == WeightBits::k4 || options.weight_bits == WeightBits::kAuto;
-  if (!options.keep_slow_layers && !small) PARE_TRY(GiveBackSlowLayers(job));
+  if (!options.keep_slow_layers && !small) PARE_TRY(ChooseByTime(job));
   if (options.bias_correction) PARE_TRY(CorrectOutputs(job));
   const std::vector<int64_t> verification = result.split.verification;
   if (options.max_drop) PARE_TRY(Steer(job, result.split));
@@ -186,7 +192,7 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
                 Tune(job, wide, *options.tune, TuningPool(*dataset, options, verification)));
   }
   result.seconds = watch.seconds();
-  ReportLayers(job.best, options, result);
+  ReportLayers(job, options, result);
   result.graph = std::move(job.best.built.graph);
   WriteReasons(result.graph, result.layers);
   result.calibrator = job.best.variant.calibrator;

@@ -8,6 +8,7 @@
 #include "compress/quantize/probe.h"
 #include "compress/quantize/quantize.h"
 #include "compress/quantize/samples.h"
+#include "compress/quantize/timed_choices.h"
 
 namespace pare::compress {
 
@@ -19,8 +20,8 @@ struct Job {
   Calibration calibration;
   std::unique_ptr<runtime::Session> float_session;
   Probe probe;
-  Form best;              // so far
-  std::string decisions;  // which layers measured slower, for a tuning that goes on
+  Form best;  // so far
+  TimedChoices timed;
 
   Result<std::vector<Form>> Make(std::span<const Variant> variants) {
     return MakeForms(calibration, variants, probe.shapes(), context);
@@ -38,9 +39,10 @@ Status ChooseForm(Job& job);
 Status ChooseWeightBits(Job& job);
 // 7-bit weights as options.overflow_safe says.
 Status MakeOverflowSafe(Job& job);
-// Layers whose integer form takes longer than their float form, here and at this shape, become
-// float, if the whole model gains by it.
-Status GiveBackSlowLayers(Job& job);
+// By times here and at this shape: layers become 7-bit where that is faster on CPUs without dot
+// products of bytes and adds no notable error, and float where integers are slower and the whole
+// model gains by it.
+Status ChooseByTime(Job& job);
 // What all roundings together shift the outputs by on average, the last layers take back.
 Status CorrectOutputs(Job& job);
 // Gives the fewest of the worst layers back whose return to float holds options.max_drop on

@@ -106,7 +106,7 @@ class Tuner {
     teachers.push_back(std::move(teacher));
     DistillObjective objective(std::move(teachers), classifies_, loss);
     how.program.parameters.also = inserted_.Ratios();
-    how.decisions = job_.decisions;
+    how.decisions = job_.timed.Text();
     how.augment.border = train::BorderOf(job_.samples.preprocess());
     const train::Score score = [this](const Graph& graph) -> Result<train::Scored> {
       PARE_ASSIGN(const Form form, FormOf(graph));
