@@ -86,7 +86,7 @@ class ShapeResolver {
       if (!value.type.shape) {
         return Fail(ErrorKind::kUsage,
                     Text("the input ", Quoted(value.name), " has no shape in the file"),
-                    Text("e.g. --shape ", Printable(value.name), "=1x3x224x224"));
+                    Text("e.g. --shape ", ShellWord(Text(Printable(value.name), "=1x3x224x224"))));
       }
       Dims dims;
       for (size_t axis = 0; axis < value.type.shape->size(); ++axis) {
@@ -142,7 +142,7 @@ class ShapeResolver {
         ErrorKind::kUsage,
         Text("dimension ", axis, " of the input ", Quoted(value.name), " (",
              graph::TypeText(value.type, graph_.symbols()), ") is free: its size must be given"),
-        Text("e.g. --shape ", Printable(value.name), '=', example));
+        Text("e.g. --shape ", ShellWord(Text(Printable(value.name), '=', example))));
   }
 
   const Graph& graph_;

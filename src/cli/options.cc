@@ -266,6 +266,9 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
   NoteFirstOutput(graph, "is taken for the scores of the classes", console);
   const auto classes = compress::ClassCount(graph);
   if (!classes || !dataset.has_labels()) return {};
+  bool any = false;
+  for (int64_t i = 0; i < dataset.size() && !any; ++i) any = dataset.label(i) != data::kNoLabel;
+  if (!any) console.Note("all labels are -1, which is none: nothing counts as right");
   const auto names = static_cast<int64_t>(dataset.classes().size());
   const char* background = offset == 0 && names + 1 == *classes
                                ? "; where the model's first is none of them (background), give "
@@ -287,7 +290,7 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
     return Fail(Error(ErrorKind::kUsage,
                       Text("its label ", number, " is none of the model's ", *classes,
                            " classes (0…", *classes - 1, ")"),
-                      moved == *classes && offset == 0
+                      moved == *classes && offset == 0 && !dataset.classes_sorted()
                           ? "where the labels count from 1, give --label-offset -1"
                           : "check the labels and --label-offset")
                     .at(dataset.SampleName(i)));
@@ -295,10 +298,19 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
   return {};
 }
 
+void NoteUnusedLabels(const data::Dataset& dataset, const graph::Graph& graph,
+                      std::string_view advice, Console& console) {
+  if (!dataset.has_labels()) return;
+  console.Note(Text("the labels are not looked at: the model has ", graph.outputs().size(),
+                    graph.outputs().size() == 1 ? " output, and it is no classifier's"
+                                                : " outputs, and all are compared",
+                    advice));
+}
+
 Error OfModel(const Error& error, const std::string& path) {
   const std::string message = error.message();
   const bool names_none = message.starts_with("node ") || message.starts_with("the model") ||
-                          message.starts_with("layer ") ||
+                          message.starts_with("layer ") || message.starts_with("sample") ||
                           message.starts_with("no layer of the model");
   return names_none ? error.at(path) : error;
 }

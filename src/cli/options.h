@@ -85,8 +85,14 @@ Result<std::shared_ptr<const data::Dataset>> OpenTargets(const std::string& path
 Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int64_t offset,
                    Console& console);
 
-// What running a model tells of begins with its node; this puts the file before it. Errors that
-// name a file of their own stay as they are.
+// Says so where labels are there and the model is compared by its values.
+void NoteUnusedLabels(const data::Dataset& dataset, const graph::Graph& graph,
+                      std::string_view advice, Console& console);
+inline constexpr const char* kMetricTop =
+    "; --metric top takes the first for the scores of classes";
+
+// What running a model tells of begins with its node, or the sample; this puts the file before it.
+// Errors that name a file of their own stay as they are.
 Error OfModel(const Error& error, const std::string& path);
 template <typename T>
 Result<T> OfModel(Result<T> result, const std::string& path) {

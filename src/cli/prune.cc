@@ -108,6 +108,7 @@ Status WriteRound(const PruneRun& run, int64_t round, Written& written) {
   PARE_TRY(DescribeCut(run, graph));
   if (options.no_recover) return onnx::Export(graph, options.training.output);
   // Nothing but a whole round replaces what the one before wrote.
+  if (round == 1) PARE_TRY(onnx::Export(graph, options.training.output));
   PARE_ASSIGN(TrainingReport recovered, Recover(run, graph, training));
   graph = std::move(recovered.trained.graph);
   written.recovery.emplace(std::move(recovered));
@@ -123,11 +124,13 @@ Result<Written> WriteRounds(const PruneRun& run) {
   for (int64_t round = 1; round <= run.options.rounds; ++round) {
     run.console.Detail(Text("round ", round, " of ", run.options.rounds));
     const Status done = WriteRound(run, round, written);
-    if (!done && done.error().kind() == ErrorKind::kCancelled && round > 1) {
-      return Fail(
-          Error(ErrorKind::kCancelled, "interrupted",
-                Text("what ", round - 1, " of ", run.options.rounds, " rounds left was written"))
-              .at(output));
+    if (!done && done.error().kind() == ErrorKind::kCancelled) {
+      const bool kept = !run.options.training.train.checkpoint.empty();
+      return Fail(Error(ErrorKind::kCancelled, Text("interrupted in round ", round),
+                        Text(round == 1 ? "" : "what the rounds before left was written",
+                             round == 1 || !kept ? "" : "; ",
+                             kept ? "the same command with --resume goes on" : ""))
+                      .at(output));
     }
     PARE_TRY(done);
   }

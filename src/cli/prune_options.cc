@@ -18,10 +18,12 @@ void PruneCommandOptions::Declare(Parser& parser) {
   DeclareSize(parser);
   DeclareChoice(parser);
   parser.Group("calibration and verification");
-  parser.Option("--calibration", "N", split.calibration, 1,
+  parser.Option("--calibration", "N", calibration, 1,
                 "samples that units are judged by and layers fitted on (default 192)");
-  parser.Option("--verification", "N", split.verification, 1,
-                "of the other samples, how many verify at most (default 1000)");
+  parser.Option(
+      "--verification", "N", verification, 1,
+      "of the other samples, how many verify at most (default 1000; before training at most a "
+      "quarter of all)");
   parser.Flag("--no-reconstruction", no_reconstruction,
               "don't fit the layers behind the cuts: weights stay as they were");
   training.data.Declare(parser, DataOptions::Need::kOptional);

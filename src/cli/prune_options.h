@@ -9,7 +9,6 @@
 #include "cli/targets.h"
 #include "cli/training.h"
 #include "compress/prune/prune.h"
-#include "data/split.h"
 
 namespace pare::cli {
 
@@ -24,7 +23,8 @@ struct PruneCommandOptions {
   std::optional<double> depth;
   std::optional<double> max_drop;  // percentage points of top-1, or of agreement without labels
   compress::PruneOptions prune;
-  data::SplitOptions split{.calibration = 192};
+  int64_t calibration = 192;
+  std::optional<int64_t> verification;
   std::vector<std::string> shapes;
   std::optional<double> alpha, temperature;  // of recovery
   TrainingOptions training;                  // with output, data, seed and threads

@@ -15,7 +15,7 @@ compress::TrainingSplit RecoverySplit(const PruneRun& run) {
   std::vector<int64_t> pool =
       data::DrawSamples(*run.inputs.dataset, training.data.limit, training.train.seed);
   std::erase_if(pool, [&](int64_t i) { return std::ranges::binary_search(verifying, i); });
-  const int64_t kept = std::min<int64_t>(training.validation, std::ssize(pool) / 2);
+  const int64_t kept = std::min<int64_t>(training.validation, std::ssize(pool) / 4);
   return compress::DividePool(std::move(pool), kept, training.train.seed);
 }
 

@@ -59,15 +59,23 @@ Result<PruneInputs> PruneInputs::Open(const PruneCommandOptions& options, Comman
   PARE_TRY(files.Check());
   NoteWeights(inputs.deployed, console);
   if (options.alpha.value_or(1) < 1) PARE_TRY(CheckHasLabels(data, *inputs.dataset));
-  data::SplitOptions split = options.split;
-  split.limit = data.limit;
-  split.seed = options.training.train.seed;
+  data::SplitOptions split{
+      .calibration = options.calibration, .seed = options.training.train.seed, .limit = data.limit};
+  // What verifies can't train.
+  if (!options.no_recover) {
+    const int64_t size = inputs.dataset->size();
+    const int64_t quarter = (data.limit > 0 ? std::min(data.limit, size) : size) / 4;
+    split.verification = std::clamp<int64_t>(quarter, 1, split.verification);
+  }
+  split.verification = options.verification.value_or(split.verification);
   PARE_ASSIGN(inputs.split, data::SplitDataset(*inputs.dataset, split));
   if (!inputs.split.note.empty()) console.Note(inputs.split.note);
   const graph::Graph& graph = inputs.deployed.graph();
   if (compress::ChooseMetric(compress::Metric::kAuto, graph) == compress::Metric::kTop) {
     PARE_TRY(
         CheckLabels(*inputs.dataset, graph, inputs.deployed.preprocess().label_offset, console));
+  } else {
+    NoteUnusedLabels(*inputs.dataset, graph, "", console);
   }
   PARE_TRY(LoadSamples(inputs, console));
   return inputs;

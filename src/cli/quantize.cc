@@ -211,7 +211,7 @@ Result<compress::Comparison> Verify(const QuantizeOptions& options, const model:
                                         {written.graph(), written.file_bytes()}, std::move(dataset),
                                         quantized.split.verification, model.preprocess(), context,
                                         compare, console),
-                      options.output));
+                      options.model));
   comparison.layers = JoinLayers(quantized.layers, comparison.layers);
   return comparison;
 }
@@ -241,6 +241,8 @@ Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
   PARE_TRY(compress::CheckMetric(options.quantize.metric, graph));
   if (compress::ChooseMetric(options.quantize.metric, graph) == compress::Metric::kTop) {
     PARE_TRY(CheckLabels(dataset, graph, model.preprocess().label_offset, console));
+  } else {
+    NoteUnusedLabels(dataset, graph, kMetricTop, console);
   }
   for (const std::string& pattern : options.quantize.keep_float) {
     if (compress::MatchesAnything(graph, pattern)) continue;
@@ -268,6 +270,16 @@ Status CheckSamples(const model::Model& model, const std::shared_ptr<const data:
     PARE_ASSIGN(const auto batch, loader.Next());
     if (!batch) return {};
   }
+}
+
+void NoteAllFloat(const compress::Quantized& quantized, Console& console) {
+  const bool all = std::ranges::all_of(quantized.layers, [](const compress::LayerReport& layer) {
+    return layer.precision.starts_with("float");
+  });
+  if (all)
+    console.Note(
+        "no layer is int8 in what was written, for the reasons that stand beside them: "
+        "the float model does as well");
 }
 
 Status CheckOptions(const QuantizeOptions& options) {
@@ -316,6 +328,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
       compress::Quantized quantized,
       OfModel(compress::Quantize(model.graph(), dataset, model.preprocess(), context, how, console),
               options.model));
+  NoteAllFloat(quantized, console);
   PARE_TRY(StoreData(data, *dataset, model, quantized.graph.metadata));
   PARE_ASSIGN(quantized.graph.metadata[kRunKey], RecordOf(options, *dataset, quantized));
   const Stopwatch export_watch;

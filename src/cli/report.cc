@@ -196,8 +196,8 @@ std::vector<std::string> Warnings(const ComparisonView& view) {
         "no gain in time: ", view.name_b, " takes ", Fixed(1 / c.time.speedup.median, 2),
         "× as long as ", view.name_a,
         ": in layers this small, rounding and conversions cost more than the products save; keep "
-        "the float model here, try a larger --batch, or quantize without --force and --target any, "
-        "which leaves slower layers in float"));
+        "the float model here, or try a larger --batch (--force and --target any, where they were "
+        "given, keep slower layers in int8)"));
   }
   if (c.bytes_b > c.bytes_a) {
     lines.push_back(

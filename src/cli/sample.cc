@@ -39,6 +39,8 @@ void SampleOptions::AddTo(CommandFiles& files) const {
 Status SampleOptions::MakeInputs(const model::Model& model, Sample& sample,
                                  Console& console) const {
   if (!inputs.empty()) {
+    if (machine.batch != 1)
+      console.Note("--batch has no effect: --input says how many samples there are");
     PARE_ASSIGN(sample.inputs, ReadInputs(model.graph(), inputs, CastInputs::kNo, console));
     return {};
   }

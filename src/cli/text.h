@@ -19,6 +19,8 @@ std::vector<Utf8Piece> Utf8Pieces(std::string_view text);
 
 // For a terminal: control characters and bytes that are no UTF-8 as \xNN.
 std::string Printable(std::string_view text);
+// As a word of a command line for a shell: in quotes where that needs them.
+std::string ShellWord(std::string_view text);
 int Columns(std::string_view text);
 // At most `columns` wide; the middle is replaced by "…", since names differ at both ends.
 std::string Shortened(std::string_view text, int columns);

@@ -35,6 +35,13 @@ TEST(Text, BytesThatAreNoUtf8AreShown) {
   }
 }
 
+TEST(Text, WordsOfAShell) {
+  EXPECT_EQ(ShellWord("x=1x128"), "x=1x128");
+  EXPECT_EQ(ShellWord("input ids=1x128"), "'input ids=1x128'");
+  EXPECT_EQ(ShellWord("it's"), "'it'\\''s'");
+  EXPECT_EQ(ShellWord(""), "''");
+}
+
 TEST(Text, ShortensInTheMiddleByColumns) {
   EXPECT_EQ(Shortened("abcdefgh", 8), "abcdefgh");
   EXPECT_EQ(Shortened("abcdefghi", 8), "abc…fghi");

@@ -242,8 +242,12 @@ Result<Comparison> Compare(const Side& a, const Side& b,
 
   comparison.layers = ListLayers(b.graph, session_b->graph());
   ExplainLayers(a.graph, b.graph, comparison.layers);
+  // Evenly over the data: neighbours may be of one class.
   const auto load_few = [&](int64_t most) {
-    return make_loader({indices.begin(), indices.begin() + std::min(most, std::ssize(indices))});
+    const int64_t all = std::ssize(indices), count = std::min(most, all);
+    std::vector<int64_t> few;
+    for (int64_t i = 0; i < count; ++i) few.push_back(indices[i * all / count]);
+    return make_loader(few);
   };
   const bool may_saturate = std::ranges::any_of(
       comparison.layers, [](const LayerReport& layer) { return layer.precision == "int8"; });

@@ -194,8 +194,11 @@ Result<DatasetPtr> OpenNpz(const std::string& path, const DatasetOptions& option
   std::vector<SampleInput> arrays;
   for (auto& [name, tensor] : *tensors) {
     const bool one_each = tensor.rank() == 1 || (tensor.rank() == 2 && tensor.shape()[1] == 1);
-    if (IsLabelName(name) && labels.values.empty() && one_each && !IsFloat(tensor.dtype())) {
-      PARE_ASSIGN(labels.values, ToInt64s(tensor));
+    auto numbers = IsLabelName(name) && labels.values.empty() && one_each
+                       ? WholeNumbers(tensor)
+                       : Result<std::vector<int64_t>>(std::vector<int64_t>());
+    if (numbers && !numbers->empty()) {
+      labels.values = *std::move(numbers);
       if (tensors->size() > 1) arrays.push_back({name, std::move(tensor)});
     } else {
       arrays.push_back({name, std::move(tensor)});

@@ -363,9 +363,13 @@ class CsvDataset : public Dataset {
     note_ = std::move(note);
     if (!table_.label_note().empty()) AddNote(table_.label_note());
     if (!table_.left_out().empty()) {
-      AddNote(Text(table_.left_out().size(), " columns ",
-                   matched ? "are not the model's, or hold" : "hold",
-                   " other things than numbers and were left out: ", Joined(table_.left_out(), 8)));
+      const bool one = table_.left_out().size() == 1;
+      AddNote(Text(table_.left_out().size(), one ? " column " : " columns ",
+                   !matched ? ""
+                   : one    ? "is not the model's, or "
+                            : "are not the model's, or ",
+                   one ? "holds" : "hold", " other things than numbers and ", one ? "was" : "were",
+                   " left out: ", Joined(table_.left_out(), 8)));
     }
     if (table_.has_header() && rows == Rows::kWhole) columns_ = table_.numeric_columns();
   }

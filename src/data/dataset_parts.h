@@ -29,6 +29,8 @@ Result<DatasetPtr> OpenCsv(const std::string& path, const DatasetOptions& option
 
 // labels.cc: one label a sample, from .npy, IDX or a text of one number a line.
 Result<std::vector<int64_t>> ReadLabels(const std::string& path);
+// Integers, or floats that all are whole.
+Result<std::vector<int64_t>> WholeNumbers(const Tensor& tensor);
 // Which classes below the highest label have no sample, in words for a note ("none is 2"); "" where
 // all have one.
 std::string MissingClasses(const std::vector<int64_t>& labels);

@@ -210,6 +210,12 @@ TEST(Npz, InputsByNameAndLabels) {
   ASSERT_TRUE(SaveNpz(folder / "odd.npz", {{"a", Tensor::Of<float>({2}, {1, 2})},
                                            {"b", Tensor::Of<float>({3}, {1, 2, 3})}}));
   EXPECT_MENTIONS(ErrorOf(folder / "odd.npz"), "b has 3 samples");
+  // Whole numbers are labels in any type; others are an input of that name.
+  const Tensor x = Tensor::Of<float>({2, 1}, {4, 5});
+  ASSERT_TRUE(SaveNpz(folder / "float.npz", {{"x", x}, {"y", Tensor::Of<float>({2}, {3, -1})}}));
+  EXPECT_EQ(LabelsOf(*Open(folder / "float.npz")), (Labels{3, -1}));
+  ASSERT_TRUE(SaveNpz(folder / "half.npz", {{"x", x}, {"y", Tensor::Of<float>({2}, {0.5, 1})}}));
+  EXPECT_FALSE(Open(folder / "half.npz")->has_labels());
 }
 
 std::string CifarRecord(int label, int value) {

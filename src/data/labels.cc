@@ -1,3 +1,4 @@
+#include <cmath>
 #include <set>
 
 #include "base/cursor.h"
@@ -15,6 +16,8 @@ Result<Tensor> LabelTensor(const std::shared_ptr<const MappedFile>& file) {
   return ParseNpy(file->bytes(), file);
 }
 
+constexpr const char* kWhole = "labels are one whole number a sample";
+
 Result<std::vector<int64_t>> LabelsOfText(std::string_view text) {
   std::vector<int64_t> labels;
   for (Lines lines(text); const auto line = lines.Next();) {
@@ -28,13 +31,25 @@ Result<std::vector<int64_t>> LabelsOfText(std::string_view text) {
 
 Result<std::vector<int64_t>> LabelsOfTensor(const Tensor& tensor) {
   if (tensor.count() > 0 && tensor.rank() != 1 && tensor.count() != tensor.shape()[0]) {
-    return Invalid(Text("labels have the shape ", DimsText(tensor.shape())),
-                   "labels are one whole number a sample");
+    return Invalid(Text("labels have the shape ", DimsText(tensor.shape())), kWhole);
   }
-  return ToInt64s(tensor);
+  return WholeNumbers(tensor);
 }
 
 }  // namespace
+
+Result<std::vector<int64_t>> WholeNumbers(const Tensor& tensor) {
+  if (!IsFloat(tensor.dtype())) return ToInt64s(tensor);
+  PARE_ASSIGN(const Tensor wide, Cast(tensor, DType::kF64));
+  std::vector<int64_t> numbers;
+  for (const double value : wide.as<double>()) {
+    constexpr double kMost = 1e15;  // beyond, not all whole numbers are there
+    if (!(std::abs(value) <= kMost) || value != std::trunc(value))
+      return Invalid(Text("its number ", numbers.size(), " is ", value), kWhole);
+    numbers.push_back(static_cast<int64_t>(value));
+  }
+  return numbers;
+}
 
 Result<std::vector<int64_t>> ReadLabels(const std::string& path) {
   const auto read = [&]() -> Result<std::vector<int64_t>> {

@@ -198,8 +198,7 @@ Result<OverflowSafe> ParseOverflowSafe(std::string_view name) {
   if (name == "auto") return OverflowSafe::kAuto;
   if (name == "always") return OverflowSafe::kAlways;
   if (name == "never") return OverflowSafe::kNever;
-  return Fail(ErrorKind::kUsage,
-              Text("--overflow-safe is auto, always or never, not \"", name, "\""));
+  return Fail(ErrorKind::kUsage, Text("\"", name, "\" is none of auto, always and never"));
 }
 
 Result<std::map<NodeId, double>> SaturationSnr(const Graph& quantized, const Scheme& scheme,

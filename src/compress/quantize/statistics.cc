@@ -5,6 +5,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "compress/for_each_answer.h"
 #include "compress/guarded.h"
 
 namespace pare::compress {
@@ -103,7 +104,8 @@ class Collector {
       PARE_ASSIGN(auto batch, loader.Next());
       if (!batch) return {};
       std::vector<Tensor> outputs(session.graph().outputs().size());
-      PARE_TRY(session.Run(batch->inputs, outputs, {.observer = &observer}));
+      if (Status ran = session.Run(batch->inputs, outputs, {.observer = &observer}); !ran)
+        return Fail(OfSamples(ran.error(), *batch));
       const int64_t count = batch->count();
       keep(*std::move(batch), std::move(outputs));
       const std::lock_guard lock(progress_mutex);

@@ -54,7 +54,7 @@ Result<WeightBits> ParseWeightBits(std::string_view name) {
   if (name == "7") return WeightBits::k7;
   if (name == "4") return WeightBits::k4;
   if (name == "auto") return WeightBits::kAuto;
-  return Fail(ErrorKind::kUsage, Text("--weight-bits is 8, 7, 4 or auto, not \"", name, "\""));
+  return Fail(ErrorKind::kUsage, Text("\"", name, "\" is none of 8, 7, 4 and auto"));
 }
 
 int FirstBits(WeightBits bits) {
