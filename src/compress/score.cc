@@ -94,6 +94,7 @@ Metric ChooseMetric(Metric metric, const graph::Graph& graph) {
   if (metric != Metric::kAuto) return metric;
   if (OneNumber(graph) || graph.metadata.contains(kOutputsKey)) return Metric::kMse;
   if (graph.outputs().size() != 1 || !ClassCount(graph)) return Metric::kCosine;
+  if (graph.inputs().empty()) return Metric::kTop;
   // An autoencoder's output has the shape of its input, and no classes.
   const graph::TensorType& input = graph.value(graph.inputs()[0]).type;
   const graph::TensorType& output = graph.value(graph.outputs()[0].value).type;

@@ -50,6 +50,13 @@ TEST(Metric, OneNumberIsMeasuredByItsError) {
   EXPECT_TRUE(CheckMetric(Metric::kTop, *classes));
 }
 
+TEST(Metric, AModelWithoutInputsHasOne) {
+  const auto graph =
+      graph::Parse("const c: f32[1,4] = [1,2,3,4]\ny: f32[1,4] = Relu(c)\noutput y\n");
+  ASSERT_TRUE(graph) << graph.error().message();
+  EXPECT_EQ(ChooseMetric(Metric::kAuto, *graph), Metric::kTop);
+}
+
 TEST(LabelScore, ALabelBeyondTheClassesIsWrong) {
   LabelScore score;
   const int64_t labels[] = {7};

@@ -95,6 +95,8 @@ Status Loader::Impl::ChooseBatch() {
 
 Status Loader::Impl::Prepare() {
   if (indices_.empty()) return Fail(ErrorKind::kUsage, "there are no samples to load");
+  if (specs_.empty())
+    return Fail(ErrorKind::kUsage, "the model has no inputs that samples could go into");
   PARE_TRY(ChooseBatch());
   PARE_ASSIGN(const Sample sample, dataset_->Get(indices_[0]));
   const auto fits = [&]() -> Status {

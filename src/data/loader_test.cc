@@ -80,6 +80,12 @@ TEST(Loader, FixedBatchIsFilledUp) {
   for (const float value : batches[1].inputs[0].as<float>()) EXPECT_EQ(value, 4);
 }
 
+TEST(Loader, AModelWithoutInputsTakesNoSamples) {
+  const auto loader = Loader::Make(Floats({2, 1}), {}, {});
+  ASSERT_FALSE(loader);
+  EXPECT_NE(loader.error().message().find("has no inputs"), std::string::npos);
+}
+
 TEST(Loader, ChosenSamplesOnly) {
   auto loader = Loader::Make(Floats({9, 1}), {{"x", DType::kF32, {-1, 1}}}, {8, 2}, {});
   ASSERT_TRUE(loader);

@@ -4,6 +4,7 @@
 
 #include "ops/channels.h"
 #include "ops/conv.h"
+#include "ops/element_each.h"
 #include "ops/optional_input.h"
 
 namespace pare::ops {
@@ -82,16 +83,9 @@ struct LinearRun {
 
 Status InferConvInteger(InferContext& context) { return InferConvolution(context, 1, DType::kI32); }
 Status InferQLinearConv(InferContext& context) {
+  if (const graph::Shape* w = context.shape(kW); w && !w->empty())
+    PARE_TRY(CheckBias(context, kB, w->front()));
   return InferConvolution(context, kW, context.dtype(kYZero));
-}
-
-Result<bool> IsPerChannel(const PrepareContext& context, int input, int64_t channels) {
-  if (!context.has_input(input)) return false;
-  PARE_ASSIGN(const int64_t count, CountOf(context.shape(input)));
-  if (count != 1 && count != channels) {
-    return Invalid(Text("an input has ", count, " elements for ", channels, " channels"));
-  }
-  return count == channels && count != 1;
 }
 
 Status Prepare(PrepareContext& context, IntegerState state,
@@ -99,8 +93,10 @@ Status Prepare(PrepareContext& context, IntegerState state,
   PARE_TRY(run);
   PARE_ASSIGN(const ConvGeometry conv, ReadConvolution(context, state.w));
   state.args = PlainArgs<uint8_t, uint8_t>(conv);
-  const int w_zero = state.w + (state.w == 1 ? 2 : kWZero - kW);
-  PARE_ASSIGN(const bool zero_a_channel, IsPerChannel(context, w_zero, conv.y.channels));
+  const int x_zero = state.w == 1 ? 2 : kXZero, w_zero = state.w == 1 ? 3 : kWZero;
+  PARE_TRY(ElementEach(context, x_zero, context.dtype(0), 1));
+  PARE_ASSIGN(const bool zero_a_channel,
+              ElementEach(context, w_zero, context.dtype(state.w), conv.y.channels));
   state.args.w_zero_step = zero_a_channel ? 1 : 0;
   context.AddStep({.run = *run,
                    .state = context.State(state),
@@ -121,8 +117,12 @@ Status PrepareQLinearConv(PrepareContext& context) {
                      .x_zero = {context, kXZero},
                      .w_zero = {context, kWZero},
                      .bias = {context, kB}};
-  PARE_ASSIGN(state.scale_a_channel, IsPerChannel(context, kWScale, context.shape(kW)[0]));
   if (context.output_dtype() != context.dtype(kX)) return Unsupported("x and y differ in type");
+  const int64_t channels = context.shape(kW)[0];
+  for (int scale : {kXScale, kYScale}) PARE_TRY(ElementEach(context, scale, DType::kF32, 1));
+  PARE_ASSIGN(state.scale_a_channel, ElementEach(context, kWScale, DType::kF32, channels));
+  PARE_TRY(ElementEach(context, kYZero, context.dtype(kX), 1));
+  PARE_TRY(ElementEach(context, kB, DType::kI32, channels));
   return Prepare(context, state, RunOf<LinearRun>(context.dtype(kX), context.dtype(kW)),
                  "qlinearconv_plain");
 }

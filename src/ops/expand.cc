@@ -4,6 +4,7 @@
 #include "ops/dim_arithmetic.h"
 #include "ops/grad.h"
 #include "ops/move.h"
+#include "ops/rank.h"
 
 namespace pare::ops {
 namespace {
@@ -11,22 +12,14 @@ namespace {
 using graph::Dim;
 using graph::Shape;
 
-// How many numbers a one-dimensional input holds, where that is known.
-std::optional<size_t> Elements(const InferContext& context, int i) {
-  const Shape* shape = context.shape(i);
-  if (!shape || shape->size() != 1 || !(*shape)[0].known()) return std::nullopt;
-  return (*shape)[0].size();
-}
-
 Status InferExpand(InferContext& context) {
   const Shape* shape = context.shape(0);
-  const auto rank = Elements(context, 1);
-  if (!shape || !rank) {
+  PARE_ASSIGN(const auto target, ShapeFrom(context, 1));
+  if (!shape || !target) {
     context.set_output(0, context.dtype(0));
     return {};
   }
-  const Shape* target = context.dims_value(1);
-  PARE_ASSIGN(Shape out, BroadcastShapes(*shape, target ? *target : Shape(*rank, Dim::Unknown())));
+  PARE_ASSIGN(Shape out, BroadcastShapes(*shape, *target));
   const Shape* dims = context.dims_value(0);
   if (dims && dims->size() == 1 && out.size() == 1 && out[0].known() && out[0].size() < 64) {
     context.set_dims_value(0, Shape(out[0].size(), (*dims)[0]));
@@ -50,6 +43,9 @@ Status InferTile(InferContext& context) {
   if (!shape) {
     context.set_output(0, context.dtype(0));
     return {};
+  }
+  for (const int64_t repeat : context.ints(1).value_or(std::vector<int64_t>())) {
+    if (repeat < 0) return Invalid(Text("a repeat is ", repeat));
   }
   const Shape* repeats = context.dims_value(1);
   Shape out(shape->size(), Dim::Unknown());

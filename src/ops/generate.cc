@@ -5,21 +5,16 @@
 #include "kernels/move/move.h"
 #include "ops/channels.h"
 #include "ops/common.h"
+#include "ops/element_each.h"
 #include "ops/index.h"
 #include "ops/nest.h"
+#include "ops/rank.h"
 
 namespace pare::ops {
 namespace {
 
 using graph::Dim;
 using graph::Shape;
-
-// How many numbers a one-dimensional input holds, where that is known.
-std::optional<size_t> Elements(const InferContext& context, int i) {
-  const Shape* shape = context.shape(i);
-  if (!shape || shape->size() != 1 || !(*shape)[0].known()) return std::nullopt;
-  return (*shape)[0].size();
-}
 
 // --- Range
 
@@ -74,6 +69,7 @@ Status PrepareRange(PrepareContext& context) {
     if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) run = RunRange<T>;
   });
   if (!run) return Unsupported(Text("it has no meaning for ", DTypeName(context.dtype(0))));
+  for (int i : {0, 1, 2}) PARE_TRY(ElementEach(context, i, context.dtype(0), 1));
   context.AddStep({.run = run,
                    .state = context.State(RangeState{context.output_shape()[0]}),
                    .kernel = "range"});
@@ -89,14 +85,9 @@ Tensor FillValue(const graph::Attrs& attrs) {
 
 Status InferConstantOfShape(InferContext& context) {
   const Tensor value = FillValue(context.attrs());
-  const auto rank = Elements(context, 0);
-  const Shape* dims = context.dims_value(0);
-  if (!dims) {
-    if (rank) {
-      context.set_output(0, value.dtype(), Shape(*rank, Dim::Unknown()));
-    } else {
-      context.set_output(0, value.dtype());
-    }
+  PARE_ASSIGN(const auto asked, ShapeFrom(context, 0));
+  if (!asked || !context.dims_value(0)) {
+    context.set_output(0, {value.dtype(), asked});
     return {};
   }
   if (const auto sizes = context.ints(0)) {
@@ -104,7 +95,7 @@ Status InferConstantOfShape(InferContext& context) {
       if (size < 0) return Invalid(Text("a size is ", size));
     }
   }
-  const Shape shape = *dims;
+  const Shape& shape = *asked;
   context.set_output(0, value.dtype(), shape);
   if (shape.size() == 1 && shape[0].known() && shape[0].size() < 64 && !IsFloat(value.dtype())) {
     PARE_ASSIGN(const auto number, ToInt64s(value));

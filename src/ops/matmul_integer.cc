@@ -4,6 +4,7 @@
 
 #include "kernels/plain/matmul.h"
 #include "ops/channels.h"
+#include "ops/element_each.h"
 #include "ops/matmul.h"
 #include "ops/optional_input.h"
 
@@ -71,25 +72,14 @@ Result<void (*)(const StepArgs&) noexcept> SumsOf(DType a, DType b) {
   return Invalid(Text("a is ", DTypeName(a), " and b ", DTypeName(b), "; both must be bytes"));
 }
 
-// Whether the operand has a value for each of `count` rows or columns rather than one for all.
-Result<bool> IsVector(const PrepareContext& context, int input, int64_t count) {
-  if (!context.has_input(input)) return false;
-  PARE_ASSIGN(const int64_t elements, CountOf(context.shape(input)));
-  if (elements == 1) return false;
-  if (elements != count) {
-    return Unsupported(
-        Text("an input has ", elements, " elements for ", count, " rows or columns of a product"));
-  }
-  return true;
-}
-
 Status AddSums(PrepareContext& context, IntegerState& state, int a_zero, int b_zero,
                const IntegerState** shared) {
   PARE_ASSIGN(const auto run, SumsOf(context.dtype(0), context.dtype(state.b)));
   state.a_zero = {context, a_zero};
   state.b_zero = {context, b_zero};
-  PARE_ASSIGN(state.a_zero_a_row, IsVector(context, a_zero, state.shape.m));
-  PARE_ASSIGN(state.b_zero_a_column, IsVector(context, b_zero, state.shape.n));
+  const DType a = context.dtype(0), b = context.dtype(state.b);
+  PARE_ASSIGN(state.a_zero_a_row, ElementEach(context, a_zero, a, state.shape.m));
+  PARE_ASSIGN(state.b_zero_a_column, ElementEach(context, b_zero, b, state.shape.n));
   const int64_t tasks = static_cast<int64_t>(state.shape.a_at.size());
   *shared = context.State(state);
   context.AddStep({.run = run, .state = *shared, .tasks = tasks, .kernel = "matmulinteger_plain"});
@@ -112,10 +102,11 @@ Status PrepareMatMulInteger(PrepareContext& context) {
 
 Status PrepareQLinearMatMul(PrepareContext& context) {
   if (context.output_dtype() != context.dtype(kA)) return Unsupported("a and y differ in type");
-  if (context.dtype(kAScale) != DType::kF32) return Unsupported("its scales are not f32");
   IntegerState state{.shape = ReadMatMul(context.shape(kA), context.shape(kB)), .b = kB};
-  PARE_ASSIGN(state.a_scale_a_row, IsVector(context, kAScale, state.shape.m));
-  PARE_ASSIGN(state.b_scale_a_column, IsVector(context, kBScale, state.shape.n));
+  PARE_ASSIGN(state.a_scale_a_row, ElementEach(context, kAScale, DType::kF32, state.shape.m));
+  PARE_ASSIGN(state.b_scale_a_column, ElementEach(context, kBScale, DType::kF32, state.shape.n));
+  PARE_TRY(ElementEach(context, kYScale, DType::kF32, 1));
+  PARE_TRY(ElementEach(context, kYZero, context.dtype(kA), 1));
   const int64_t tasks = static_cast<int64_t>(state.shape.a_at.size());
   state.temp = context.Temp(static_cast<size_t>(tasks * state.shape.m * state.shape.n) * 4);
   const IntegerState* shared;

@@ -1,6 +1,7 @@
 #include "ops/node_view.h"
 
 #include "ops/op_def.h"
+#include "ops/rank.h"
 
 namespace pare::ops {
 
@@ -55,6 +56,22 @@ void InferContext::set_output(int i, DType dtype, Shape shape) {
   set_output(i, graph::TensorType{dtype, std::move(shape)});
 }
 void InferContext::set_output(int i, DType dtype) { set_output(i, graph::TensorType{dtype, {}}); }
+
+Status CheckRank(size_t rank, std::string_view what) {
+  if (rank <= kMaxRank) return {};
+  return Invalid(Text(what, " has ", rank, " axes, and no tensor may have more than ", kMaxRank));
+}
+
+Result<std::optional<Shape>> ShapeFrom(const InferContext& context, int i) {
+  if (const Shape* known = context.dims_value(i)) {
+    PARE_TRY(CheckRank(known->size(), "the shape asked for"));
+    return *known;
+  }
+  const Shape* count = context.shape(i);
+  if (!count || count->size() != 1 || !(*count)[0].known()) return std::nullopt;
+  PARE_TRY(CheckRank(static_cast<size_t>((*count)[0].size()), "the shape asked for"));
+  return Shape((*count)[0].size(), Dim::Unknown());
+}
 
 Result<int> NormalizeAxis(int64_t axis, int rank, std::string_view what) {
   if (axis < -rank || axis >= rank) {
@@ -119,7 +136,12 @@ Status Infer(graph::Graph& graph, const graph::Node& node, KnownDims& dims) {
   if (!op) return {};
   PARE_TRY(CheckOperands(*op, node));
   InferContext context(graph, node, dims);
-  return op->infer(context);
+  PARE_TRY(op->infer(context));
+  for (int i = 0; i < context.outputs(); ++i) {
+    if (!context.has_output(i) || !context.output(i).shape) continue;
+    PARE_TRY(CheckRank(context.output(i).shape->size(), "its output"));
+  }
+  return {};
 }
 
 }  // namespace
@@ -140,6 +162,7 @@ Status CheckOperands(const OpDef& op, const graph::Node& node) {
     }
   }
   PARE_TRY(CheckCount(op.inputs, node.inputs.size(), "inputs"));
+  if (node.outputs.empty() && !op.outputs[0].name.empty()) return Invalid("it has no outputs");
   return CheckCount(op.outputs, node.outputs.size(), "outputs");
 }
 

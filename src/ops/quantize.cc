@@ -41,6 +41,24 @@ Result<Lines> ReadLines(const PrepareContext& context) {
   return lines;
 }
 
+// The zero points stand beside the scales, in the type of the integers.
+Status CheckZeroPoint(const NodeView& view, DType integers) {
+  if (!view.has_input(kZeroPoint)) return {};
+  const graph::TensorType& scale = view.input(kScale);
+  const graph::TensorType& zero = view.input(kZeroPoint);
+  const auto wrong = [&](const graph::TensorType& of, DType dtype) {
+    const auto& symbols = view.graph().symbols();
+    return Invalid(Text("its zero point is ", graph::TypeText(zero, symbols), ", and ",
+                        graph::TypeText({dtype, of.shape}, symbols), " is meant"));
+  };
+  const bool known = integers != DType::kNone && zero.dtype != DType::kNone;
+  if (known && zero.dtype != integers) return wrong(scale, integers);
+  if (!scale.shape || !scale.is_static() || !zero.shape || !zero.is_static()) return {};
+  PARE_ASSIGN(const int64_t scales, CountOf(scale.dims()));
+  PARE_ASSIGN(const int64_t zeros, CountOf(zero.dims()));
+  return scales == zeros ? Status() : wrong(scale, zero.dtype);
+}
+
 struct QuantState {
   Lines lines;
   OptionalInput zero_point{};
@@ -100,6 +118,7 @@ void RunBytes(const StepArgs& args) noexcept {
 bool IsByte(DType dtype) { return dtype == DType::kU8 || dtype == DType::kI8; }
 
 Status Prepare(PrepareContext& context, DType dtype, bool to_integer, Step plain) {
+  PARE_TRY(CheckZeroPoint(context, to_integer ? context.output_dtype() : context.dtype(kX)));
   if (context.dtype(kScale) != DType::kF32) {
     return Unsupported(Text("its scale is ", DTypeName(context.dtype(kScale)), ", not f32"));
   }
@@ -158,8 +177,9 @@ Status InferQuantize(InferContext& context) {
     type.dtype = DTypeFromOnnx(static_cast<int>(asked));
     if (type.dtype == DType::kNone) return Unsupported(Text("pare has no type ", asked));
   }
+  const DType integers = type.dtype;
   context.set_output(0, std::move(type));
-  return {};
+  return CheckZeroPoint(context, integers);
 }
 
 Status PrepareQuantize(PrepareContext& context) {
@@ -176,7 +196,7 @@ Status InferDequantize(InferContext& context) {
   graph::TensorType type = context.input(kX);
   type.dtype = context.dtype(kScale) == DType::kNone ? DType::kF32 : context.dtype(kScale);
   context.set_output(0, std::move(type));
-  return {};
+  return CheckZeroPoint(context, context.dtype(kX));
 }
 
 Status PrepareDequantize(PrepareContext& context) {

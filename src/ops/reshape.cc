@@ -6,6 +6,7 @@
 #include "ops/grad.h"
 #include "ops/op_def.h"
 #include "ops/prepare.h"
+#include "ops/rank.h"
 
 namespace pare::ops {
 namespace {
@@ -79,19 +80,17 @@ Dim InferredDim(const Shape& from, const Shape& target, size_t at) {
 
 // Element i of the target: a size, 0 (copy unless allowzero), −1 (the rest), or not known.
 Status InferReshape(InferContext& context) {
-  const Shape* known = context.dims_value(1);
-  if (!known) {
-    const Shape* count = context.shape(1);
-    if (count && count->size() == 1 && (*count)[0].known()) {
-      context.set_output(0, context.dtype(0), Shape((*count)[0].size(), Dim::Unknown()));
-    } else {
-      context.set_output(0, context.dtype(0));
-    }
+  PARE_ASSIGN(const auto asked, ShapeFrom(context, 1));
+  if (!asked || !context.dims_value(1)) {
+    context.set_output(0, {context.dtype(0), asked});
     return {};
   }
-  Shape target = *known;
+  Shape target = *asked;
   const Shape* from = context.shape(0);
   const auto constant = context.ints(1);
+  for (const int64_t size : constant.value_or(std::vector<int64_t>())) {
+    if (size < -1) return Invalid(Text("the target shape holds ", size));
+  }
   const bool copy_zero = context.attrs().i("allowzero", 0) == 0;
   size_t rest = target.size();
   for (size_t i = 0; i < target.size(); ++i) {

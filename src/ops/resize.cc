@@ -50,6 +50,9 @@ Result<std::vector<int>> ReadAxes(const NodeView& view, int rank) {
 // The scale that keep_aspect_ratio_policy makes of the sizes asked for; 0 for "stretch".
 Result<float> CommonScale(const NodeView& view, const std::vector<int>& axes, const Dims& x,
                           const std::vector<int64_t>& sizes, Layout layout) {
+  if (sizes.size() != axes.size()) {
+    return Invalid(Text("sizes has ", sizes.size(), " elements for ", axes.size(), " axes"));
+  }
   const std::string policy = view.attrs().s("keep_aspect_ratio_policy", "stretch");
   if (policy == "stretch") return 0.0f;
   if (policy != "not_larger" && policy != "not_smaller") {
@@ -149,6 +152,9 @@ Result<std::vector<ResizeAxis>> ReadGeometry(const NodeView& context, const Resi
     all[i].scale = x[i] == 0 ? 1 : static_cast<float>(y[i]) / static_cast<float>(x[i]);
   }
   const Tensor* scales = IsThere(context, kScales) ? context.constant(kScales) : nullptr;
+  if (scales && (scales->dtype() != DType::kF32 || scales->count() != std::ssize(axes))) {
+    return Invalid("scales must be f32, one number for each axis");
+  }
   float common = 0;
   if (IsThere(context, kSizes) && context.constant(kSizes)) {
     PARE_ASSIGN(const auto sizes, context.Ints(kSizes, "sizes"));

@@ -68,32 +68,47 @@ Dim CutDim(Dim dim, const Range& range) {
   return Dim::Unknown();
 }
 
+// How many axes the slice cuts: what starts, ends, axes and steps have elements for, as far as that
+// is known.
+Result<std::optional<int64_t>> CutAxes(const InferContext& context, int64_t rank) {
+  std::optional<int64_t> count;
+  for (int i = 1; i < context.inputs(); ++i) {
+    const Shape* shape = context.shape(i);
+    if (!shape || shape->size() != 1 || !(*shape)[0].known()) continue;
+    const int64_t own = (*shape)[0].size();
+    if (count.value_or(own) != own || own > rank) {
+      return Invalid("starts, ends, axes and steps have different counts");
+    }
+    count = own;
+  }
+  return count;
+}
+
 // Slices whose bounds are computed: x[:, :n] has n elements (the end is not beyond x in a model
 // that works), everything else is unknown along the axes that are cut.
-void InferComputedSlice(InferContext& context, const Shape& shape) {
+Status InferComputedSlice(InferContext& context, const Shape& shape) {
   const auto axes = context.ints(3);
   const auto starts = context.ints(1);
   const auto steps = context.ints(4);
   const Shape* ends = context.dims_value(2);
+  PARE_ASSIGN(const auto count, CutAxes(context, std::ssize(shape)));
   if (context.has_input(3) && !axes) {
     context.set_output(0, context.dtype(0), Shape(shape.size(), Dim::Unknown()));
-    return;
+    return {};
   }
   Shape out = shape;
-  const Shape* count = context.shape(1);
-  const size_t cuts = axes                                                 ? axes->size()
-                      : count && count->size() == 1 && (*count)[0].known() ? (*count)[0].size()
-                                                                           : shape.size();
+  const size_t cuts = axes ? axes->size() : static_cast<size_t>(count.value_or(shape.size()));
   for (size_t i = 0; i < cuts; ++i) {
-    const auto axis =
-        NormalizeAxis(axes ? (*axes)[i] : static_cast<int64_t>(i), static_cast<int>(shape.size()));
-    if (!axis) continue;
-    const bool from_begin = starts && i < starts->size() && (*starts)[i] == 0 &&
-                            (!context.has_input(4) || (steps && (*steps)[i] == 1));
+    PARE_ASSIGN(const int axis, NormalizeAxis(axes ? (*axes)[i] : static_cast<int64_t>(i),
+                                              static_cast<int>(shape.size()), "axes"));
+    const bool from_begin =
+        starts && i < starts->size() && (*starts)[i] == 0 &&
+        (!context.has_input(4) || (steps && i < steps->size() && (*steps)[i] == 1));
     const bool end_known = ends && i < ends->size() && (*ends)[i] != Dim::Unknown();
-    out[*axis] = from_begin && end_known && shape[*axis] != Dim(1) ? (*ends)[i] : Dim::Unknown();
+    out[axis] = from_begin && end_known && shape[axis] != Dim(1) ? (*ends)[i] : Dim::Unknown();
   }
   context.set_output(0, context.dtype(0), std::move(out));
+  return {};
 }
 
 void InferSlicedDims(InferContext& context, const Range& range) {
@@ -116,8 +131,7 @@ Status InferSlice(InferContext& context) {
   const auto starts = context.ints(1), ends = context.ints(2);
   const auto axes = context.ints(3), steps = context.ints(4);
   if (!starts || !ends || (context.has_input(3) && !axes) || (context.has_input(4) && !steps)) {
-    InferComputedSlice(context, *shape);
-    return {};
+    return InferComputedSlice(context, *shape);
   }
   PARE_ASSIGN(const auto ranges,
               Ranges(static_cast<int>(shape->size()), *starts, *ends, axes, steps));

@@ -97,16 +97,24 @@ std::optional<Weights> WeightsOf(const graph::Graph& graph, ValueId value, int a
   return weights;
 }
 
+// A bias of one value for each channel, which are the last axis of what it is added to, or of one
+// for all. A column of as many rows is another thing.
+std::optional<std::vector<double>> PerLastAxis(const Tensor& bias, int64_t channels) {
+  if (bias.count() != 1 && (bias.rank() == 0 || bias.shape().back() != channels))
+    return std::nullopt;
+  return PerChannel(bias, channels);
+}
+
 // The real values of a bias: a constant, or a DequantizeLinear of one.
 std::optional<std::vector<double>> BiasOf(const graph::Graph& graph, ValueId value,
                                           int64_t channels) {
-  if (graph.is_constant(value)) return PerChannel(graph.value(value).data, channels);
+  if (graph.is_constant(value)) return PerLastAxis(graph.value(value).data, channels);
   const Node* dq = graph.producer_of(value);
   if (!dq || dq->op != "DequantizeLinear") return std::nullopt;
   for (ValueId input : dq->inputs) {
     if (input != ValueId::kNone && !graph.is_constant(input)) return std::nullopt;
   }
-  auto bias = PerChannel(graph.value(dq->inputs[0]).data, channels);
+  auto bias = PerLastAxis(graph.value(dq->inputs[0]).data, channels);
   const auto scale = PerChannel(graph.value(dq->inputs[1]).data, channels);
   if (!bias || !scale) return std::nullopt;
   const bool has_zero = dq->inputs.size() > 2 && dq->inputs[2] != ValueId::kNone;
@@ -117,6 +125,26 @@ std::optional<std::vector<double>> BiasOf(const graph::Graph& graph, ValueId val
     (*bias)[c] = ((*bias)[c] - (*zero)[c]) * (*scale)[c];
   }
   return bias;
+}
+
+// Whether no sum Σ (x − x_zero)·(w − w_zero) + bias of bytes x leaves i32, in which kernels compute
+// it. `bias` in units of the sum; own files leave much room, those of others need not.
+bool SumsFit(const Weights& weights, const Scale& x, const std::vector<double>& bias) {
+  const auto w = weights.s8.as<int8_t>();
+  const size_t channels = weights.zero.size(), inner = channels ? w.size() / channels : 0;
+  const double x_most = std::max(x.zero_point, 255 - x.zero_point);
+  for (size_t c = 0; c < channels; ++c) {
+    int64_t magnitudes = 0;
+    for (size_t i = c * inner; i < (c + 1) * inner; ++i)
+      magnitudes += std::abs(w[i] - weights.zero[c]);
+    const double most = x_most * static_cast<double>(magnitudes);
+    const double level = bias.empty() ? 0 : bias[c];
+    if (!(level - most >= std::numeric_limits<int32_t>::min() &&
+          level + most <= std::numeric_limits<int32_t>::max())) {
+      return false;
+    }
+  }
+  return true;
 }
 
 // Which axis of operand 1 carries the output's channels; nullopt where there is no integer form.
@@ -160,16 +188,16 @@ std::optional<IntegerLowering::Product> IntegerLowering::ProductOf(const Node& n
 
   std::vector<double> unit(weights->scale);  // of the sum, for each channel
   for (double& value : unit) value *= x->scale.scale;
+  std::vector<double> levels;
   if (node.inputs.size() > 2 && node.inputs[2] != ValueId::kNone) {
-    auto bias = BiasOf(graph_, node.inputs[2], channels);
+    const auto bias = BiasOf(graph_, node.inputs[2], channels);
     if (!bias) return std::nullopt;
-    for (size_t c = 0; c < bias->size(); ++c) {
-      constexpr double kMost = std::numeric_limits<int32_t>::max();
-      const double level = unit[c] > 0 ? (*bias)[c] / unit[c] : 0;
-      (*bias)[c] = RoundEven(std::clamp(level, -kMost, kMost));
-    }
-    product.bias = Constant(y, "bias", FromDoubles(DType::kI32, {channels}, *bias));
+    for (size_t c = 0; c < bias->size(); ++c)
+      levels.push_back((*bias)[c] == 0 ? 0 : RoundEven((*bias)[c] / unit[c]));
   }
+  if (!SumsFit(*weights, x->scale, levels)) return std::nullopt;
+  if (!levels.empty())
+    product.bias = Constant(y, "bias", FromDoubles(DType::kI32, {channels}, levels));
   for (double& value : unit) value /= y_scale;
   product.weights = Constant(y, "weights", weights->s8);
   product.multiplier = Constant(y, "multiplier", FromDoubles(DType::kF32, {channels}, unit));

@@ -91,7 +91,8 @@ std::span<const Pass> StepPasses() { return kStep; }
 
 const Pass* FindPass(std::string_view name) {
   for (std::span<const Pass> list :
-       {SimplifyPasses(), TrainPasses(), StepPasses(), OptimizePasses(), SaturatePasses()}) {
+       {SimplifyPasses(), QuantizePasses(), WidenPasses(), OptimizePasses(), SaturatePasses(),
+        TrainPasses(), StepPasses()}) {
     const auto at =
         std::find_if(list.begin(), list.end(), [&](const Pass& pass) { return pass.name == name; });
     if (at != list.end()) return &*at;

@@ -88,6 +88,23 @@ TEST(Session, PlansBySignatureAndCopiesViews) {
   }
 }
 
+TEST(Session, KeepsThePlansThatWereUsedLast) {
+  int compiled = 0;
+  const auto count = [&](const graph::Graph& source, std::span<const Dims> shapes) {
+    ++compiled;
+    return BindFirst(source, shapes);
+  };
+  Session session(Views(), DetectCpu(), std::make_shared<ThreadPool>(1), count, {.max_plans = 2});
+  std::vector<Tensor> out(3);
+  // 3 is the one that 5 displaces, as 1 was used since; an unbounded cache would still have it.
+  const std::pair<int64_t, int> runs[] = {{1, 1}, {3, 2}, {1, 2}, {5, 3}, {1, 3}, {3, 4}};
+  for (const auto& [n, plans] : runs) {
+    const Tensor x = *Tensor::Zeros(DType::kF32, {n, 2, 3});
+    ASSERT_TRUE(session.Run({&x, 1}, out));
+    EXPECT_EQ(compiled, plans) << n;
+  }
+}
+
 TEST(Session, AWrongInputIsAnErrorThatNamesIt) {
   Session session(Views(), DetectCpu(), std::make_shared<ThreadPool>(1), BindFirst);
   const Tensor x = *Tensor::Zeros(DType::kF32, {1, 2, 4});
