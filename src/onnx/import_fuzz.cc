@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const auto bytes = onnx::ExportBytes(*graph);
   if (!bytes) return 0;
-  const auto again = onnx::ImportBytes(onnx::BytesOf(*bytes), nullptr, none);
+  const auto again = onnx::ImportBytes(BytesOf(*bytes), nullptr, none);
   if (!again) {
     std::fprintf(stderr, "written, but not readable: %s\n", again.error().message().c_str());
     std::abort();

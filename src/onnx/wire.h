@@ -20,14 +20,11 @@
 #include <span>
 #include <string_view>
 
+#include "base/cursor.h"
+
 namespace pare::onnx {
 
 using Bytes = std::span<const std::byte>;
-
-inline std::string_view TextOf(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-inline Bytes BytesOf(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 constexpr uint32_t VarintTag(uint32_t field) { return field << 3; }
 constexpr uint32_t BytesTag(uint32_t field) { return field << 3 | 2; }

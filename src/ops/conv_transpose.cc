@@ -189,6 +189,8 @@ Status PrepareConvTranspose(PrepareContext& context) {
   if (context.dtype(0) != DType::kF32 || context.dtype(1) != DType::kF32) {
     return Unsupported(Text("pare convolves f32, not ", DTypeName(context.dtype(0))));
   }
+  if (context.has_input(2) && context.dtype(2) != DType::kF32)
+    return Invalid(Text("its bias is ", DTypeName(context.dtype(2)), ", not f32"));
   PARE_ASSIGN(const ConvGeometry conv, ReadTransposed(context));
   return IsImage(conv) ? PrepareImage(context, conv) : PreparePlain(context, conv);
 }

@@ -5,6 +5,7 @@
 #include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/dim_arithmetic.h"
+#include "ops/element_each.h"
 #include "ops/grad.h"
 #include "ops/move.h"
 #include "ops/optional_input.h"
@@ -84,9 +85,7 @@ void RunFill(const StepArgs& args) noexcept {
 Status PrepareConstant(PrepareContext& context, const Pads& pads) {
   const Dims in = context.shape(0), out = context.output_shape();
   const int64_t bytes = static_cast<int64_t>(SizeOf(context.dtype(0))), count = Count(out);
-  if (context.has_input(2) && context.dtype(2) != context.dtype(0)) {
-    return Invalid("the value has another element type than the input");
-  }
+  PARE_TRY(ElementEach(context, 2, context.dtype(0), 1));
   const bool grows =
       std::any_of(pads.begin.begin(), pads.begin.end(), [](auto p) { return p > 0; }) ||
       std::any_of(pads.end.begin(), pads.end.end(), [](auto p) { return p > 0; });

@@ -4,6 +4,7 @@
 #include "kernels/number.h"
 #include "ops/channels.h"
 #include "ops/common.h"
+#include "ops/element_each.h"
 #include "ops/grad.h"
 #include "ops/nest.h"
 #include "ops/optional_input.h"
@@ -92,7 +93,7 @@ void RunTrilu(const StepArgs& args) noexcept {
 Status PrepareTrilu(PrepareContext& context) {
   const Dims shape = context.shape(0);
   if (shape.size() < 2) return Invalid("its input is no matrix");
-  if (context.has_input(1) && context.dtype(1) != DType::kI64) return Invalid("k is not i64");
+  PARE_TRY(ElementEach(context, 1, DType::kI64, 1));
   const int64_t columns = shape.back(), rows = shape[shape.size() - 2];
   const auto bytes = static_cast<int64_t>(SizeOf(context.dtype(0)));
   const TriluState state{OptionalInput(context, 1), rows, columns, bytes,
