@@ -16,7 +16,7 @@ TEST_P(Exported, KeepsTheOpset) {
   const auto bytes = onnx::ExportBytes(model->graph());
   ASSERT_TRUE(bytes) << bytes.error().message();
   onnx::NoExternalFiles none;
-  const auto again = onnx::ImportBytes(onnx::BytesOf(*bytes), nullptr, none);
+  const auto again = onnx::ImportBytes(BytesOf(*bytes), nullptr, none);
   ASSERT_TRUE(again) << again.error().message();
   EXPECT_EQ(again->opsets.at(""), model->graph().opsets.at(""));
 }
