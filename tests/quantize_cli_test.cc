@@ -221,7 +221,7 @@ TEST_F(Regression, IsMeasuredByItsError) {
   EXPECT_EQ(ran.object().at("quality").at("metric").as_string(), "mse");
   const Ran people = Quantize({"--label", "target"});
   EXPECT_TRUE(Has(people.out, "\n  mse") && Has(people.out, "\n  psnr")) << people.out;
-  EXPECT_FALSE(Has(people.out, "cosine")) << people.out;
+  EXPECT_FALSE(Has(people.out, "\n  cosine")) << people.out;
   // Three weights, and all that int8 needs around them.
   EXPECT_TRUE(Has(people.out, "\nno gain in size: ")) << people.out;
   EXPECT_TRUE(Has(ran.out, "no gain in size: ")) << ran.out;

@@ -205,7 +205,7 @@ TEST_F(TuneCommand, SaysWhatIsWrong) {
     EXPECT_NE(ran.code, 0);
     return ran.err;
   };
-  EXPECT_NE(error({"--weight-bits", "5"}).find("8, 7, 4 or auto"), std::string::npos);
+  EXPECT_NE(error({"--weight-bits", "5"}).find("none of 8, 7, 4 and auto"), std::string::npos);
   EXPECT_NE(error({"--rate", "0.1"}).find("not --tune"), std::string::npos);
   EXPECT_NE(error({"--max-memory", "5"}).find("not --tune"), std::string::npos);
   EXPECT_NE(error({"--tune", "--alpha", "0.5"}).find("asks for labels"), std::string::npos);

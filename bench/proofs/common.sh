@@ -7,6 +7,7 @@
 #   ASSETS   models (../shared/assets)
 #   WORK     where runs are kept (build/proofs)
 set -euo pipefail
+shopt -s inherit_errexit  # a row that fails ends the proof: nothing is recorded
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PARE=${PARE:-build/release/pare}
 ASSETS=${ASSETS:-../shared/assets}

@@ -42,8 +42,9 @@ struct QuantizeResult {
 };
 
 // Static integers: s8 or i4 weights by output channel, u8 activations by tensor. Calibrates,
-// searches, verifies on samples that calibration did not see. kUnmet where max_drop can't be held on
-// the half of these that steers; the percentages are of the others, which may lose a little more.
+// searches, verifies on samples that calibration did not see. kUnmet where max_drop can't be held
+// on the half of these that steers; the percentages are of the others, which may lose a little
+// more.
 Result<QuantizeResult> Quantize(const Model& model, const Dataset& dataset,
                                 const QuantizeOptions& options = {});
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/prune_options.h"
+#include "data/split.h"
 #include "model/model.h"
 
 namespace pare::cli {
