@@ -1,5 +1,6 @@
 // Layers in the form that is fastest on this machine, as far as the answers stay what they are.
 #include <algorithm>
+#include <cmath>
 
 #include "compress/layers.h"
 #include "compress/quantize/stages.h"
@@ -9,8 +10,11 @@
 namespace pare::compress {
 namespace {
 
-constexpr double kTimingSeconds = 0.12;
-constexpr int64_t kProbed = 32;  // samples: all that the probe has
+constexpr double kTimingSeconds = 0.1;
+// What layers in float must gain of a run's time to be tried: each border costs conversions.
+constexpr double kLeastGain = 0.02;
+constexpr double kParts[] = {1, 0.75, 0.5};  // of the layers that gain: what is tried
+constexpr int64_t kProbed = 32;              // samples: all that the probe has
 // What 7 bits may make of the squared error at the outputs: no more than it changes from one set of
 // pictures to another.
 constexpr double kMostErrors = 1.25;
@@ -27,85 +31,101 @@ class TimeChooser {
 
   Status Run() {
     const bool may = job_.options.overflow_safe == OverflowSafe::kAuto;
-    if (may && PrefersSevenBits(job_.context.cpu)) PARE_TRY(TakeSevenBits());
+    std::vector<std::string> names;
+    if (may && PrefersSevenBits(job_.context.cpu)) names = LayersOfEightBits();
+    job_.progress.Stage("comparing layer times", 0);
+    if (names.empty()) {
+      PARE_TRY(Measure(nullptr));
+    } else {
+      PARE_ASSIGN(const Form seven, job_.Make(WithSevenBits(names)));
+      PARE_TRY(Measure(&seven));
+      PARE_TRY(TakeSevenBits(FasterInSevenBits(names, in_int8_, in_seven_bits_, ms_)));
+    }
     return GiveBackSlowLayers();
   }
 
  private:
-  // The layers that gain most, as many as together add no notable error to the outputs.
-  Status TakeSevenBits() {
-    PARE_ASSIGN(const auto faster, LayersFasterInSevenBits());
-    runtime::Session* const eight[] = {job_.best.session.get()};
-    PARE_ASSIGN(const auto errors, job_.probe.Errors(eight, kProbed, job_.progress));
-    const double most = kMostErrors * errors[0];
-    std::optional<Form> held;
-    size_t holds = 0, fails = faster.size() + 1;
-    for (size_t count = faster.size(); count > holds; count = (holds + fails) / 2) {
-      PARE_ASSIGN(Form form, job_.Make(WithSevenBits(std::span(faster).first(count))));
-      runtime::Session* const tried[] = {form.session.get()};
-      PARE_ASSIGN(const auto error, job_.probe.Errors(tried, kProbed, job_.progress));
-      (error[0] <= most ? holds : fails) = count;
-      if (holds == count) held = std::move(form);
-    }
-    if (!held) return {};
-    job_.best = *std::move(held);
-    for (const FasterLayer& layer : std::span(faster).first(holds))
-      job_.timed.to_seven_bits[layer.name] = layer.why;
-    return {};
-  }
-
-  Result<std::vector<FasterLayer>> LayersFasterInSevenBits() {
-    const Variant& best = job_.best.variant;
+  std::vector<std::string> LayersOfEightBits() const {
     std::vector<std::string> names;
-    std::vector<FasterLayer> all;
     for (const Layer& layer : job_.best.built.scheme.layers) {
-      if (!layer.integer || !layer.weighted || best.weight_bits.contains(layer.name)) continue;
-      names.push_back(layer.name);
-      all.push_back({.name = layer.name, .why = {}});
+      const bool fewer = job_.best.variant.weight_bits.contains(layer.name);
+      if (layer.integer && layer.weighted && !fewer) names.push_back(layer.name);
     }
-    if (names.empty()) return all;
-    job_.progress.Stage("comparing weights of 7 and 8 bits", 0);
-    PARE_ASSIGN(const Form seven, job_.Make(WithSevenBits(all)));
-    PARE_ASSIGN(const auto times, TimesOf(*job_.best.session, *seven.session));
-    return FasterInSevenBits(names, TimesByLayer(job_.best.built.graph, times.sides[0].layers),
-                             TimesByLayer(seven.built.graph, times.sides[1].layers),
-                             times.sides[0].ms.median);
+    return names;
   }
 
-  Variant WithSevenBits(std::span<const FasterLayer> layers) const {
+  Variant WithSevenBits(std::span<const std::string> layers) const {
     Variant variant = job_.best.variant;
-    for (const FasterLayer& layer : layers) variant.weight_bits[layer.name] = 7;
+    for (const std::string& layer : layers) variant.weight_bits[layer] = 7;
     return variant;
   }
 
+  // By turns: the float model, the best form, and the one with 7 bits.
+  Status Measure(const Form* seven) {
+    std::vector<runtime::Session*> sessions{job_.float_session.get(), job_.best.session.get()};
+    if (seven) sessions.push_back(seven->session.get());
+    PARE_ASSIGN(const Timed timed,
+                ProfileInterleaved(sessions, inputs_, {.seconds = kTimingSeconds}));
+    const graph::Graph& graph = job_.best.built.graph;
+    in_float_ = TimesByLayer(job_.calibration.graph, timed.sides[0].layers);
+    in_int8_ = TimesByLayer(graph, timed.sides[1].layers);
+    if (seven) in_seven_bits_ = TimesByLayer(graph, timed.sides[2].layers);
+    ms_ = timed.sides[1].ms.median;
+    return {};
+  }
+
+  // The layers that gain most, as many as together add little to the error at the outputs.
+  Status TakeSevenBits(std::span<const FasterLayer> faster) {
+    if (faster.empty()) return {};
+    std::vector<std::string> names;
+    for (const FasterLayer& layer : faster) names.push_back(layer.name);
+    std::vector<size_t> counts;
+    std::vector<Variant> variants;
+    for (const double part : kParts) {
+      counts.push_back(static_cast<size_t>(std::ceil(part * static_cast<double>(names.size()))));
+      variants.push_back(WithSevenBits(std::span(names).first(counts.back())));
+    }
+    PARE_ASSIGN(std::vector<Form> forms, job_.Make(variants));
+    std::vector<runtime::Session*> sessions = SessionsOf(forms);
+    sessions.push_back(job_.best.session.get());
+    PARE_ASSIGN(const auto errors, job_.probe.Errors(sessions, kProbed, job_.progress));
+    size_t first = 0;
+    while (first < forms.size() && errors[first] > kMostErrors * errors.back()) ++first;
+    if (first == forms.size()) return {};
+    job_.best = std::move(forms[first]);
+    const size_t holds = counts[first];
+    for (const FasterLayer& layer : faster.first(holds)) {
+      job_.timed.to_seven_bits[layer.name] = layer.why;
+      in_int8_[layer.name] = in_seven_bits_[layer.name];
+      ms_ -= layer.gained;
+    }
+    return {};
+  }
+
   Status GiveBackSlowLayers() {
-    job_.progress.Stage("comparing layer times", 0);
-    const Built& built = job_.best.built;
-    PARE_ASSIGN(const auto times, TimesOf(*job_.float_session, *job_.best.session));
-    const auto slow =
-        SlowerThanFloat(built.scheme, TimesByLayer(job_.calibration.graph, times.sides[0].layers),
-                        TimesByLayer(built.graph, times.sides[1].layers), times.sides[1].ms.median);
+    const auto slow = SlowerThanFloat(job_.best.built.scheme, in_float_, in_int8_, ms_);
     if (slow.empty()) return {};
+    double gain = 0;
+    for (const auto& [name, why] : slow) gain += in_int8_.at(name) - in_float_.at(name);
+    if (gain < kLeastGain * ms_) return NoteSlow(slow);
     Variant mixed = job_.best.variant;
     mixed.given_back.insert(slow.begin(), slow.end());
     PARE_ASSIGN(Form form, job_.Make(mixed));
     PARE_ASSIGN(const bool faster, IsFaster(form));
-    if (!faster) {
-      job_.progress.Note(Text(slow.size(), slow.size() == 1 ? " layer takes" : " layers take",
-                              " longer in int8 than in float (", slow.begin()->first,
-                              slow.size() == 1 ? "" : ", …",
-                              "), but float there gains the whole model nothing: int8 stays"));
-      return {};
-    }
+    if (!faster) return NoteSlow(slow);
     job_.best = std::move(form);
     job_.timed.to_float = slow;
     for (const auto& [name, why] : slow) job_.timed.to_seven_bits.erase(name);
     return {};
   }
 
-  Result<Timed> TimesOf(runtime::Session& a, runtime::Session& b) const {
-    runtime::Session* const sessions[] = {&a, &b};
-    return ProfileInterleaved(sessions, inputs_, {.seconds = kTimingSeconds});
+  Status NoteSlow(const std::map<std::string, std::string>& slow) const {
+    const bool one = slow.size() == 1;
+    job_.progress.Note(Text(slow.size(), one ? " layer takes" : " layers take",
+                            " longer in int8 than in float (", slow.begin()->first,
+                            one ? "" : ", …",
+                            "), but float there gains the whole model nothing: int8 stays"));
+    return {};
   }
 
   // Each border between int8 and float costs conversions: the whole must gain, not the layer alone.
@@ -117,6 +137,8 @@ class TimeChooser {
 
   Job& job_;
   std::span<const Tensor> inputs_;
+  LayerTimes in_float_, in_int8_, in_seven_bits_;
+  double ms_ = 0;  // a run of the best form
 };
 
 // What a tuning that goes on decided when it began.

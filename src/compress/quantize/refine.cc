@@ -11,7 +11,7 @@ struct Pass {
   std::vector<float> factors;  // of a range
   size_t groups;               // that are looked at
 };
-const Pass kPasses[] = {{{0.7f, 0.49f, 0.34f, 1.43f}, 8}, {{0.9f, 0.8f, 1.18f}, 4}};
+const Pass kPasses[] = {{{0.7f, 0.49f, 0.34f, 1.43f}, 6}, {{0.9f, 0.8f, 1.18f}, 3}};
 constexpr double kEnough = 0.995;  // an error that falls by less has not fallen
 
 struct Candidate {

@@ -134,7 +134,8 @@ class MixedPacker {
         block_(*reinterpret_cast<MixedBlock*>(to)),
         offset_(reinterpret_cast<uint16_t*>(&block_ + 1)),
         to_(reinterpret_cast<int8_t*>(to) + WeightsAt(groups_)),
-        list_(to + Bytes(groups_, width) - groups_) {
+        list_(to + Bytes(groups_, width) - groups_),
+        sums_(reinterpret_cast<uint8_t*>(to_) + groups_ * SumBytes()) {
     for (int64_t n = 0; n < width; ++n) rows_[n] = w.Row(first + n);
   }
 
@@ -172,50 +173,100 @@ class MixedPacker {
  private:
   static constexpr uint8_t kDone = 255;
   static constexpr int64_t kCandidates = 16;
+  static constexpr uint32_t kMostSum = 128;  // 255 · 128 fits in 16 bits, 255 · 129 does not
 
-  int32_t Weight(int64_t n, int64_t group, int input) const { return rows_[n][group * 4 + input]; }
-  // 255 · 128 fits in 16 bits, 255 · 129 does not.
-  static bool Fits(int32_t a, int32_t b, int32_t c, int32_t d) {
-    return MaxInt(a, 0) + MaxInt(b, 0) + MaxInt(c, 0) + MaxInt(d, 0) <= 128 &&
-           MinInt(a, 0) + MinInt(b, 0) + MinInt(c, 0) + MinInt(d, 0) >= -128;
+  static constexpr int64_t kChannels = kMixedVectors * kLanes;
+  using Words = uint32_t[kChannels];  // four bytes a channel: of the group's inputs
+
+  // A channel's weights of the group's inputs.
+  uint32_t Read(int64_t n, int64_t group) const {
+    const WeightRow& row = rows_[n];
+    uint32_t word = 0;
+    if (row.step == 1 && group * 4 + 4 <= row.depth) {
+      __builtin_memcpy(&word, row.first + group * 4, sizeof word);
+    } else {
+      for (int i = 0; i < 4; ++i) word |= uint32_t(uint8_t(row[group * 4 + i])) << (8 * i);
+    }
+    return word;
+  }
+  static uint32_t Byte(uint32_t word, int i) { return word >> (8 * i) & 0xff; }
+
+  // Byte by byte the positive parts, and the magnitudes of the negative ones.
+  void Split(int64_t group, Words& positive, Words& negative) const {
+    for (int64_t n = 0; n < width_; ++n) positive[n] = Read(n, group);
+    for (int64_t n = 0; n < kChannels; ++n) {
+      const uint32_t word = positive[n], signs = word >> 7 & 0x01010101, mask = signs * 0xff;
+      positive[n] = word & ~mask;
+      negative[n] = ((word ^ mask) + signs) & mask;  // ~b + 1 <= 128: no carry
+    }
+  }
+
+  template <int kOrderIndex>
+  static bool PairsFit(const Words& words) {
+    constexpr const int(&order)[4] = kOrder[kOrderIndex];
+    uint32_t beyond = 0;
+    for (int64_t n = 0; n < kChannels; ++n) {
+      const uint32_t a = Byte(words[n], order[0]) + Byte(words[n], order[1]);
+      const uint32_t b = Byte(words[n], order[2]) + Byte(words[n], order[3]);
+      beyond |= uint32_t{a > kMostSum} | uint32_t{b > kMostSum};
+    }
+    return beyond == 0;
+  }
+
+  // Of a group of list 0: of the positive parts the sums of both pairs, two bytes a channel, then
+  // those of the negative ones. They lie where wide groups may come to lie, which are packed when
+  // all lists are known.
+  int64_t SumBytes() const { return 4 * width_; }
+  uint8_t* Sums(int64_t group) const { return sums_ + group * SumBytes(); }
+  void NoteSums(const Words& words, uint8_t* to) const {
+    for (int64_t n = 0; n < width_; ++n, to += 2) {
+      to[0] = static_cast<uint8_t>(Byte(words[n], 0) + Byte(words[n], 1));
+      to[1] = static_cast<uint8_t>(Byte(words[n], 2) + Byte(words[n], 3));
+    }
   }
 
   // The first order whose pairs are safe for all channels, or kOrders.
-  int SafeOrder(int64_t group) const {
-    for (int o = 0; o < kOrders; ++o) {
-      bool safe = true;
-      for (int64_t n = 0; safe && n < width_; ++n) {
-        for (int i = 0; i < 4; i += 2) {
-          safe &= Fits(Weight(n, group, kOrder[o][i]), Weight(n, group, kOrder[o][i + 1]), 0, 0);
-        }
-      }
-      if (safe) return o;
+  int SafeOrder(int64_t group) {
+    Words positive = {}, negative = {};
+    Split(group, positive, negative);
+    if (PairsFit<0>(positive) && PairsFit<0>(negative)) {
+      NoteSums(positive, Sums(group));
+      NoteSums(negative, Sums(group) + 2 * width_);
+      return 0;
     }
-    return kOrders;
+    if (PairsFit<1>(positive) && PairsFit<1>(negative)) return 1;
+    return PairsFit<2>(positive) && PairsFit<2>(negative) ? 2 : kOrders;
   }
 
   // A later group of list 0 whose products may be added to those of `group` in 16 bits, or -1.
   int64_t Partner(int64_t group) const {
+    uint8_t most[4 * kChannels];  // what each sum of the other may be
+    for (int64_t i = 0; i < SumBytes(); ++i)
+      most[i] = static_cast<uint8_t>(kMostSum - Sums(group)[i]);
     int64_t tried = 0;
     for (int64_t g = group + 1; g < groups_ && tried < kCandidates; ++g) {
       if (list_[g] != 0) continue;
       ++tried;
-      bool safe = true;
-      for (int64_t n = 0; safe && n < width_; ++n) {
-        for (int i = 0; i < 4; i += 2) {
-          safe &= Fits(Weight(n, group, i), Weight(n, group, i + 1), Weight(n, g, i),
-                       Weight(n, g, i + 1));
-        }
-      }
-      if (safe) return g;
+      if (AllWithin(Sums(g), most)) return g;
     }
     return -1;
   }
 
+  bool AllWithin(const uint8_t* sums, const uint8_t* most) const {
+    constexpr int kStep = 4 * kLanes;
+    for (int64_t at = 0; at < SumBytes(); at += kStep) {
+      uint8_t beyond = 0;
+      for (int i = 0; i < kStep; ++i) beyond |= sums[at + i] > most[at + i];
+      if (beyond) return false;
+    }
+    return true;
+  }
+
   void PackBytes(int64_t group, int order) {
     *offset_++ = static_cast<uint16_t>(group * 4);
-    for (int64_t n = 0; n < width_; ++n) {
-      for (int i = 0; i < 4; ++i) *to_++ = static_cast<int8_t>(Weight(n, group, kOrder[order][i]));
+    for (int64_t n = 0; n < width_; ++n, to_ += 4) {
+      const uint32_t word = Read(n, group);
+      for (int i = 0; i < 4; ++i) to_[i] = static_cast<int8_t>(Byte(word, kOrder[order][i]));
     }
   }
 
@@ -224,19 +275,21 @@ class MixedPacker {
     auto* to = reinterpret_cast<int16_t*>(to_);
     for (int odd = 0; odd < 2; ++odd) {
       for (int64_t n = 0; n < width_; ++n) {
-        *to++ = static_cast<int16_t>(Weight(n, group, odd));
-        *to++ = static_cast<int16_t>(Weight(n, group, odd + 2));
+        const uint32_t word = Read(n, group);
+        *to++ = static_cast<int8_t>(Byte(word, odd));
+        *to++ = static_cast<int8_t>(Byte(word, odd + 2));
       }
     }
     to_ = reinterpret_cast<int8_t*>(to);
   }
 
-  WeightRow rows_[kMixedVectors * kLanes];
+  WeightRow rows_[kChannels];
   const int64_t width_, groups_;
   MixedBlock& block_;
   uint16_t* offset_;
   int8_t* to_;
   uint8_t* list_;
+  uint8_t* sums_;
 };
 
 // Blocks of kMixedVectors vectors of channels, the last perhaps narrower; each as long as a wide
