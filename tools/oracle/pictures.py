@@ -11,7 +11,8 @@ IMAGENET = dict(size=256, crop=224, scale=1 / 255, mean=(0.485, 0.456, 0.406), s
 # The forms of input that the models in the MANIFEST expect: y = (x · scale − mean) / std, x in 0…255.
 PRESETS = {
     'imagenet': IMAGENET,
-    'tf': dict(size=256, crop=224, scale=1 / 127.5, mean=(1, 1, 1), std=(1, 1, 1)),
+    # Not scale=1/127.5, mean=1: quantized models round at multiples of 1/127.5, and that would move half of the pixels by one level.
+    'tf': dict(size=256, crop=224, scale=1, mean=(127.5,) * 3, std=(127.5,) * 3),
     'caffe': dict(size=256, crop=224, scale=1, mean=(103.939, 116.779, 123.68), std=(1, 1, 1), bgr=True),
     'cifar': IMAGENET | dict(size=None, crop=None),
     'raw': dict(size=None, crop=None, scale=1, mean=(0, 0, 0), std=(1, 1, 1)),
