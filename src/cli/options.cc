@@ -266,9 +266,6 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
   NoteFirstOutput(graph, "is taken for the scores of the classes", console);
   const auto classes = compress::ClassCount(graph);
   if (!classes || !dataset.has_labels()) return {};
-  bool any = false;
-  for (int64_t i = 0; i < dataset.size() && !any; ++i) any = dataset.label(i) != data::kNoLabel;
-  if (!any) console.Note("all labels are -1, which is none: nothing counts as right");
   const auto names = static_cast<int64_t>(dataset.classes().size());
   const char* background = offset == 0 && names + 1 == *classes
                                ? "; where the model's first is none of them (background), give "
@@ -283,8 +280,10 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
   } else if (*background) {
     console.Note(Text("the data has ", names, " classes and the model ", *classes, background));
   }
+  bool any = false;
   for (int64_t i = 0; i < dataset.size(); ++i) {
     const int64_t label = dataset.label(i), moved = label + offset;
+    any |= label != data::kNoLabel;
     if (label == data::kNoLabel || (moved >= 0 && moved < *classes)) continue;
     const std::string number = offset == 0 ? Text(label) : Text(label, " + ", offset);
     return Fail(Error(ErrorKind::kUsage,
@@ -295,6 +294,7 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
                           : "check the labels and --label-offset")
                     .at(dataset.SampleName(i)));
   }
+  if (!any) console.Note("all labels are -1, which is none: nothing counts as right");
   return {};
 }
 

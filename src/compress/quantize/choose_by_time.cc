@@ -46,18 +46,15 @@ class TimeChooser {
 
  private:
   std::vector<std::string> LayersOfEightBits() const {
-    std::vector<std::string> names;
-    for (const Layer& layer : job_.best.built.scheme.layers) {
-      const bool fewer = job_.best.variant.weight_bits.contains(layer.name);
-      if (layer.integer && layer.weighted && !fewer) names.push_back(layer.name);
-    }
+    std::vector<std::string> names = WeightedLayers(job_.best.built.scheme);
+    std::erase_if(names, [&](const std::string& name) {
+      return job_.best.variant.weight_bits.contains(name);
+    });
     return names;
   }
 
   Variant WithSevenBits(std::span<const std::string> layers) const {
-    Variant variant = job_.best.variant;
-    for (const std::string& layer : layers) variant.weight_bits[layer] = 7;
-    return variant;
+    return WithBits(job_.best.variant, layers, 7);
   }
 
   // By turns: the float model, the best form, and the one with 7 bits.

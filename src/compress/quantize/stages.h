@@ -31,6 +31,9 @@ struct Job {
   }
 };
 
+// The names of the integer layers that have weights.
+std::vector<std::string> WeightedLayers(const Scheme& scheme);
+Variant WithBits(Variant variant, std::span<const std::string> layers, int bits);
 // Every layer with the bits that options.weight_bits asks for.
 Variant FirstVariant(const Job& job);
 // The calibrator, and with kAuto the ranges, with the least error at the outputs.

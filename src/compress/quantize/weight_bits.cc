@@ -14,19 +14,6 @@ constexpr int64_t kProbed = 32;       // samples: all that the probe has
 // than that error changes from one set of samples to another.
 constexpr double kMeasurable = 1.1;
 
-std::vector<std::string> WeightedLayers(const Scheme& scheme) {
-  std::vector<std::string> names;
-  for (const Layer& layer : scheme.layers) {
-    if (layer.integer && layer.weighted) names.push_back(layer.name);
-  }
-  return names;
-}
-
-Variant WithFourBits(Variant variant, std::span<const std::string> layers) {
-  for (const std::string& name : layers) variant.weight_bits[name] = 4;
-  return variant;
-}
-
 // Layers by what 4 bits in each alone do to the outputs, the least first.
 Result<std::vector<std::string>> LeastHarmFirst(Job& job, std::vector<std::string> names) {
   job.progress.Stage("trying 4-bit weights", std::ssize(names));
@@ -35,7 +22,7 @@ Result<std::vector<std::string>> LeastHarmFirst(Job& job, std::vector<std::strin
     const size_t count = std::min(kFormsTogether, names.size() - begin);
     std::vector<Variant> variants;
     for (size_t i = begin; i < begin + count; ++i)
-      variants.push_back(WithFourBits(job.best.variant, std::span(&names[i], 1)));
+      variants.push_back(WithBits(job.best.variant, std::span(&names[i], 1), 4));
     PARE_ASSIGN(const auto forms, job.Make(variants));
     PARE_ASSIGN(const auto errors, job.probe.Errors(SessionsOf(forms), kProbed, job.progress));
     for (size_t i = 0; i < count; ++i) by_error.emplace_back(errors[i], names[begin + i]);
@@ -48,6 +35,19 @@ Result<std::vector<std::string>> LeastHarmFirst(Job& job, std::vector<std::strin
 }
 
 }  // namespace
+
+std::vector<std::string> WeightedLayers(const Scheme& scheme) {
+  std::vector<std::string> names;
+  for (const Layer& layer : scheme.layers) {
+    if (layer.integer && layer.weighted) names.push_back(layer.name);
+  }
+  return names;
+}
+
+Variant WithBits(Variant variant, std::span<const std::string> layers, int bits) {
+  for (const std::string& name : layers) variant.weight_bits[name] = bits;
+  return variant;
+}
 
 Result<WeightBits> ParseWeightBits(std::string_view name) {
   if (name == "8") return WeightBits::k8;
@@ -68,8 +68,7 @@ Variant FirstVariant(const Job& job) {
   if (bits == 8) return variant;
   const Scheme scheme = MakeScheme(job.calibration.graph,
                                    {.keep_float = job.calibration.keep_float, .given_back = {}});
-  for (const std::string& name : WeightedLayers(scheme)) variant.weight_bits[name] = bits;
-  return variant;
+  return WithBits(std::move(variant), WeightedLayers(scheme), bits);
 }
 
 // The most layers, those first that harm least alone, whose harm together is below what counts.
@@ -82,7 +81,7 @@ Status ChooseWeightBits(Job& job) {
   size_t holds = 0, fails = names.size() + 1;
   while (fails - holds > 1) {
     const size_t middle = (holds + fails) / 2;
-    PARE_ASSIGN(Form form, job.Make(WithFourBits(base, std::span(names).first(middle))));
+    PARE_ASSIGN(Form form, job.Make(WithBits(base, std::span(names).first(middle), 4)));
     runtime::Session* const tried[] = {form.session.get()};
     PARE_ASSIGN(const auto errors, job.probe.Errors(tried, kProbed, job.progress));
     if (errors[0] > kMeasurable * eight[0]) {
