@@ -375,6 +375,7 @@ Result<TypeMessage> ReadType(Bytes bytes) {
   }
   type.dtype = DTypeFromOnnx(static_cast<int>(element));
   type.foreign = type.dtype == DType::kNone && element != 0;
+  if (element == 0) type.dims.reset();  // no valid type, and a shape alone could not be written
   return type;
 }
 

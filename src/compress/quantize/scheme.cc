@@ -109,6 +109,8 @@ class SchemeMaker {
         return "both operands are computed: there are no weights";
       if (role == Role::kWeight && !HasIntegerShape(node, graph_.value(node.inputs[i]).data))
         return "weights of this shape have no integer form";
+      if (role == Role::kWeight && ProductsOf(graph_, node) > kMostProducts)
+        return Text("sums of more than ", kMostProducts, " products can leave 32 bits");
       if (role == Role::kBias && !constant) return "its bias is computed while the model runs";
       // Its integers have the scales of the weights' channels.
       if (role == Role::kBias && !IsBiasOfChannels(graph_, node, i))

@@ -145,6 +145,20 @@ output y
   }
 }
 
+// 33,155 · 255 · 127 + 2^30 is the last sum below 2^31.
+TEST(Scheme, LeavesSumsInFloatThatCouldLeave32Bits) {
+  for (const int64_t products : {33155, 33156}) {
+    const auto graph =
+        graph::Parse(Text("input x: f32[1,", products, "]\nconst w: f32[", products,
+                          ",2] = random(1, -1, 1)\ny: f32[1,2] = MatMul(x, w)\n", "output y\n"));
+    ASSERT_TRUE(graph) << graph.error().message();
+    const Layer layer = MakeScheme(*graph, {}).layers.at(0);
+    EXPECT_EQ(layer.integer, products == 33155);
+    EXPECT_EQ(layer.reason,
+              layer.integer ? "" : "sums of more than 33155 products can leave 32 bits");
+  }
+}
+
 // [M, 1] is a number for each row, also where there are as many rows as channels.
 TEST(Scheme, DoesNotTakeABiasOfRowsForOneOfChannels) {
   const auto graph = graph::Parse(R"(

@@ -230,6 +230,11 @@ int64_t WeightChannels(const Graph& graph, const Node& node) {
   return weights.shape()[WeightAxis(node, weights.rank())];
 }
 
+int64_t ProductsOf(const Graph& graph, const Node& node) {
+  const int64_t weights = graph.value(node.inputs[WeightInput(node)]).data.count();
+  return weights / std::max<int64_t>(WeightChannels(graph, node), 1);
+}
+
 bool IsBiasOfChannels(const Graph& graph, const Node& node, size_t input) {
   const Tensor& bias = graph.value(node.inputs[input]).data;
   const int64_t channels = WeightChannels(graph, node);
