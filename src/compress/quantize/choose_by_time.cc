@@ -14,7 +14,7 @@ constexpr double kTimingSeconds = 0.1;
 // What layers in float must gain of a run's time to be tried: each border costs conversions.
 constexpr double kLeastGain = 0.02;
 constexpr double kParts[] = {1, 0.5, 0.25};  // of the layers that gain: what is tried
-constexpr int64_t kProbed = 32;               // samples: all that the probe has
+constexpr int64_t kProbed = 32;              // samples: all that the probe has
 // What 7 bits may make of the squared error at the outputs: less than it changes from one set of
 // pictures to another.
 constexpr double kMostErrors = 1.1;
