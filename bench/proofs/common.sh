@@ -21,8 +21,8 @@ cpu() { sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1; }
 # top1 MODEL: percent of the 10,000 test pictures.
 top1() { "$PARE" evaluate "$1" --data "$CIFAR/test/test_batch.bin" "${IMAGENET[@]}" --batch 32 --json --quiet |
   python3 -c 'import json,sys; print(json.load(sys.stdin)["top1"])'; }
-# member FILE NAME: of a report written with --json.
-member() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$1" "$2"; }
+# member FILE NAME…: of a report written with --json, of one member in another.
+member() { python3 -c 'import functools,json,sys; print(functools.reduce(lambda at, name: at[name], sys.argv[2:], json.load(open(sys.argv[1]))))' "$@"; }
 # once FILE COMMAND…: what the command prints goes into FILE, whole or not at all; a proof that is started again finds it there.
 once() {
   local file=$1

@@ -20,7 +20,7 @@ row() {
     --batch 128 --rate 0.05 --nesterov --weight-decay 5e-4 --warmup 100 --flip --crop-pad 4 --temperature 4 --seed 1 "$@" \
     ${THREADS:+--threads "$THREADS"} --checkpoint "$run.npz" --resume -o "$run.onnx" --json
   printf '| %s, %s epochs | %.2f | %.2f | %.2f | %.1f |' "$form" "$EPOCHS" "$(top1 "$whole")" "$(top1 "$stem.cut.onnx")" \
-    "$(top1 "$run.onnx")" "$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["recovery"]["seconds"] / 60)' "$run.json")"
+    "$(top1 "$run.onnx")" "$(python3 -c "print($(member "$run.json" recovery seconds)/60)")"
 }
 rows=()
 for form in ${FORMS:-unlabelled labelled}; do

@@ -77,8 +77,6 @@ Tensor CopyOf(const Tensor& tensor) {
   return copy;
 }
 
-constexpr double kLargestBias = 1 << 30;  // leaves as much for the sum of products
-
 // A bias is counted in steps of input_scale · the channel's scale. Where a channel's weights are
 // all but zero, these steps are so fine that its bias does not fit: the channel gets coarser ones.
 void MakeRoomForBias(QuantizedWeights& weights, std::span<const float> bias, float input_scale) {

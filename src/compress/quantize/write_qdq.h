@@ -40,9 +40,10 @@ int WeightInput(const graph::Node& node);
 int WeightAxis(const graph::Node& node, int rank);
 // How many output channels a weighted layer's node has.
 int64_t WeightChannels(const graph::Graph& graph, const graph::Node& node);
-// The most products of a u8 and an s8 whose sum, with the largest bias that is written, stays
-// within 32 bits whatever they are.
-inline constexpr int64_t kMostProducts = (int64_t{1} << 30) / (255 * 127);
+// The largest magnitude of an integer bias: half of what 32 bits hold. The other half is for the
+// products of a u8 and an s8: so many fit whatever they are.
+inline constexpr double kLargestBias = 1 << 30;
+inline constexpr auto kMostProducts = static_cast<int64_t>(kLargestBias / (255 * 127));
 // How many products a result of a weighted layer's node sums up.
 int64_t ProductsOf(const graph::Graph& graph, const graph::Node& node);
 // Whether the constant at `input` is a number for each output channel: [N] or [1, …, N].
