@@ -172,6 +172,18 @@ TEST(Normalize, FormulaLayoutAndChannels) {
   EXPECT_EQ(run(image, 1, true), (std::vector<float>{18, 48}));  // .299, .587, .114
 }
 
+// What quantizes its input in steps of 1/127.5 sees each pixel half-way between two of them.
+TEST(Normalize, RoundsOnce) {
+  Tensor image = Tensor::Make(DType::kU8, {1, 256, 1}).value();
+  for (int x = 0; x < 256; ++x) image.mutable_as<uint8_t>()[x] = static_cast<uint8_t>(x);
+  Preprocess p;
+  ASSERT_TRUE(p.Set("scale", "1/127.5"));
+  ASSERT_TRUE(p.Set("mean", "1"));
+  float out[256];
+  NormalizePicture(p, image, 1, true, out);
+  for (int x = 0; x < 256; ++x) EXPECT_EQ(out[x], static_cast<float>((x - 127.5) / 127.5)) << x;
+}
+
 TEST(Preprocess, MetadataRoundTrip) {
   Preprocess p;
   ASSERT_TRUE(p.Set("size", "256"));

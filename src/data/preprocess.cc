@@ -16,19 +16,19 @@ namespace {
 
 constexpr std::string_view kPrefix = "pare.preprocess.";
 
-// "0.25" or "1/255"
-std::optional<float> Ratio(std::string_view text) {
+// "0.25" or "1/255": what a float could be, too.
+std::optional<double> Ratio(std::string_view text) {
   const size_t slash = text.find('/');
   const auto top = Number<double>(text.substr(0, slash));
   const auto bottom =
       slash == std::string_view::npos ? 1.0 : Number<double>(text.substr(slash + 1));
   if (!top || !bottom || *bottom == 0) return std::nullopt;
-  const float value = static_cast<float>(*top / *bottom);
-  return std::isfinite(value) ? std::optional(value) : std::nullopt;
+  const double value = *top / *bottom;
+  return std::isfinite(static_cast<float>(value)) ? std::optional(value) : std::nullopt;
 }
 
-std::optional<std::array<float, 3>> Three(std::string_view text) {
-  std::array<float, 3> values;
+std::optional<std::array<double, 3>> Three(std::string_view text) {
+  std::array<double, 3> values;
   size_t count = 0;
   while (true) {
     const size_t comma = text.find(',');
@@ -75,7 +75,8 @@ bool SetMean(Preprocess& p, std::string_view text) {
 
 bool SetStd(Preprocess& p, std::string_view text) {
   const auto values = Three(text);
-  if (!values || std::count(values->begin(), values->end(), 0.0f)) return false;
+  const auto is_zero = [](double value) { return static_cast<float>(value) == 0; };
+  if (!values || std::any_of(values->begin(), values->end(), is_zero)) return false;
   p.std = *values;
   return true;
 }
@@ -96,11 +97,11 @@ bool SetLabelOffset(Preprocess& p, std::string_view text) {
   return value.has_value();
 }
 
-std::string Shortest(float value) {
+std::string Shortest(double value) {
   char text[32];
   return {text, std::to_chars(text, text + sizeof(text), value).ptr};
 }
-std::string ThreeText(const std::array<float, 3>& v) {
+std::string ThreeText(const std::array<double, 3>& v) {
   return Text(Shortest(v[0]), ",", Shortest(v[1]), ",", Shortest(v[2]));
 }
 
@@ -234,7 +235,7 @@ void NormalizePicture(const Preprocess& preprocess, const Tensor& picture, int c
   for (int c = 0; c < channels; ++c) {
     for (int x = 0; x < 256; ++x) {
       table[c][x] =
-          (static_cast<float>(x) * preprocess.scale - preprocess.mean[c]) / preprocess.std[c];
+          static_cast<float>((x * preprocess.scale - preprocess.mean[c]) / preprocess.std[c]);
     }
   }
   const int64_t step = planar ? 1 : channels, plane = planar ? pixels : 1;

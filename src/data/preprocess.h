@@ -1,5 +1,6 @@
 // From a decoded picture to what a model takes:
-//   y = (x · scale − mean) / std     after resize of the short side and centre crop; x in 0…255.
+//   y = (x · scale − mean) / std     after resize of the short side and centre crop; x in 0…255,
+//                                    in doubles, rounded to float once.
 #pragma once
 
 #include <array>
@@ -25,9 +26,9 @@ struct Preprocess {
   // already, else 8/7 of the crop's short side (224 → 256).
   int resize_short = kAuto;
   int crop_h = 0, crop_w = 0;  // 0: the height and width that the model takes
-  float scale = 1.0f / 255.0f;
-  std::array<float, 3> mean = {0, 0, 0};  // in the order of the channels that the model sees
-  std::array<float, 3> std = {1, 1, 1};
+  double scale = 1.0 / 255;
+  std::array<double, 3> mean = {0, 0, 0};  // in the order of the channels that the model sees
+  std::array<double, 3> std = {1, 1, 1};
   bool bgr = false;
   Layout layout = Layout::kAuto;
   int label_offset = 0;  // class of the model = label of the data + label_offset

@@ -77,7 +77,8 @@ void Mix(Tensor& tensor, const Pictures& p, float alpha, Mixture& mixture, Rando
 
 std::vector<float> BorderOf(const data::Preprocess& preprocess) {
   std::vector<float> border;
-  for (int i = 0; i < 3; ++i) border.push_back(-preprocess.mean[i] / preprocess.std[i]);
+  for (int i = 0; i < 3; ++i)
+    border.push_back(static_cast<float>(-preprocess.mean[i] / preprocess.std[i]));
   return border;
 }
 

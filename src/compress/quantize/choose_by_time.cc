@@ -83,20 +83,30 @@ class TimeChooser {
       variants.push_back(WithSevenBits(std::span(names).first(counts.back())));
     }
     PARE_ASSIGN(std::vector<Form> forms, job_.Make(variants));
-    std::vector<runtime::Session*> sessions = SessionsOf(forms);
-    sessions.push_back(job_.best.session.get());
-    PARE_ASSIGN(const auto errors, job_.probe.Errors(sessions, kProbed, job_.progress));
-    size_t first = 0;
-    while (first < forms.size() && errors[first] > kMostErrors * errors.back()) ++first;
-    if (first == forms.size()) return {};
-    job_.best = std::move(forms[first]);
-    const size_t holds = counts[first];
-    for (const FasterLayer& layer : faster.first(holds)) {
+    PARE_ASSIGN(const double error_in_8_bits, ErrorOf(job_.best));
+    for (size_t i = 0; i < forms.size(); ++i) {
+      PARE_ASSIGN(const double error, ErrorOf(forms[i]));
+      if (!(error <= kMostErrors * error_in_8_bits)) continue;
+      job_.best = std::move(forms[i]);
+      NoteSevenBits(faster.first(counts[i]));
+      break;
+    }
+    return {};
+  }
+
+  Result<double> ErrorOf(const Form& form) const {
+    runtime::Session* const session = form.session.get();
+    PARE_ASSIGN(const auto errors,
+                job_.probe.Errors(std::span(&session, 1), kProbed, job_.progress));
+    return errors[0];
+  }
+
+  void NoteSevenBits(std::span<const FasterLayer> layers) {
+    for (const FasterLayer& layer : layers) {
       job_.timed.to_seven_bits[layer.name] = layer.why;
       in_int8_[layer.name] = in_seven_bits_[layer.name];
       ms_ -= layer.gained;
     }
-    return {};
   }
 
   Status GiveBackSlowLayers() {

@@ -1,5 +1,7 @@
 #include "compress/quantize/correct_bias.h"
 
+#include <optional>
+
 #include "ops/op_def.h"
 
 namespace pare::compress {
@@ -7,6 +9,7 @@ namespace {
 
 using graph::Graph;
 using graph::Node;
+using graph::NodeId;
 using graph::ValueId;
 
 // Σ over the inputs of (w_q − w) · mean, for each output channel. Of a convolution, weights are
@@ -32,32 +35,56 @@ std::vector<double> ShiftOf(const Tensor& weights, const Tensor& rounded, int ch
   return shift;
 }
 
-void SubtractFromBias(Graph& graph, graph::NodeId id, int slot, const std::vector<double>& shift) {
-  const Node& node = graph.node(id);
+// Where a layer's bias is, or can be: an operand of a node.
+struct BiasPlace {
+  NodeId node;
+  int input;
+};
+
+std::optional<BiasPlace> BiasOf(const Graph& graph, NodeId id) {
+  const Node& layer = graph.node(id);
+  if (layer.op != "MatMul") return BiasPlace{id, 2};
+  const graph::Value& product = graph.value(layer.outputs[0]);
+  if (product.uses.size() != 1 || graph.is_output(layer.outputs[0])) return std::nullopt;
+  const graph::Use use = product.uses[0];
+  const Node& add = graph.node(use.node);
+  const int other = 1 - use.input;
+  if (add.op != "Add" || !graph.is_constant(add.inputs[other])) return std::nullopt;
+  const Tensor& constant = graph.value(add.inputs[other]).data;
+  const int64_t channels = WeightChannels(graph, layer);
+  const bool by_channel = constant.dtype() == DType::kF32 && constant.count() == channels &&
+                          constant.rank() > 0 && constant.shape().back() == channels;
+  return by_channel ? std::optional(BiasPlace{use.node, other}) : std::nullopt;
+}
+
+void SubtractFromBias(Graph& graph, BiasPlace place, const std::vector<double>& shift) {
+  const Node& node = graph.node(place.node);
   const bool has_bias =
-      slot < static_cast<int>(node.inputs.size()) && node.inputs[slot] != ValueId::kNone;
+      place.input < std::ssize(node.inputs) && node.inputs[place.input] != ValueId::kNone;
   std::vector<float> bias(shift.size(), 0.0f);
+  Dims shape = {std::ssize(shift)};
+  std::string name = graph.value(node.outputs[0]).name + "_bias";
   if (has_bias) {
-    const auto old = graph.value(node.inputs[slot]).data.as<float>();
-    bias.assign(old.begin(), old.end());
+    const graph::Value& old = graph.value(node.inputs[place.input]);
+    const auto values = old.data.as<float>();
+    bias.assign(values.begin(), values.end());
+    shape = old.data.shape();
+    name = old.name + "_corrected";
   }
   for (size_t c = 0; c < bias.size(); ++c) bias[c] -= static_cast<float>(shift[c]);
-  const std::string name =
-      has_bias ? graph.value(node.inputs[slot]).name : graph.value(node.outputs[0]).name + "_bias";
   // A bias may be shared by layers: the corrected one is a constant of this layer alone.
-  const ValueId corrected = graph.AddConstant(
-      name + (has_bias ? "_corrected" : ""),
-      Tensor::Of<float>({static_cast<int64_t>(bias.size())}, std::span<const float>(bias)));
-  while (static_cast<int>(graph.node(id).inputs.size()) <= slot)
-    graph.AppendInput(id, ValueId::kNone);
-  graph.SetInput(id, slot, corrected);
+  const ValueId corrected =
+      graph.AddConstant(name, Tensor::Of<float>(shape, std::span<const float>(bias)));
+  while (std::ssize(graph.node(place.node).inputs) <= place.input)
+    graph.AppendInput(place.node, ValueId::kNone);
+  graph.SetInput(place.node, place.input, corrected);
 }
 
 }  // namespace
 
 std::vector<double> MeanShift(const Graph& graph, const Node& node, const Statistics& statistics,
                               const QuantizedWeights& rounded) {
-  if (node.op != "Conv" && node.op != "Gemm") return {};
+  if (node.op != "Conv" && node.op != "Gemm" && node.op != "MatMul") return {};
   const auto input = statistics.find(graph.value(node.inputs[0]).name);
   if (input == statistics.end()) return {};
   const Tensor& weights = graph.value(node.inputs[1]).data;
@@ -72,7 +99,8 @@ void CorrectBiases(Graph& graph, const Scheme& scheme, const LayerWeights& weigh
   for (const Layer& layer : scheme.layers) {
     if (!layer.integer || !layer.weighted) continue;
     const std::vector<double>& shift = weights.at(layer.node)->mean_shift;
-    if (!shift.empty()) SubtractFromBias(graph, layer.node, 2, shift);
+    const auto place = shift.empty() ? std::nullopt : BiasOf(graph, layer.node);
+    if (place) SubtractFromBias(graph, *place, shift);
   }
 }
 
@@ -85,14 +113,14 @@ const Layer* OutputLayer(const Graph& graph, const Scheme& scheme, int index) {
       break;
     at = node->inputs[0];
   }
-  const graph::NodeId producer = graph.value(at).producer;
-  const Layer* layer = producer == graph::NodeId::kNone ? nullptr : scheme.find(producer);
+  const NodeId producer = graph.value(at).producer;
+  const Layer* layer = producer == NodeId::kNone ? nullptr : scheme.find(producer);
   if (!layer || !layer->integer || (layer->op != "Conv" && layer->op != "Gemm")) return nullptr;
   return layer;
 }
 
 void ShiftBias(Graph& graph, const Layer& layer, const std::vector<double>& shift) {
-  SubtractFromBias(graph, layer.node, 2, shift);
+  SubtractFromBias(graph, {layer.node, 2}, shift);
 }
 
 }  // namespace pare::compress

@@ -13,12 +13,13 @@
 namespace pare::compress {
 
 // What rounding the weights of `node` does to each output channel on average; empty where the input
-// has no channel means, or the operator no bias.
+// has no channel means.
 std::vector<double> MeanShift(const graph::Graph& graph, const graph::Node& node,
                               const Statistics& statistics, const QuantizedWeights& rounded);
 
-// Takes the shifts back from the float biases of the weighted integer layers of `graph` (adding one
-// where there is none); to be called before WriteQdq with the same weights.
+// Takes the shifts back from the float biases of the weighted integer layers of `graph`, to be
+// called before WriteQdq with the same weights. A Conv or Gemm without a bias gets one; that of a
+// MatMul is the constant of an Add behind it, and without such an Add the shift stays.
 void CorrectBiases(graph::Graph& graph, const Scheme& scheme, const LayerWeights& weights);
 
 // What is left at the model's outputs, all roundings together, is measured there: the empirical

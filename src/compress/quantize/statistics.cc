@@ -68,8 +68,9 @@ void AddChannels(TensorStatistics& s, const PinnedValue& value, const float* dat
                  int64_t positions) {
   const Dims dims = value.type.dims();
   if (dims.size() < 2 || count == 0) return;
-  if (dims.size() == 3 && !value.channels_last) return;  // [N, C, L] or [N, L, C]: who knows
-  const bool planes = dims.size() > 3 && !value.channels_last;
+  if (s.in_rows && value.channels_last) return;  // other channels than those that are asked for
+  if (dims.size() == 3 && !value.channels_last && !s.in_rows) return;  // [N, C, L], [N, L, C]?
+  const bool planes = dims.size() > 3 && !value.channels_last && !s.in_rows;
   const int64_t channels = planes ? dims[1] : dims.back();
   s.channel_sum.resize(channels);
   s.channel_square.resize(channels);
@@ -86,6 +87,15 @@ void AddChannels(TensorStatistics& s, const PinnedValue& value, const float* dat
 std::vector<double> Divided(std::vector<double> sums, int64_t count) {
   for (double& sum : sums) sum /= static_cast<double>(std::max<int64_t>(count, 1));
   return sums;
+}
+
+// What a product by weights reads has its channels in the last dimension, whatever stands before.
+bool IsRows(const graph::Graph& graph, graph::ValueId id) {
+  const auto& uses = graph.value(id).uses;
+  return std::any_of(uses.begin(), uses.end(), [&](const graph::Use& use) {
+    const graph::Node& node = graph.node(use.node);
+    return node.op == "MatMul" && use.input == 0 && graph.is_constant(node.inputs[1]);
+  });
 }
 
 // One loader's samples, each in the caller's thread.
@@ -184,7 +194,7 @@ Result<Statistics> Collect(const graph::Graph& graph, const std::vector<graph::V
   for (graph::ValueId id : values) {
     if (graph.is_constant(id)) continue;
     pinned.SetPinned(id, true);
-    statistics[graph.value(id).name];
+    statistics[graph.value(id).name].in_rows = IsRows(graph, id);
   }
   PARE_ASSIGN(auto session, model::MakeSession(pinned, context));
 

@@ -17,11 +17,12 @@ namespace pare::compress {
 
 struct TensorStatistics {
   Histogram histogram;
-  // By channel (dimension 1 of the source's layout; the last one for matrices): the mean over
-  // samples and positions, the mean square, and the largest magnitude.
+  // By channel (dimension 1 of the source's layout; the last one for matrices and where `in_rows`):
+  // the mean over samples and positions, the mean square, and the largest magnitude.
   std::vector<double> channel_sum, channel_square;
   std::vector<float> channel_max;
   int64_t per_channel = 0;  // values summed for each channel
+  bool in_rows = false;     // a MatMul by weights reads it
 
   void Merge(const TensorStatistics& other);
   std::vector<double> ChannelMeans() const;
