@@ -121,9 +121,7 @@ void PrintTo(const Accuracy& accuracy, std::ostream* out) { *out << accuracy.mod
 constexpr const char* kImageNet = "datasets/imagenet_sample1000_s256.tar";
 constexpr const char* kCifar = "datasets/cifar10_test_first1000.bin";
 constexpr const char* kTorch = "size=0;mean=0.485,0.456,0.406;std=0.229,0.224,0.225";
-// Not scale=1/127.5;mean=1: the quantized models round at multiples of 1/127.5, and the sum of two
-// rounded numbers moves half of the pixels by one level.
-constexpr const char* kTensorFlow = "size=0;scale=1;mean=127.5;std=127.5;label_offset=1";
+constexpr const char* kTensorFlow = "size=0;scale=1/127.5;mean=1;label_offset=1";
 
 // What the MANIFEST of the assets measured for the same pictures. It ran the quantized models as
 // they are written, in floats between Q and DQ: so do the rows with kAsWritten. In integers sums

@@ -1,8 +1,12 @@
 // `pare quantize`, and other commands on what it wrote.
 #include <boost/json.hpp>
 #include <fstream>
+#include <random>
 
+#include "data/npy.h"
 #include "demo.h"
+#include "graph/text.h"
+#include "onnx/export.h"
 #include "onnx/import.h"
 #include "platform/file.h"
 #include "platform/test_folder.h"
@@ -150,6 +154,77 @@ TEST_F(Quantized, ComparedLayersHaveThePrecisionThatTheyRunIn) {
   EXPECT_GE(std::count_if(expected.begin(), expected.end(),
                           [](const auto& layer) { return layer.second == "float32"; }),
             9);
+}
+
+std::map<std::string, std::string> Precisions(const json::object& report) {
+  std::map<std::string, std::string> by_layer;
+  for (const json::value& layer : report.at("layers").as_array()) {
+    const std::string name = layer.at("name").as_string().c_str();
+    EXPECT_FALSE(by_layer.contains(name)) << name;
+    EXPECT_TRUE(layer.at("snr_db").is_number()) << name;
+    by_layer[name] = layer.at("precision").as_string().c_str();
+  }
+  return by_layer;
+}
+
+// What stands behind a product, or at the end of a model, is easily counted twice or otherwise.
+TEST(QuantizedLayers, AreThoseThatTheFileRuns) {
+  const struct {
+    const char* graph;
+    Dims samples;
+    std::map<std::string, std::string> precisions;
+  } kCases[] = {{R"(
+input x: f32[n,5,16]
+const w0: f32[16,32] = random(1, -1, 1)
+const b0: f32[32] = random(2, -1, 1)
+const w1: f32[32,16] = random(3, -1, 1)
+const b1: f32[1,1,16] = random(4, -1, 1)
+const w2: f32[16,8] = random(5, -1, 1)
+const b2: f32[8] = random(6, -1, 1)
+p = MatMul(x, w0)
+s = Add(p, b0)
+r = Relu(s)
+q = MatMul(r, w1)
+t = Add(b1, q)
+u = Add(t, x)
+v = MatMul(u, w2)
+y = Add(v, b2)
+output y
+)",
+                 {64, 5, 16},
+                 {{"r", "int8"}, {"t", "int8"}, {"u", "int8"}, {"y", "int8"}}},
+                {R"(
+input x: f32[n,4,8,8]
+const w0: f32[8,4,3,3] = random(1, -1, 1)
+const w1: f32[4,8,1,1] = random(2, -1, 1)
+c = Conv(x, w0) {pads=[1,1,1,1]}
+r = Relu(c)
+y = Conv(r, w1)
+output y
+)",
+                 {64, 4, 8, 8},
+                 {{"r", "int8"}, {"y", "int8"}}}};
+  for (const auto& c : kCases) {
+    const TestFolder folder;
+    const std::string model = folder / "float.onnx", data = folder / "x.npy",
+                      out = folder / "int8.onnx";
+    auto graph = graph::Parse(c.graph);
+    ASSERT_TRUE(graph) << graph.error().message();
+    ASSERT_TRUE(onnx::Export(*graph, model));
+    Tensor x = Tensor::Make(DType::kF32, c.samples).value();
+    std::mt19937 engine(7);
+    std::normal_distribution<float> normal;
+    for (float& value : x.mutable_as<float>()) value = normal(engine);
+    ASSERT_TRUE(data::SaveNpy(data, x));
+    const Ran ran = Pare({"quantize", model, "--data", data, "-o", out, "--target", "any",
+                          "--overflow-safe", "never", "--seconds", "0.01", "--json"});
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(Precisions(ran.object()), c.precisions);
+    const Ran compared =
+        Pare({"compare", model, out, "--data", data, "--seconds", "0.01", "--json"});
+    ASSERT_EQ(compared.code, 0) << compared.err;
+    EXPECT_EQ(Precisions(compared.object()), c.precisions);
+  }
 }
 
 TEST_F(Quantized, AnswersAsAnEngineThatSaturates) {

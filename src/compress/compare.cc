@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
+#include "compress/bias_of_product.h"
 #include "compress/for_each_answer.h"
 #include "compress/inputs.h"
 #include "compress/reasons.h"
@@ -64,12 +66,18 @@ int WeightBitsOf(const Graph& graph, const Node& node) {
              : 8;
 }
 
-// The name under which a node's result is compared: behind the clamp that a product absorbs.
-std::string ResultName(const Graph& graph, const Node& node) {
-  const graph::Value& value = graph.value(node.outputs[0]);
-  if (value.uses.size() != 1 || graph.is_output(node.outputs[0])) return value.name;
-  const Node& next = graph.node(value.uses[0].node);
-  return next.op == "Relu" || next.op == "Clip" ? graph.value(next.outputs[0]).name : value.name;
+// The nodes behind `id` that are parts of the same layer: a product's bias, and a clamp.
+std::vector<graph::NodeId> PartsBehind(const Graph& graph, graph::NodeId id) {
+  std::vector<graph::NodeId> parts;
+  const graph::NodeId bias = BiasAddOf(graph, id);
+  if (bias != graph::NodeId::kNone) parts.push_back(bias);
+  const ValueId output = graph.node(parts.empty() ? id : bias).outputs[0];
+  const graph::Value& value = graph.value(output);
+  if (value.uses.size() != 1 || graph.is_output(output)) return parts;
+  const graph::Use use = value.uses[0];
+  const std::string& op = graph.node(use.node).op;
+  if (use.input == 0 && (op == "Relu" || op == "Clip")) parts.push_back(use.node);
+  return parts;
 }
 
 std::string FloatName(DType dtype) {
@@ -144,21 +152,22 @@ std::map<std::string, double> TimesByLayer(const Graph& graph,
 std::vector<LayerReport> ListLayers(const Graph& graph, const Graph& running) {
   std::vector<LayerReport> layers;
   const std::map<std::string, bool> integers = IntegersByLayer(graph, running);
+  std::set<graph::NodeId> parts;  // of layers before them
   for (graph::NodeId id : graph.Order()) {
     const Node& node = graph.node(id);
+    if (node.outputs[0] == ValueId::kNone || parts.contains(id)) continue;
+    const std::vector<graph::NodeId> behind = PartsBehind(graph, id);
+    parts.insert(behind.begin(), behind.end());
     const ops::OpDef* op = ops::FindOp(node.op);
-    if (!op || op->quant.same_scale || node.outputs[0] == ValueId::kNone) continue;
+    if (!op || op->quant.same_scale) continue;
     if (node.op == "QuantizeLinear" || node.op == "DequantizeLinear") continue;
     const DType dtype = graph.value(node.outputs[0]).type.dtype;
     if (!IsFloat(dtype)) continue;
-    const Node* producer = graph.producer_of(node.inputs.empty() ? ValueId::kNone : node.inputs[0]);
-    if ((node.op == "Relu" || node.op == "Clip") && producer &&
-        producer->outputs[0] == node.inputs[0] &&
-        ResultName(graph, *producer) == graph.value(node.outputs[0]).name) {
-      continue;  // part of the producer
-    }
-    LayerReport layer{
-        .name = ResultName(graph, node), .op = node.op, .precision = {}, .reason = {}};
+    const ValueId result = graph.node(behind.empty() ? id : behind.back()).outputs[0];
+    LayerReport layer{.name = LayerNameOf(graph, graph.value(result).name),
+                      .op = node.op,
+                      .precision = {},
+                      .reason = {}};
     // A layer that another one absorbed runs as that does, which the file alone tells.
     const auto runs = integers.find(layer.name);
     const bool integer =

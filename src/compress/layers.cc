@@ -155,7 +155,9 @@ std::string LayerNameOf(const Graph& graph, const std::string& value) {
        node = graph.producer_of(id)) {
     id = node->inputs[0];
   }
-  return graph.value(id).name;
+  // An output's name is that of the value outside, which is behind its Q/DQ pair.
+  const ValueId seen = SeenValue(graph, id);
+  return graph.value(graph.is_output(seen) ? seen : id).name;
 }
 
 ValueId SeenValue(const Graph& graph, ValueId value) {

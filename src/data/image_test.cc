@@ -134,6 +134,8 @@ TEST(Fit, ResizesTheShortSideAndCropsTheCentre) {
     ASSERT_TRUE(fitted) << fitted.error().message();
     EXPECT_EQ(fitted->shape(), c.expected) << c.h << " " << c.w << " " << c.size << " " << c.crop;
   }
+  // 20 x 30 becomes 21 x 31.5, of which the model takes 7 x 28: auto looks at the wider side.
+  EXPECT_EQ(FitPicture({}, Gradient(20, 30), 7, 28).value().shape(), (Dims{7, 28, 3}));
   Preprocess none;
   none.resize_short = 0;
   const auto small = FitPicture(none, Gradient(8, 8), 14, 14);

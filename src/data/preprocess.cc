@@ -142,6 +142,13 @@ int64_t LongSide(int64_t short_side, int64_t long_in, int64_t short_in) {
   return std::max<int64_t>(1, short_side * long_in / short_in);
 }
 
+// An eighth of the crop's side that needs most of the picture is left over.
+int64_t AutoShortSide(int64_t rows, int64_t columns, int64_t crop_h, int64_t crop_w) {
+  const double scale = std::max(static_cast<double>(crop_h) / static_cast<double>(rows),
+                                static_cast<double>(crop_w) / static_cast<double>(columns));
+  return std::llround(scale * static_cast<double>(std::min(rows, columns)) * 8 / 7);
+}
+
 Tensor CropCenter(const Tensor& picture, int64_t height, int64_t width, Tensor out) {
   const int64_t rows = picture.shape()[0], columns = picture.shape()[1],
                 channels = picture.shape()[2];
@@ -200,8 +207,7 @@ Result<Tensor> FitPicture(const Preprocess& preprocess, const Tensor& picture, i
   const bool fits = (crop_h == 0 || crop_h == rows) && (crop_w == 0 || crop_w == columns);
   int64_t short_side = preprocess.resize_short;
   if (short_side == Preprocess::kAuto) {
-    const int64_t crop = crop_h && crop_w ? std::min(crop_h, crop_w) : std::max(crop_h, crop_w);
-    short_side = fits ? 0 : std::llround(static_cast<double>(crop) * 8 / 7);
+    short_side = fits ? 0 : AutoShortSide(rows, columns, crop_h, crop_w);
   }
   Tensor fitted = picture;
   if (short_side > 0 && short_side != std::min(rows, columns)) {

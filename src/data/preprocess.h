@@ -23,7 +23,7 @@ struct Preprocess {
   static constexpr int kAuto = -1;
 
   // The short side in pixels. 0: no resize. kAuto: none where the picture has the size of the crop
-  // already, else 8/7 of the crop's short side (224 → 256).
+  // already, else so that it exceeds the crop by a seventh (224 → 256).
   int resize_short = kAuto;
   int crop_h = 0, crop_w = 0;  // 0: the height and width that the model takes
   double scale = 1.0 / 255;

@@ -72,11 +72,21 @@ data::Preprocess WithShapesOf(data::Preprocess preprocess, const data::Preproces
   return preprocess;
 }
 
+// Files may hold the same number with other digits.
+data::Preprocess InFloats(data::Preprocess preprocess) {
+  preprocess.scale = static_cast<float>(preprocess.scale);
+  for (double& mean : preprocess.mean) mean = static_cast<float>(mean);
+  for (double& std : preprocess.std) std = static_cast<float>(std);
+  return preprocess;
+}
+
 Status CheckSame(const PreparedModel& a, const PreparedModel& b) {
-  const auto of_a = FieldsOf(WithShapesOf(a.preprocess, b.preprocess));
-  const auto of_b = FieldsOf(WithShapesOf(b.preprocess, a.preprocess));
+  const data::Preprocess seen_by_a = WithShapesOf(a.preprocess, b.preprocess);
+  const data::Preprocess seen_by_b = WithShapesOf(b.preprocess, a.preprocess);
+  const auto of_a = FieldsOf(seen_by_a), of_b = FieldsOf(seen_by_b);
+  const auto rounded_a = FieldsOf(InFloats(seen_by_a)), rounded_b = FieldsOf(InFloats(seen_by_b));
   for (const auto& [field, text] : of_a) {
-    if (of_b.at(field) == text) continue;
+    if (rounded_a.at(field) == rounded_b.at(field)) continue;
     return Fail(ErrorKind::kUsage,
                 Text("the models were made for different preprocessing: ",
                      field.substr(field.rfind('.') + 1), " is ", text, " in ", a.name, " and ",

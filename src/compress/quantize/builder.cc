@@ -134,12 +134,12 @@ Status Prepare(Calibration& calibration, std::span<const Variant> variants, Thre
 }
 
 Result<Quantization> Decide(const Calibration& calibration, const Variant& variant) {
-  Quantization q{calibration.graph, {}, {}, {}};
+  Quantization q{calibration.graph, {}, {}, {}, false};
   q.scheme =
       MakeScheme(q.graph, {.keep_float = calibration.keep_float, .given_back = variant.given_back});
   q.weights = RoundAll(calibration, q.scheme, variant);
   PARE_ASSIGN(q.params, ParamsOf(calibration, q.scheme, variant));
-  if (variant.bias_correction) CorrectBiases(q.graph, q.scheme, q.weights);
+  if (variant.bias_correction) q.bias_corrected = CorrectBiases(q.graph, q.scheme, q.weights);
   for (const Layer& layer : q.scheme.layers) {
     const auto shift = variant.output_shift.find(layer.name);
     if (layer.integer && shift != variant.output_shift.end())
@@ -150,7 +150,7 @@ Result<Quantization> Decide(const Calibration& calibration, const Variant& varia
 
 Result<Built> Write(Quantization q) {
   PARE_TRY(WriteQdq(q.graph, q.scheme, q.params, q.weights));
-  return Built{std::move(q.graph), std::move(q.scheme), std::move(q.params)};
+  return Built{std::move(q.graph), std::move(q.scheme), std::move(q.params), q.bias_corrected};
 }
 
 Result<Built> Build(const Calibration& calibration, const Variant& variant) {

@@ -31,12 +31,14 @@ struct Quantization {
   Scheme scheme;                    // ids are those of the graph
   std::vector<QuantParams> params;  // by group of the scheme
   LayerWeights weights;
+  bool bias_corrected = false;  // of any layer
 };
 
 struct Built {
   graph::Graph graph;
   Scheme scheme;                    // ids are those of the float graph, and of `graph`
   std::vector<QuantParams> params;  // by group of the scheme
+  bool bias_corrected = false;      // of any layer
 };
 
 // A float graph with what calibration saw of it. `keep_float` as in QuantizeOptions.

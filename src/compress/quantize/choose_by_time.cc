@@ -76,19 +76,17 @@ class TimeChooser {
     if (faster.empty()) return {};
     std::vector<std::string> names;
     for (const FasterLayer& layer : faster) names.push_back(layer.name);
-    std::vector<size_t> counts;
-    std::vector<Variant> variants;
-    for (const double part : kParts) {
-      counts.push_back(static_cast<size_t>(std::ceil(part * static_cast<double>(names.size()))));
-      variants.push_back(WithSevenBits(std::span(names).first(counts.back())));
-    }
-    PARE_ASSIGN(std::vector<Form> forms, job_.Make(variants));
     PARE_ASSIGN(const double error_in_8_bits, ErrorOf(job_.best));
-    for (size_t i = 0; i < forms.size(); ++i) {
-      PARE_ASSIGN(const double error, ErrorOf(forms[i]));
+    size_t tried = names.size() + 1;
+    for (const double part : kParts) {
+      const auto count = static_cast<size_t>(std::ceil(part * static_cast<double>(names.size())));
+      if (count == tried) continue;
+      tried = count;
+      PARE_ASSIGN(Form form, job_.Make(WithSevenBits(std::span(names).first(count))));
+      PARE_ASSIGN(const double error, ErrorOf(form));
       if (!(error <= kMostErrors * error_in_8_bits)) continue;
-      job_.best = std::move(forms[i]);
-      NoteSevenBits(faster.first(counts[i]));
+      job_.best = std::move(form);
+      NoteSevenBits(faster.first(count));
       break;
     }
     return {};

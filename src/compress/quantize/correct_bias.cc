@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "compress/bias_of_product.h"
 #include "ops/op_def.h"
 
 namespace pare::compress {
@@ -41,20 +42,11 @@ struct BiasPlace {
   int input;
 };
 
-std::optional<BiasPlace> BiasOf(const Graph& graph, NodeId id) {
-  const Node& layer = graph.node(id);
-  if (layer.op != "MatMul") return BiasPlace{id, 2};
-  const graph::Value& product = graph.value(layer.outputs[0]);
-  if (product.uses.size() != 1 || graph.is_output(layer.outputs[0])) return std::nullopt;
-  const graph::Use use = product.uses[0];
-  const Node& add = graph.node(use.node);
-  const int other = 1 - use.input;
-  if (add.op != "Add" || !graph.is_constant(add.inputs[other])) return std::nullopt;
-  const Tensor& constant = graph.value(add.inputs[other]).data;
-  const int64_t channels = WeightChannels(graph, layer);
-  const bool by_channel = constant.dtype() == DType::kF32 && constant.count() == channels &&
-                          constant.rank() > 0 && constant.shape().back() == channels;
-  return by_channel ? std::optional(BiasPlace{use.node, other}) : std::nullopt;
+std::optional<BiasPlace> BiasOf(const Graph& graph, NodeId layer) {
+  if (graph.node(layer).op != "MatMul") return BiasPlace{layer, 2};
+  const NodeId add = BiasAddOf(graph, layer);
+  if (add == NodeId::kNone) return std::nullopt;
+  return BiasPlace{add, BiasOperand(graph, add)};
 }
 
 void SubtractFromBias(Graph& graph, BiasPlace place, const std::vector<double>& shift) {
@@ -89,19 +81,26 @@ std::vector<double> MeanShift(const Graph& graph, const Node& node, const Statis
   if (input == statistics.end()) return {};
   const Tensor& weights = graph.value(node.inputs[1]).data;
   const int axis = rounded.channel_axis;
+  // A convolution's channels are dimension 1, and of what a product reads the last one is.
+  const bool in_rows = input->second.in_rows || graph.value(node.inputs[0]).type.rank() == 2;
+  if (weights.count() == 0 || (node.op == "MatMul" && !in_rows)) return {};
   const int64_t groups = node.op == "Conv" ? node.attrs.i("group", 1) : 1;
   const std::vector<double> means = input->second.ChannelMeans();
   if (static_cast<int64_t>(means.size()) != weights.shape()[1 - axis] * groups) return {};
   return ShiftOf(weights, DequantizeWeights(rounded), axis, means, groups);
 }
 
-void CorrectBiases(Graph& graph, const Scheme& scheme, const LayerWeights& weights) {
+bool CorrectBiases(Graph& graph, const Scheme& scheme, const LayerWeights& weights) {
+  bool any = false;
   for (const Layer& layer : scheme.layers) {
     if (!layer.integer || !layer.weighted) continue;
     const std::vector<double>& shift = weights.at(layer.node)->mean_shift;
     const auto place = shift.empty() ? std::nullopt : BiasOf(graph, layer.node);
-    if (place) SubtractFromBias(graph, *place, shift);
+    if (!place) continue;
+    SubtractFromBias(graph, *place, shift);
+    any = true;
   }
+  return any;
 }
 
 const Layer* OutputLayer(const Graph& graph, const Scheme& scheme, int index) {

@@ -19,8 +19,9 @@ std::vector<double> MeanShift(const graph::Graph& graph, const graph::Node& node
 
 // Takes the shifts back from the float biases of the weighted integer layers of `graph`, to be
 // called before WriteQdq with the same weights. A Conv or Gemm without a bias gets one; that of a
-// MatMul is the constant of an Add behind it, and without such an Add the shift stays.
-void CorrectBiases(graph::Graph& graph, const Scheme& scheme, const LayerWeights& weights);
+// MatMul is the constant of an Add behind it, and without such an Add the shift stays. Whether any
+// was corrected.
+bool CorrectBiases(graph::Graph& graph, const Scheme& scheme, const LayerWeights& weights);
 
 // What is left at the model's outputs, all roundings together, is measured there: the empirical
 // correction of the same paper's appendix D, for the layers whose results are outputs.

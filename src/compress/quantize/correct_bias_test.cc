@@ -117,5 +117,31 @@ TEST_F(CorrectBiasTest, AProductWithoutABiasStaysAsItIs) {
   }
 }
 
+// A convolution's channels are another dimension of the same value than a product's.
+TEST_F(CorrectBiasTest, OfWhatAConvolutionReadsTooTheProductStaysAsItIs) {
+  const Calibration calibration = Calibrated(R"(
+const w: f32[4,3] = random(1, -1, 1)
+const b: f32[3] = fill(0.5)
+const c: f32[6,5,1] = random(2, -1, 1)
+p = MatMul(x, w)
+y = Add(p, b)
+z = Conv(x, c)
+output y
+output z
+)");
+  EXPECT_FALSE(calibration.statistics.at("x").in_rows);
+  EXPECT_EQ(WorstShift(calibration, true), WorstShift(calibration, false));
+}
+
+TEST_F(CorrectBiasTest, WeightsOfNoChannelsShiftNothing) {
+  const Calibration calibration = Calibrated(
+      "const w: f32[4,0] = random(1, -1, 1)\nconst v: f32[4,3] = random(2, -1, 1)\n"
+      "y = MatMul(x, w)\nz = MatMul(x, v)\noutput y\noutput z\n");
+  const Quantization q = Decide(calibration, {}).value();
+  ASSERT_EQ(q.weights.size(), 2u);
+  for (const auto& [id, weights] : q.weights)
+    EXPECT_EQ(std::ssize(weights->mean_shift), weights->values.count() == 0 ? 0 : 3);
+}
+
 }  // namespace
 }  // namespace pare::compress

@@ -193,10 +193,10 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
   }
   result.seconds = watch.seconds();
   ReportLayers(job, options, result);
+  result.bias_corrected = job.best.built.bias_corrected;
   result.graph = std::move(job.best.built.graph);
   WriteReasons(result.graph, result.layers);
   result.calibrator = job.best.variant.calibrator;
-  result.bias_corrected = job.best.variant.bias_correction;
   return result;
 }
 

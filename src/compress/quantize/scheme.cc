@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/glob.h"
+#include "compress/bias_of_product.h"
 #include "compress/disjoint_sets.h"
 #include "compress/quantize/write_qdq.h"
 #include "ops/op_def.h"
@@ -61,9 +62,11 @@ class SchemeMaker {
     return uses.size() == 1 && !graph_.is_output(value) ? &graph_.node(uses[0].node) : nullptr;
   }
 
-  // Where the result of a node is quantized, or would be: after the clamp that it absorbs.
+  // Where the result of a node is quantized, or would be: after the bias and the clamp that it
+  // absorbs.
   ValueId PointOf(NodeId id) const {
-    const ValueId output = graph_.node(id).outputs[0];
+    const NodeId bias = BiasAddOf(graph_, id);
+    const ValueId output = graph_.node(bias == NodeId::kNone ? id : bias).outputs[0];
     if (output == ValueId::kNone) return output;
     const Node* next = OnlyConsumer(output);
     return next && next->inputs[0] == output && IsClamp(*next) && Absorbs(id) ? next->outputs[0]
@@ -75,16 +78,30 @@ class SchemeMaker {
     return op && op->quant.integer && !IsClamp(node) && node.op != "AveragePool" &&
            node.op != "GlobalAveragePool";
   }
-  // A clamp that belongs to its producer, in integers and in float: no layer of its own.
-  bool IsAbsorbed(NodeId id) const {
-    const Node& node = graph_.node(id);
-    if (!IsClamp(node)) return false;
-    const NodeId producer = graph_.value(node.inputs[0]).producer;
-    return producer != NodeId::kNone && PointOf(producer) == node.outputs[0];
+  // The product whose bias an Add is; kNone of any other node.
+  NodeId ProductOfBias(NodeId id) const {
+    if (graph_.node(id).op != "Add") return NodeId::kNone;
+    for (const ValueId input : graph_.node(id).inputs) {
+      const NodeId producer = graph_.value(input).producer;
+      if (producer != NodeId::kNone && BiasAddOf(graph_, producer) == id) return producer;
+    }
+    return NodeId::kNone;
   }
+  // The layer that a bias or a clamp belongs to, in integers and in float: no layer of its own.
+  // kNone of any other node.
+  NodeId OwnerOf(NodeId id) const {
+    const Node& node = graph_.node(id);
+    if (!IsClamp(node)) return ProductOfBias(id);
+    const NodeId producer = graph_.value(node.inputs[0]).producer;
+    if (producer == NodeId::kNone) return producer;
+    const NodeId product = ProductOfBias(producer);
+    const NodeId owner = product == NodeId::kNone ? producer : product;
+    return PointOf(owner) == node.outputs[0] ? owner : NodeId::kNone;
+  }
+  bool IsAbsorbed(NodeId id) const { return OwnerOf(id) != NodeId::kNone; }
   bool IsInteger(NodeId id) const {
-    return integer_[static_cast<size_t>(
-        IsAbsorbed(id) ? graph_.value(graph_.node(id).inputs[0]).producer : id)];
+    const NodeId owner = OwnerOf(id);
+    return integer_[static_cast<size_t>(owner == NodeId::kNone ? id : owner)];
   }
 
   // Of a product a matrix, of a convolution at most two axes of pixels: what the passes lower.

@@ -18,7 +18,7 @@ struct SchemeOptions {
 // One operator that computes (moves are no layers).
 struct Layer {
   graph::NodeId node;
-  std::string name;  // of its output, after a fused activation
+  std::string name;  // of its output, after a bias of its own and a fused activation
   std::string op;
   bool integer = false;
   std::string reason;     // why not, where not

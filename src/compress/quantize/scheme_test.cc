@@ -159,6 +159,29 @@ TEST(Scheme, LeavesSumsInFloatThatCouldLeave32Bits) {
   }
 }
 
+TEST(Scheme, TheAddBehindAProductBelongsToItWhereItIsItsBias) {
+  const struct {
+    const char* bias;
+    const char* behind;
+    size_t layers;
+  } kCases[] = {{"f32[3]", "y = Relu(a)\n", 1},       {"f32[1,1,3]", "y = Relu(a)\n", 1},
+                {"f32[]", "y = Relu(a)\n", 2},        {"f32[5,1]", "y = Relu(a)\n", 2},
+                {"f32[1,1,1,3]", "y = Relu(a)\n", 2}, {"f32[3]", "y = Mul(a, p)\n", 3}};
+  for (const auto& c : kCases) {
+    auto graph = graph::Parse(Text("input x: f32[2,5,4]\nconst w: f32[4,3] = random(1, -1, 1)\n",
+                                   "const b: ", c.bias, " = fill(0.5)\np = MatMul(x, w)\n",
+                                   "a = Add(b, p)\n", c.behind, "output y\n"));
+    ASSERT_TRUE(graph) << graph.error().message();
+    ASSERT_TRUE(ops::InferTypes(*graph));
+    const Scheme scheme = MakeScheme(*graph, {});
+    ASSERT_EQ(scheme.layers.size(), c.layers) << c.bias << " " << c.behind;
+    EXPECT_EQ(scheme.layers[0].name, c.layers == 1 ? "y" : "p") << c.bias;
+    if (c.layers == 1) {
+      EXPECT_FALSE(scheme.quantized(graph->FindValue("b")));
+    }
+  }
+}
+
 // [M, 1] is a number for each row, also where there are as many rows as channels.
 TEST(Scheme, DoesNotTakeABiasOfRowsForOneOfChannels) {
   const auto graph = graph::Parse(R"(

@@ -1,5 +1,5 @@
-// The stages of a quantization, in their order, and what they share. Each leaves in `best` a form
-// that is no worse by its own measure.
+// The stages of a quantization, in their order, and what they share. Each leaves its choice in
+// `best`.
 #pragma once
 
 #include <memory>

@@ -89,13 +89,16 @@ std::vector<double> Divided(std::vector<double> sums, int64_t count) {
   return sums;
 }
 
-// What a product by weights reads has its channels in the last dimension, whatever stands before.
+// What a product by weights reads has its channels in the last dimension, whatever stands before;
+// but what a convolution reads, too, has them where that looks for them.
 bool IsRows(const graph::Graph& graph, graph::ValueId id) {
-  const auto& uses = graph.value(id).uses;
-  return std::any_of(uses.begin(), uses.end(), [&](const graph::Use& use) {
+  bool product = false;
+  for (const graph::Use& use : graph.value(id).uses) {
     const graph::Node& node = graph.node(use.node);
-    return node.op == "MatMul" && use.input == 0 && graph.is_constant(node.inputs[1]);
-  });
+    if (node.op == "Conv" || node.op == "ConvTranspose") return false;
+    product |= node.op == "MatMul" && use.input == 0 && graph.is_constant(node.inputs[1]);
+  }
+  return product;
 }
 
 // One loader's samples, each in the caller's thread.

@@ -22,7 +22,7 @@ struct TensorStatistics {
   std::vector<double> channel_sum, channel_square;
   std::vector<float> channel_max;
   int64_t per_channel = 0;  // values summed for each channel
-  bool in_rows = false;     // a MatMul by weights reads it
+  bool in_rows = false;     // a MatMul by weights reads it, and no convolution
 
   void Merge(const TensorStatistics& other);
   std::vector<double> ChannelMeans() const;
@@ -31,7 +31,7 @@ struct TensorStatistics {
 
 using Statistics = std::map<std::string, TensorStatistics>;
 
-// Positions of each sample that are looked at channel by channel: a mean over many samples doesn't
+// Positions of each batch that are looked at channel by channel: a mean over many samples doesn't
 // need all.
 inline constexpr int64_t kFewPositions = 64, kManyPositions = 512;
 

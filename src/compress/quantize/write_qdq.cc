@@ -124,14 +124,31 @@ class QdqWriter {
     const ValueId zero = ZeroConstant(value, params.zero_point);
     const std::string name = graph_.value(value).name;
     const std::vector<graph::Use> uses = graph_.value(value).uses;
+    // Outside, an output's name is that of what is computed last.
+    const bool is_output = graph_.is_output(value);
+    if (is_output) graph_.Rename(value, name + "_unrounded");
     const NodeId q = graph_.AddNode("QuantizeLinear", {value, scale, zero}, {name + "_quantized"});
     const NodeId dq = graph_.AddNode("DequantizeLinear", {graph_.node(q).outputs[0], scale, zero},
-                                     {name + "_dequantized"});
+                                     {is_output ? name : name + "_dequantized"});
     const ValueId result = graph_.node(dq).outputs[0];
-    for (const graph::Use& use : uses) graph_.SetInput(use.node, use.input, result);
+    for (const graph::Use& use : uses)
+      graph_.SetInput(use.node, use.input, StaysFloat(use) ? Apart(result) : result);
     for (size_t i = 0; i < graph_.outputs().size(); ++i) {
       if (graph_.outputs()[i].value == value) graph_.SetOutputValue(static_cast<int>(i), result);
     }
+  }
+
+  // Layers in float whose weights ONNX Runtime would round after all, with one scale for all
+  // channels, because they read what is dequantized (its optimizer WeightBiasQuantization).
+  bool StaysFloat(const graph::Use& use) const {
+    const Node& node = graph_.node(use.node);
+    const bool weighted = node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm";
+    return weighted && use.input == 0 && graph_.is_constant(node.inputs[1]);
+  }
+  // The same value behind a node that no engine takes for a part of a pair.
+  ValueId Apart(ValueId value) {
+    const NodeId max = graph_.AddNode("Max", {value}, {graph_.value(value).name + "_float"});
+    return graph_.node(max).outputs[0];
   }
 
   float InputScale(const Node& node, const ops::OpDef& op) const {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/text.h"
+#include "ops/node_view.h"
 
 namespace pare::compress {
 namespace {
@@ -35,6 +36,43 @@ output y
   EXPECT_FLOAT_EQ(scales[0], w_scales[0] * 0.02f);
   EXPECT_EQ(w_scales[1], weights->scales[1]);
   EXPECT_EQ(weights->values.data(), before.data());  // others share them
+}
+
+// What reads a dequantized value directly is taken for a layer that is to be quantized, by an
+// engine that knows better than the file. The name of an output stays with what the file gives.
+TEST(WriteQdq, LayersInFloatReadBehindANodeOfTheirOwn) {
+  auto graph = graph::Parse(R"(
+input x: f32[1,2,4,4]
+const w0: f32[2,2,1,1] = random(1, -1, 1)
+const w1: f32[2,2,1,1] = random(2, -1, 1)
+const w2: f32[2,2,1,1] = random(3, -1, 1)
+a = Conv(x, w0)
+b = Conv(a, w1)
+y = Conv(b, w2)
+output y
+)");
+  ASSERT_TRUE(graph) << graph.error().message();
+  ASSERT_TRUE(ops::InferTypes(*graph));
+  const Scheme scheme = MakeScheme(*graph, {.keep_float = {"b"}, .given_back = {}});
+  LayerWeights weights;
+  for (const Layer& layer : scheme.layers) {
+    if (!layer.integer) continue;
+    weights[layer.node] = std::make_shared<const QuantizedWeights>(
+        QuantizeWeights(graph->value(graph->node(layer.node).inputs[1]).data, 0, 8));
+  }
+  ASSERT_EQ(weights.size(), 2u);
+  const std::vector<QuantParams> params(static_cast<size_t>(scheme.groups),
+                                        {.scale = 0.02f, .zero_point = 128});
+  ASSERT_TRUE(WriteQdq(*graph, scheme, params, weights));
+  for (graph::NodeId id : graph->Order()) {
+    const graph::Node& node = graph->node(id);
+    if (node.op != "Conv") continue;
+    const graph::Node& before = *graph->producer_of(node.inputs[0]);
+    EXPECT_EQ(before.op, graph->is_constant(node.inputs[1]) ? "Max" : "DequantizeLinear");
+  }
+  const graph::Value& output = graph->value(graph->outputs()[0].value);
+  EXPECT_EQ(output.name, "y");
+  EXPECT_EQ(graph->node(output.producer).op, "DequantizeLinear");
 }
 
 }  // namespace
