@@ -199,7 +199,8 @@ const w0: f32[8,4,3,3] = random(1, -1, 1)
 const w1: f32[4,8,1,1] = random(2, -1, 1)
 c = Conv(x, w0) {pads=[1,1,1,1]}
 r = Relu(c)
-y = Conv(r, w1)
+d = Conv(r, w1)
+y = Identity(d)
 output y
 )",
                  {64, 4, 8, 8},

@@ -97,7 +97,7 @@ void DataOptions::Declare(Parser& parser, Need need) {
         std::move(help));
   };
   field("--size", "PIXELS", "size",
-        "resize the short side to this; 0: don't; auto: 8/7 of the crop");
+        "resize the short side to this; 0: don't; auto: a seventh beyond the crop");
   field("--crop", "PIXELS", "crop",
         "centre crop: 224, or HEIGHTxWIDTH (default: what the model takes)");
   field("--mean", "R,G,B", "mean", "subtracted after scaling: one number or three (default 0)");

@@ -13,6 +13,20 @@ Context Context::Make(int threads) {
   return context;
 }
 
+namespace {
+
+// Rewrites may have left an output to a value of another name. Layers are told apart by their
+// values' names, and a file that is written names this one as the output.
+void NameOutputs(graph::Graph& graph) {
+  for (const graph::Output& output : graph.outputs()) {
+    if (graph.value(output.value).producer != graph::NodeId::kNone &&
+        graph.FindValue(output.name) == graph::ValueId::kNone)
+      graph.Rename(output.value, output.name);
+  }
+}
+
+}  // namespace
+
 Result<Model> Model::Load(const std::string& path, const passes::PassOptions& simplify) {
   Model model;
   model.path_ = path;
@@ -32,6 +46,7 @@ Result<Model> Model::Load(const std::string& path, const passes::PassOptions& si
   if (Status status = passes::Simplify(model.graph_, nullptr, simplify); !status)
     return failed(status.error());
   if (!freed) model.batch_note_ = onnx::FreeBatch(model.graph_).reason;
+  NameOutputs(model.graph_);
   return model;
 }
 

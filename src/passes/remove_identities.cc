@@ -35,10 +35,6 @@ bool GivesBackByType(const Graph& graph, const Node& node) {
                     op == "Squeeze" || op == "Unsqueeze" || op == "Expand" || op == "Tile";
   if (op == "Slice") return !node.has_input(4) || All(graph, node, 4, 1);
   if (op == "Pad") return All(graph, node, 1, 0);
-  const bool one_operand = node.inputs.size() == 1;
-  if (op == "Concat" || op == "Sum" || op == "Max" || op == "Min" || op == "Mean") {
-    return one_operand;
-  }
   if (op == "Add" || op == "Sub") return All(graph, node, 1, 0);
   if (op == "Mul" || op == "Div" || op == "Pow") return All(graph, node, 1, 1);
   return move;
@@ -52,6 +48,8 @@ bool GivesBack(const Graph& graph, const Node& node) {
     return !node.has_input(2) || All(graph, node, 2, 0);
   }
   if (op == "Clip") return !node.has_input(1) && !node.has_input(2);
+  if (op == "Concat" || op == "Sum" || op == "Max" || op == "Min" || op == "Mean")
+    return node.inputs.size() == 1;
   if (op == "Transpose") return IsIdentityPermutation(node);
   return GivesBackByType(graph, node) &&
          graph::SameKnownType(graph.value(node.inputs[0]).type, graph.value(node.outputs[0]).type);

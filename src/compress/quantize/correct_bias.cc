@@ -81,8 +81,9 @@ std::vector<double> MeanShift(const Graph& graph, const Node& node, const Statis
   if (input == statistics.end()) return {};
   const Tensor& weights = graph.value(node.inputs[1]).data;
   const int axis = rounded.channel_axis;
-  // A convolution's channels are dimension 1, and of what a product reads the last one is.
-  const bool in_rows = input->second.in_rows || graph.value(node.inputs[0]).type.rank() == 2;
+  // A product's channels are the last dimension, which is dimension 1 of a matrix alone.
+  const graph::TensorType& type = graph.value(node.inputs[0]).type;
+  const bool in_rows = input->second.in_rows || (type.has_rank() && type.rank() == 2);
   if (weights.count() == 0 || (node.op == "MatMul" && !in_rows)) return {};
   const int64_t groups = node.op == "Conv" ? node.attrs.i("group", 1) : 1;
   const std::vector<double> means = input->second.ChannelMeans();

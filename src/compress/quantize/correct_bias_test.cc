@@ -117,20 +117,29 @@ TEST_F(CorrectBiasTest, AProductWithoutABiasStaysAsItIs) {
   }
 }
 
-// A convolution's channels are another dimension of the same value than a product's.
+// A convolution's channels are another dimension of the same value than a product's, also where
+// there are as many.
 TEST_F(CorrectBiasTest, OfWhatAConvolutionReadsTooTheProductStaysAsItIs) {
   const Calibration calibration = Calibrated(R"(
+const shape: i64[4] = [0, 4, 5, 1]
 const w: f32[4,3] = random(1, -1, 1)
 const b: f32[3] = fill(0.5)
-const c: f32[6,5,1] = random(2, -1, 1)
-p = MatMul(x, w)
+const c: f32[6,4,1,1] = random(2, -1, 1)
+t = Transpose(x) {perm=[0,2,1]}
+u = Reshape(t, shape)
+v = Concat(u, u, u, u) {axis=3}
+r = Relu(v)
+p = MatMul(r, w)
 y = Add(p, b)
-z = Conv(x, c)
+z = Conv(r, c)
 output y
 output z
 )");
-  EXPECT_FALSE(calibration.statistics.at("x").in_rows);
-  EXPECT_EQ(WorstShift(calibration, true), WorstShift(calibration, false));
+  EXPECT_FALSE(calibration.statistics.at("r").in_rows);
+  EXPECT_EQ(calibration.statistics.at("r").ChannelMeans().size(), 4u);
+  const Quantization q = Decide(calibration, {}).value();
+  for (const auto& [id, weights] : q.weights)
+    EXPECT_EQ(std::ssize(weights->mean_shift), q.graph.node(id).op == "Conv" ? 6 : 0);
 }
 
 TEST_F(CorrectBiasTest, WeightsOfNoChannelsShiftNothing) {

@@ -137,6 +137,14 @@ class SchemeMaker {
     return activation ? "" : "all of its operands are constants";
   }
 
+  // Whether a pattern speaks of a layer: of its node, or of the bias or the clamp that it absorbs.
+  bool MatchesPart(NodeId id, const std::string& pattern) const {
+    const NodeId bias = BiasAddOf(graph_, id), last = graph_.value(PointOf(id)).producer;
+    return Matches(graph_, graph_.node(id), pattern) ||
+           Matches(graph_, graph_.node(last), pattern) ||
+           (bias != NodeId::kNone && Matches(graph_, graph_.node(bias), pattern));
+  }
+
   void AddLayer(NodeId id) {
     integer_.resize(std::max(integer_.size(), static_cast<size_t>(id) + 1));
     const Node& node = graph_.node(id);
@@ -146,7 +154,7 @@ class SchemeMaker {
     Layer layer{.node = id, .name = graph_.value(PointOf(id)).name, .op = node.op, .reason = {}};
     layer.reason = op ? Obstacle(node, *op) : "pare has no such operator";
     for (const std::string& pattern : options_.keep_float) {
-      if (Matches(graph_, node, pattern) || MatchesGlob(pattern, layer.name)) {
+      if (MatchesPart(id, pattern)) {
         layer.reason = Text("kept float by the pattern \"", pattern, "\"");
       }
     }

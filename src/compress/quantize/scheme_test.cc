@@ -182,6 +182,25 @@ TEST(Scheme, TheAddBehindAProductBelongsToItWhereItIsItsBias) {
   }
 }
 
+TEST(Scheme, KeepsALayerFloatByTheNameOfAnyOfItsNodes) {
+  auto graph = graph::Parse(R"(
+input x: f32[2,5,4]
+const w: f32[4,3] = random(1, -1, 1)
+const b: f32[3] = fill(0.5)
+p = MatMul(x, w)
+a = Add(p, b)
+y = Relu(a)
+output y
+)");
+  ASSERT_TRUE(graph) << graph.error().message();
+  ASSERT_TRUE(ops::InferTypes(*graph));
+  EXPECT_TRUE(MakeScheme(*graph, {}).layers.at(0).integer);
+  for (const char* pattern : {"p", "a", "y", "MatMul", "Add", "Relu"}) {
+    const SchemeOptions options{.keep_float = {pattern}, .given_back = {}};
+    EXPECT_FALSE(MakeScheme(*graph, options).layers.at(0).integer) << pattern;
+  }
+}
+
 // [M, 1] is a number for each row, also where there are as many rows as channels.
 TEST(Scheme, DoesNotTakeABiasOfRowsForOneOfChannels) {
   const auto graph = graph::Parse(R"(

@@ -107,6 +107,7 @@ class QdqWriter {
       if (layer.integer && layer.weighted) PARE_TRY(WriteWeights(layer));
     }
     for (const auto& [value, group] : scheme_.group_of) WriteActivation(value, params_[group]);
+    for (NodeId id : graph_.Order()) KeepFloat(id);
     return {};
   }
 
@@ -124,31 +125,46 @@ class QdqWriter {
     const ValueId zero = ZeroConstant(value, params.zero_point);
     const std::string name = graph_.value(value).name;
     const std::vector<graph::Use> uses = graph_.value(value).uses;
-    // Outside, an output's name is that of what is computed last.
-    const bool is_output = graph_.is_output(value);
+    // Outside, an output's name is that of what is computed last; what is an input, too, has it.
+    const bool computed = graph_.value(value).producer != NodeId::kNone;
+    const bool is_output = computed && graph_.is_output(value);
     if (is_output) graph_.Rename(value, name + "_unrounded");
     const NodeId q = graph_.AddNode("QuantizeLinear", {value, scale, zero}, {name + "_quantized"});
     const NodeId dq = graph_.AddNode("DequantizeLinear", {graph_.node(q).outputs[0], scale, zero},
                                      {is_output ? name : name + "_dequantized"});
     const ValueId result = graph_.node(dq).outputs[0];
-    for (const graph::Use& use : uses)
-      graph_.SetInput(use.node, use.input, StaysFloat(use) ? Apart(result) : result);
-    for (size_t i = 0; i < graph_.outputs().size(); ++i) {
+    for (const graph::Use& use : uses) graph_.SetInput(use.node, use.input, result);
+    for (size_t i = 0; i < graph_.outputs().size() && computed; ++i) {
       if (graph_.outputs()[i].value == value) graph_.SetOutputValue(static_cast<int>(i), result);
     }
   }
 
-  // Layers in float whose weights ONNX Runtime would round after all, with one scale for all
-  // channels, because they read what is dequantized (its optimizer WeightBiasQuantization).
-  bool StaysFloat(const graph::Use& use) const {
-    const Node& node = graph_.node(use.node);
+  // ONNX Runtime rounds the weights of a layer in float after all, with one scale for all channels,
+  // where its input was dequantized (its optimizer WeightBiasQuantization), maybe moved since: no
+  // more where another node stands between, which changes nothing.
+  void KeepFloat(NodeId id) {
+    const Node& node = graph_.node(id);
     const bool weighted = node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm";
-    return weighted && use.input == 0 && graph_.is_constant(node.inputs[1]);
+    if (!weighted || !graph_.is_constant(node.inputs[1])) return;
+    const ValueId input = node.inputs[0];
+    if (!IsDequantized(input)) return;
+    const auto [at, fresh] = apart_.try_emplace(input);
+    if (fresh) {
+      const NodeId max = graph_.AddNode("Max", {input}, {graph_.value(input).name + "_float"});
+      at->second = graph_.node(max).outputs[0];
+    }
+    graph_.SetInput(id, 0, at->second);
   }
-  // The same value behind a node that no engine takes for a part of a pair.
-  ValueId Apart(ValueId value) {
-    const NodeId max = graph_.AddNode("Max", {value}, {graph_.value(value).name + "_float"});
-    return graph_.node(max).outputs[0];
+
+  bool IsDequantized(ValueId value) const {
+    const Node* producer = graph_.producer_of(value);
+    while (producer) {
+      if (producer->op == "DequantizeLinear") return true;
+      const ops::OpDef* op = ops::FindOp(producer->op);
+      if (!op || !op->quant.same_scale) return false;
+      producer = graph_.producer_of(producer->inputs[0]);
+    }
+    return false;
   }
 
   float InputScale(const Node& node, const ops::OpDef& op) const {
@@ -221,6 +237,7 @@ class QdqWriter {
   const Scheme& scheme_;
   const std::vector<QuantParams>& params_;
   const LayerWeights& weights_;
+  std::map<ValueId, ValueId> apart_;  // behind such a node
 };
 
 }  // namespace

@@ -47,9 +47,11 @@ const w0: f32[2,2,1,1] = random(1, -1, 1)
 const w1: f32[2,2,1,1] = random(2, -1, 1)
 const w2: f32[2,2,1,1] = random(3, -1, 1)
 a = Conv(x, w0)
-b = Conv(a, w1)
+m = MaxPool(a) {kernel_shape=[2,2]}
+b = Conv(m, w1)
 y = Conv(b, w2)
 output y
+output x
 )");
   ASSERT_TRUE(graph) << graph.error().message();
   ASSERT_TRUE(ops::InferTypes(*graph));
@@ -73,6 +75,8 @@ output y
   const graph::Value& output = graph->value(graph->outputs()[0].value);
   EXPECT_EQ(output.name, "y");
   EXPECT_EQ(graph->node(output.producer).op, "DequantizeLinear");
+  EXPECT_EQ(graph->outputs()[1].value, graph->inputs()[0]);
+  EXPECT_EQ(graph->value(graph->inputs()[0]).name, "x");
 }
 
 }  // namespace
