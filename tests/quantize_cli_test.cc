@@ -133,6 +133,18 @@ TEST_F(Quantized, ComparesWithWhatItCameFrom) {
   EXPECT_EQ(people.err, "");
 }
 
+// By layer; each stands there once, with its figures.
+std::map<std::string, std::string> Precisions(const json::object& report) {
+  std::map<std::string, std::string> by_layer;
+  for (const json::value& layer : report.at("layers").as_array()) {
+    const std::string name = layer.at("name").as_string().c_str();
+    EXPECT_FALSE(by_layer.contains(name)) << name;
+    EXPECT_TRUE(layer.at("snr_db").is_number()) << name;
+    by_layer[name] = layer.at("precision").as_string().c_str();
+  }
+  return by_layer;
+}
+
 TEST_F(Quantized, ComparedLayersHaveThePrecisionThatTheyRunIn) {
   const std::string model = job_->folder / "mixed.onnx";
   const Ran ran = Pare(Arguments{"quantize", kModel, "-o", model, "--calibration", "8",
@@ -143,28 +155,11 @@ TEST_F(Quantized, ComparedLayersHaveThePrecisionThatTheyRunIn) {
   const Ran compared = Pare(
       Arguments{"compare", kModel, model, "--limit", "16", "--seconds", "0.01", "--json"} + kData);
   ASSERT_EQ(compared.code, 0) << compared.err;
-  const auto precisions = [](const json::object& report) {
-    std::map<std::string, std::string> by_layer;
-    for (const json::value& layer : report.at("layers").as_array())
-      by_layer[layer.at("name").as_string().c_str()] = layer.at("precision").as_string().c_str();
-    return by_layer;
-  };
-  const auto expected = precisions(ran.object());
-  EXPECT_EQ(precisions(compared.object()), expected);
+  const auto expected = Precisions(ran.object());
+  EXPECT_EQ(Precisions(compared.object()), expected);
   EXPECT_GE(std::count_if(expected.begin(), expected.end(),
                           [](const auto& layer) { return layer.second == "float32"; }),
             9);
-}
-
-std::map<std::string, std::string> Precisions(const json::object& report) {
-  std::map<std::string, std::string> by_layer;
-  for (const json::value& layer : report.at("layers").as_array()) {
-    const std::string name = layer.at("name").as_string().c_str();
-    EXPECT_FALSE(by_layer.contains(name)) << name;
-    EXPECT_TRUE(layer.at("snr_db").is_number()) << name;
-    by_layer[name] = layer.at("precision").as_string().c_str();
-  }
-  return by_layer;
 }
 
 // What stands behind a product, or at the end of a model, is easily counted twice or otherwise.

@@ -126,15 +126,15 @@ class QdqWriter {
     const std::string name = graph_.value(value).name;
     const std::vector<graph::Use> uses = graph_.value(value).uses;
     // Outside, an output's name is that of what is computed last; what is an input, too, has it.
-    const bool computed = graph_.value(value).producer != NodeId::kNone;
-    const bool is_output = computed && graph_.is_output(value);
+    const bool is_output = graph_.is_output(value) && graph_.value(value).producer != NodeId::kNone;
     if (is_output) graph_.Rename(value, name + "_unrounded");
     const NodeId q = graph_.AddNode("QuantizeLinear", {value, scale, zero}, {name + "_quantized"});
     const NodeId dq = graph_.AddNode("DequantizeLinear", {graph_.node(q).outputs[0], scale, zero},
                                      {is_output ? name : name + "_dequantized"});
     const ValueId result = graph_.node(dq).outputs[0];
     for (const graph::Use& use : uses) graph_.SetInput(use.node, use.input, result);
-    for (size_t i = 0; i < graph_.outputs().size() && computed; ++i) {
+    if (!is_output) return;
+    for (size_t i = 0; i < graph_.outputs().size(); ++i) {
       if (graph_.outputs()[i].value == value) graph_.SetOutputValue(static_cast<int>(i), result);
     }
   }
