@@ -61,4 +61,38 @@ double ExactPow(double x, double exponent) {
   return exponent < 0 ? 1 / power : power;
 }
 
+namespace {
+
+// sin(r + quarters · π/2) by its series, |r| ≤ π/4.
+double SinOfQuarters(double r, int64_t quarters) {
+  const bool cosine = quarters & 1;
+  double sum = 1;  // of the series after its first term, divided by it
+  for (int n = cosine ? 22 : 23; n > 1; n -= 2) sum = 1 - sum * r * r / (n * (n - 1));
+  const double value = cosine ? sum : r * sum;
+  return quarters & 2 ? -value : value;
+}
+
+double SinFrom(double x, int64_t first_quarter) {
+  if (!(std::abs(x) < 1e15)) return std::numeric_limits<double>::quiet_NaN();
+  constexpr double kHigh = 1.57079632673412561417, kLow = 6.07710050650619224932e-11;  // π/2
+  const double n = std::floor(x / (kHigh + kLow) + 0.5);
+  return SinOfQuarters((x - n * kHigh) - n * kLow, static_cast<int64_t>(n) + first_quarter);
+}
+
+}  // namespace
+
+double ExactSin(double x) { return SinFrom(x, 0); }
+
+double ExactCos(double x) { return SinFrom(x, 1); }
+
+// atan x = 2 · atan(x / (1 + √(1 + x²))), twice, then the series. sqrt is exact.
+double ExactAtan(double x) {
+  if (std::abs(x) > 1) return std::copysign(std::numbers::pi / 2, x) - ExactAtan(1 / x);
+  const auto half = [](double t) { return t / (1 + std::sqrt(1 + t * t)); };
+  const double t = half(half(x)), square = t * t;
+  double sum = 0;
+  for (int i = 31; i >= 1; i -= 2) sum = 1.0 / i - sum * square;
+  return 4 * t * sum;
+}
+
 }  // namespace pare::passes

@@ -11,5 +11,8 @@ double ExactErf(double x);
 double ExactTanh(double x);
 double ExactSigmoid(double x);
 double ExactPow(double x, double exponent);
+double ExactSin(double x);  // accurate to about 1e-16 · |x|
+double ExactCos(double x);
+double ExactAtan(double x);
 
 }  // namespace pare::passes

@@ -24,9 +24,9 @@ bool IsElementwise(std::string_view op) {
   static constexpr std::string_view kOps[] = {
 #include "ops/binary.inc"
 #include "ops/unary.inc"
-      "Cast",  "Clip",     "Dropout",   "Gelu",      "Identity", "IsInf", "IsNaN",
-      "Max",   "Mean",     "Min",       "Mod",       "Not",      "Pow",   "Sum",
-      "Where", "pare.Lut", "pare.QAdd", "pare.QMul", "pare.Silu"};
+      "Cast",  "Clip", "Dropout", "Gelu",      "Identity",  "IsInf",
+      "IsNaN", "Max",  "Mean",    "Min",       "Mod",       "Not",
+      "Pow",   "Sum",  "Where",   "pare.QAdd", "pare.QMul", "pare.Silu"};
 #undef PARE_UNARY
 #undef PARE_BINARY
   return std::find(std::begin(kOps), std::end(kOps), op) != std::end(kOps);
@@ -45,6 +45,7 @@ Result<bool> LayoutWalk::Follow(NodeId id) {
     return FollowAxis(id, 1, !per_tensor);
   }
   if (OneOf(node.op, {"Softmax", "LogSoftmax", "Hardmax"})) return FollowAxis(id, -1, true);
+  if (node.op == "pare.Lut") return FollowAxis(id, 0, false);
   if (node.op == "Split") return FollowAxis(id, 0, true);
   if (node.op == "Concat") return FollowConcat(id);
   if (OneOf(node.op, {"ArgMax", "ArgMin"}) && node.attrs.i("keepdims", 1) != 0) {

@@ -27,6 +27,11 @@ double HardSigmoid(double x, double alpha, double beta) {
   return std::clamp(alpha * x + beta, 0.0, 1.0);
 }
 double Softplus(double x) { return x > 30 ? x : ExactLog(1 + ExactExp(x)); }
+double Swish(double x, double alpha) { return x * ExactSigmoid(alpha * x); }
+double Asin(double x) { return ExactAtan(x / std::sqrt((1 - x) * (1 + x))); }
+double Sinh(double x) { return (ExactExp(x) - ExactExp(-x)) / 2; }
+double Cosh(double x) { return (ExactExp(x) + ExactExp(-x)) / 2; }
+double Asinh(double x) { return std::copysign(ExactLog(std::abs(x) + std::sqrt(x * x + 1)), x); }
 double RoundToEven(double x) {
   const double below = std::floor(x), rest = x - below;
   const bool even = std::floor(below / 2) * 2 == below;
@@ -43,7 +48,7 @@ constexpr Named kFunctions[] = {
     {"Sigmoid", ExactSigmoid},
     {"Tanh", ExactTanh},
     {"HardSwish", [](double x) { return x * HardSigmoid(x, 1.0 / 6, 0.5); }},
-    {"pare.Silu", [](double x) { return x * ExactSigmoid(x); }},
+    {"pare.Silu", [](double x) { return Swish(x, 1); }},
     {"Mish", [](double x) { return x * ExactTanh(Softplus(x)); }},
     {"Softplus", Softplus},
     {"Softsign", [](double x) { return x / (1 + std::abs(x)); }},
@@ -61,6 +66,17 @@ constexpr Named kFunctions[] = {
                                    : x < 0 ? -1.0
                                            : 0.0; }},
     {"Identity", [](double x) { return x; }},
+    {"Sin", ExactSin},
+    {"Cos", ExactCos},
+    {"Tan", [](double x) { return ExactSin(x) / ExactCos(x); }},
+    {"Asin", Asin},
+    {"Acos", [](double x) { return std::numbers::pi / 2 - Asin(x); }},
+    {"Atan", ExactAtan},
+    {"Sinh", Sinh},
+    {"Cosh", Cosh},
+    {"Asinh", Asinh},
+    {"Acosh", [](double x) { return ExactLog(x + std::sqrt(x * x - 1)); }},
+    {"Atanh", [](double x) { return ExactLog((1 + x) / (1 - x)) / 2; }},
 };
 
 std::optional<Function> WithAttributes(const Node& node) {
@@ -83,6 +99,12 @@ std::optional<Function> WithAttributes(const Node& node) {
   if (node.op == "Selu") {
     const double a = attrs.f("alpha", 1.67326319f), gamma = attrs.f("gamma", 1.05070102f);
     return [a, gamma](double x) { return gamma * (x < 0 ? a * (ExactExp(x) - 1) : x); };
+  }
+  if (node.op == "Swish") return [alpha](double x) { return Swish(x, alpha); };
+  if (node.op == "Shrink") {
+    return [bias = attrs.f("bias", 0.0f), lambda = attrs.f("lambd", 0.5f)](double x) {
+      return x < -lambda ? x + bias : x > lambda ? x - bias : 0;
+    };
   }
   if (node.op == "ThresholdedRelu") {
     return [alpha](double x) { return x > alpha ? x : 0; };

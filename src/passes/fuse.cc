@@ -23,6 +23,17 @@ bool HasActivation(const Node& node) { return !node.attrs.s("activation").empty(
 // MatMul has no bias, residual or activation; ours has.
 NodeSpec Extended(NodeSpec spec) { return spec.op == "MatMul" ? spec.Named("pare.MatMul") : spec; }
 
+bool IsDequantized(const Match& m, ValueId value) {
+  const Node* producer = m.graph().producer_of(value);
+  return producer && producer->op == "DequantizeLinear";
+}
+
+// Whether a product can be one of integers: nothing that is computed in floats may join it.
+bool MayBeInteger(const Match& m) {
+  const std::vector<ValueId>& inputs = m.node("product").inputs;
+  return IsDequantized(m, inputs[0]) && IsDequantized(m, inputs[1]);
+}
+
 bool FuseBiasRule(const Match& m, Patch& p) {
   const TensorType& y = m.type("product");
   const TensorType& bias = m.type("bias");
@@ -35,6 +46,7 @@ bool FuseBiasRule(const Match& m, Patch& p) {
     return false;
   }
   ValueId vector = m["bias"];
+  if (MayBeInteger(m) && !m.graph().is_constant(vector) && !IsDequantized(m, vector)) return false;
   if (bias.rank() > 1) {
     if (!m.graph().is_constant(vector)) return false;
     vector = p.Constant(m.value("bias").name, m.constant("bias").Reshaped({width.size()}));
@@ -46,6 +58,7 @@ bool FuseResidualRule(const Match& m, Patch& p) {
   const Node& product = m.node("product");
   if (HasActivation(product) || HasActivation(m.node("y"))) return false;
   const bool taken = product.inputs.size() > 3 && product.inputs[3] != ValueId::kNone;
+  if (MayBeInteger(m) && !IsDequantized(m, m["residual"])) return false;
   const TensorType& type = m.type("product");
   if (taken || type.dtype != DType::kF32 || !graph::SameKnownType(type, m.type("residual")))
     return false;
@@ -129,15 +142,17 @@ Status FuseResidual(PassContext& context) {
 }
 
 Status FuseActivation(PassContext& context) {
+  const auto behind = [](std::initializer_list<std::string_view> activations) {
+    return Op(activations, "act")(
+        Op({"Conv", "ConvTranspose", "Gemm", "MatMul", "pare.MatMul", "Add", "Sub", "Mul", "Div"},
+           "producer")
+            .UsedOnce(),
+        Any("min").Optional(), Any("max").Optional());
+  };
   static const Rule rules[] = {
+      {"fuse-clamp", behind({"Relu", "Clip"}), FuseActivationRule},
       {"fuse-activation",
-       Op({"Relu", "Clip", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "LeakyRelu", "Gelu",
-           "pare.Silu"},
-          "act")(Op({"Conv", "ConvTranspose", "Gemm", "MatMul", "pare.MatMul", "Add", "Sub", "Mul",
-                     "Div"},
-                    "producer")
-                     .UsedOnce(),
-                 Any("min").Optional(), Any("max").Optional()),
+       behind({"Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "LeakyRelu", "Gelu", "pare.Silu"}),
        FuseActivationRule},
   };
   return Rewrite(context, rules);
