@@ -187,6 +187,12 @@ TEST_F(QuantizeTest, AFloat16ModelBecomesInt8BehindItsOwnInterface) {
     return layer.precision == "int8" && layer.snr_db > 10;
   });
   EXPECT_GT(near, 15);
+  // One row a layer under the name that the decision gave it, that of the output, too.
+  std::map<std::string, int> rows;
+  for (const auto& layer : layers) ++rows[layer.name];
+  for (const auto& decided : quantized->layers) EXPECT_EQ(rows[decided.name], 1) << decided.name;
+  EXPECT_EQ(layers.back().name, graph.outputs()[0].name);
+  EXPECT_EQ(layers.back().op, "Gemm");
   EXPECT_EQ(compress::ListLayers(narrow, narrow)[0].precision, "float16");
 }
 
@@ -195,7 +201,7 @@ TEST_F(QuantizeTest, AnUnreachableMaxDropIsUnmet) {
   options.keep_float = {"*"};
   const auto nothing = Quantize(options);
   ASSERT_FALSE(nothing);
-  EXPECT_EQ(nothing.error().kind(), ErrorKind::kUnsupported);
+  EXPECT_EQ(nothing.error().kind(), ErrorKind::kUsage);
 
   options = Options();
   options.calibrator = compress::Calibrator::kMinMax;

@@ -161,7 +161,7 @@ TEST_F(TuneCommand, KeepsZerosWhereAskedTo) {
   const int64_t zeros = ZerosInMatrices(graph);
   ASSERT_GT(zeros, 0);
   const auto zeros_after = [&](Arguments arguments) {
-    arguments.insert(arguments.end(), {"--tune", "--steps", "30", "--rate", "0.003"});
+    arguments.insert(arguments.end(), {"--tune", "--steps", "60", "--rate", "0.001"});
     EXPECT_TRUE(Report(arguments).at("tuned").as_object().at("kept").as_bool());
     return ZerosInMatrices(model::Model::Load(folder_ / "q.onnx")->graph());
   };

@@ -310,7 +310,8 @@ void NoteUnusedLabels(const data::Dataset& dataset, const graph::Graph& graph,
 Error OfModel(const Error& error, const std::string& path) {
   const std::string message = error.message();
   const bool names_none = message.starts_with("node ") || message.starts_with("the model") ||
-                          message.starts_with("layer ") || message.starts_with("sample") ||
+                          message.starts_with("the constant") || message.starts_with("layer ") ||
+                          message.starts_with("sample") ||
                           message.starts_with("no layer of the model");
   return names_none ? error.at(path) : error;
 }

@@ -8,7 +8,6 @@
 #include "cli/run_record.h"
 #include "cli/text.h"
 #include "cli/tuning.h"
-#include "compress/not_finite.h"
 #include "compress/quantize/scheme.h"
 #include "data/split.h"
 #include "onnx/export.h"
@@ -145,6 +144,7 @@ Json ToJson(const QuantizeReport& report) {
   json.Set("calibration_samples", q.split.calibration.size());
   json.Set("verification_samples", q.split.verification.size());
   json.Set("calibrator", compress::CalibratorName(q.calibrator));
+  json.Set("ranges_refined", q.ranges_refined);
   json.Set("bias_corrected", q.bias_corrected);
   json.Set("equalized", q.equalized);
   json.Set("seven_bit_layers", q.seven_bit_layers);
@@ -158,18 +158,19 @@ Json ToJson(const QuantizeReport& report) {
 std::string ToText(const QuantizeReport& report) {
   const compress::Quantized& q = report.quantized;
   std::string text = ComparisonText(ViewOf(report));
-  text +=
-      Text("\ncalibrated on ", q.split.calibration.size(), " samples in ", Fixed(q.seconds, 1),
-           " s (", compress::CalibratorName(q.calibrator),
-           q.bias_corrected ? ", biases corrected" : "", q.equalized ? ", channels equalized" : "");
+  text += Text(
+      "\ncalibrated on ", q.split.calibration.size(), " samples in ", Fixed(q.seconds, 1), " s (",
+      compress::CalibratorName(q.calibrator), q.ranges_refined ? ", ranges refined" : "",
+      q.bias_corrected ? ", biases corrected" : "", q.equalized ? ", channels equalized" : "");
   if (q.seven_bit_layers > 0)
     text += Text(", ", q.seven_bit_layers, q.seven_bit_layers == 1 ? " layer" : " layers",
                  " with 7-bit weights");
   if (q.four_bit_layers > 0)
     text += Text(", ", q.four_bit_layers, q.four_bit_layers == 1 ? " layer" : " layers",
                  " with 4-bit weights");
-  text += Text("), verified on ", report.comparison.quality.count, " others in ",
-               Fixed(report.comparison.verify_seconds, 1), " s, at most ",
+  const bool same = q.split.calibration == q.split.verification;
+  text += Text("), verified on ", report.comparison.quality.count, same ? " of them" : " others",
+               " in ", Fixed(report.comparison.verify_seconds, 1), " s, at most ",
                ByteText(report.peak_bytes), " of memory\n");
   if (q.tuned) text += TunedText(*q.tuned);
   return text + Text("\nwrote ", Printable(report.output), '\n');
@@ -185,6 +186,7 @@ Result<std::string> RecordOf(const QuantizeOptions& options, const data::Dataset
   record.Set("calibration", quantized.split.calibration.size());
   record.Set("verification", quantized.split.verification.size());
   record.Set("calibrator", compress::CalibratorName(quantized.calibrator));
+  record.Set("ranges_refined", quantized.ranges_refined);
   record.Set("bias_corrected", quantized.bias_corrected);
   record.Set("equalized", quantized.equalized);
   record.Set("four_bit_layers", quantized.four_bit_layers);
@@ -234,10 +236,6 @@ std::optional<Error> MissedDrop(const QuantizeOptions& options, const compress::
 Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
                   const data::Dataset& dataset, Console& console) {
   const graph::Graph& graph = model.graph();
-  if (const std::string bad = compress::NotFiniteWeights(graph); !bad.empty()) {
-    return Fail(
-        Error(ErrorKind::kInvalid, bad, "train or export the model anew").at(options.model));
-  }
   PARE_TRY(compress::CheckMetric(options.quantize.metric, graph));
   if (compress::ChooseMetric(options.quantize.metric, graph) == compress::Metric::kTop) {
     PARE_TRY(CheckLabels(dataset, graph, model.preprocess().label_offset, console));

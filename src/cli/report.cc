@@ -190,7 +190,7 @@ void SetBounds(Json& object, std::string_view name, const std::optional<Bounds>&
 std::vector<std::string> Warnings(const ComparisonView& view) {
   const Comparison& c = view.comparison;
   std::vector<std::string> lines;
-  if (std::all_of(c.layers.begin(), c.layers.end(), InFloat)) return lines;
+  if (!c.quantized) return lines;
   if (c.time.sides.size() == 2 && c.time.speedup.high < 1) {
     lines.push_back(Text(
         "no gain in time: ", view.name_b, " takes ", Fixed(1 / c.time.speedup.median, 2),

@@ -7,6 +7,7 @@
 #include "compress/bias_of_product.h"
 #include "compress/for_each_answer.h"
 #include "compress/inputs.h"
+#include "compress/quantize/scheme.h"
 #include "compress/reasons.h"
 #include "compress/saturation.h"
 #include "graph/text.h"
@@ -66,7 +67,8 @@ int WeightBitsOf(const Graph& graph, const Node& node) {
              : 8;
 }
 
-// The nodes behind `id` that are parts of the same layer: a product's bias, and a clamp.
+// The nodes behind `id` that are parts of the same layer: a product's bias, and a clamp that it
+// absorbs.
 std::vector<graph::NodeId> PartsBehind(const Graph& graph, graph::NodeId id) {
   std::vector<graph::NodeId> parts;
   const graph::NodeId bias = BiasAddOf(graph, id);
@@ -75,10 +77,14 @@ std::vector<graph::NodeId> PartsBehind(const Graph& graph, graph::NodeId id) {
   const graph::Value& value = graph.value(output);
   if (value.uses.size() != 1 || graph.is_output(output)) return parts;
   const graph::Use use = value.uses[0];
-  const std::string& op = graph.node(use.node).op;
-  if (use.input == 0 && (op == "Relu" || op == "Clip")) parts.push_back(use.node);
+  const bool clamped = use.input == 0 && IsClamp(graph.node(use.node));
+  if (clamped && AbsorbsClamp(graph.node(id))) parts.push_back(use.node);
   return parts;
 }
+
+// Of 16 bits, say, or with scales by channel of activations.
+constexpr std::string_view kFloatBetween =
+    "quantized in the file, in a form that pare computes in float";
 
 std::string FloatName(DType dtype) {
   return dtype == DType::kBF16 ? "bfloat16" : Text("float", 8 * SizeOf(dtype));
@@ -133,6 +139,20 @@ void NoteNotFinite(const PairScore& pair, Progress& progress) {
   note("after", pair.not_finite_other(), "these count as unlike whatever is expected");
 }
 
+bool AnyInteger(const std::vector<LayerReport>& layers) {
+  return std::ranges::any_of(
+      layers, [](const LayerReport& layer) { return layer.precision.starts_with("int"); });
+}
+
+// Each layer of two models timed for itself.
+Result<Timed> TimeLayersApart(const Graph& a, const Graph& b, InputsBySide inputs,
+                              const model::Context& context, const TimingOptions& timing) {
+  PARE_ASSIGN(const auto session_a, model::MakeSession(a, context, kLayersApart));
+  PARE_ASSIGN(const auto session_b, model::MakeSession(b, context, kLayersApart));
+  runtime::Session* const sessions[] = {session_a.get(), session_b.get()};
+  return ProfileInterleaved(sessions, inputs, timing);
+}
+
 }  // namespace
 
 std::optional<double> Quality::drop() const {
@@ -161,6 +181,7 @@ std::vector<LayerReport> ListLayers(const Graph& graph, const Graph& running) {
     const ops::OpDef* op = ops::FindOp(node.op);
     if (!op || op->quant.same_scale) continue;
     if (node.op == "QuantizeLinear" || node.op == "DequantizeLinear") continue;
+    if (IsOutputCast(graph, node)) continue;
     const DType dtype = graph.value(node.outputs[0]).type.dtype;
     if (!IsFloat(dtype)) continue;
     const ValueId result = graph.node(behind.empty() ? id : behind.back()).outputs[0];
@@ -173,6 +194,8 @@ std::vector<LayerReport> ListLayers(const Graph& graph, const Graph& running) {
     const bool integer =
         ReadsIntegers(graph, node, op->quant) && (runs == integers.end() || runs->second);
     layer.precision = integer ? Text("int", WeightBitsOf(graph, node)) : FloatName(dtype);
+    if (!integer && ReadsIntegers(graph, node, op->quant))
+      layer.reason = std::string(kFloatBetween);
     layers.push_back(std::move(layer));
   }
   return layers;
@@ -249,6 +272,7 @@ Result<Comparison> Compare(const Side& a, const Side& b,
   PARE_ASSIGN(const SharedInputs shared, MatchInputs(a.graph, b.graph));
   if (!shared.note.empty()) progress.Note(shared.note);
 
+  comparison.quantized = IsQuantized(b.graph);
   comparison.layers = ListLayers(b.graph, session_b->graph());
   ExplainLayers(a.graph, b.graph, comparison.layers);
   // Evenly over the data: neighbours may be of one class.
@@ -294,7 +318,9 @@ Result<Comparison> Compare(const Side& a, const Side& b,
   for (const auto& note :
        TimingNotes(comparison.time, context.pool->threads(), context.cpu.threads()))
     progress.Note(note);
-  PARE_ASSIGN(const Timed profile, ProfileInterleaved(sessions, inputs, timing));
+  PARE_ASSIGN(const Timed profile, AnyInteger(comparison.layers)
+                                       ? TimeLayersApart(a.graph, b.graph, inputs, context, timing)
+                                       : ProfileInterleaved(sessions, inputs, timing));
   const auto times_a = TimesByLayer(a.graph, profile.sides[0].layers);
   const auto times_b = TimesByLayer(b.graph, profile.sides[1].layers);
   for (LayerReport& layer : comparison.layers) {

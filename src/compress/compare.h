@@ -22,8 +22,8 @@ struct CompareOptions {
   TimingOptions timing;
 };
 
-// `dataset` and `indices`: the samples for quality; their first `layer_samples` for the layers.
-// Layers are those of `b`'s integer and float operators that `a` has, too.
+// `dataset` and `indices`: the samples for quality; `layer_samples` evenly out of them for the
+// layers, which are those of `b`.
 struct Side {
   const graph::Graph& graph;  // simplified
   int64_t bytes;

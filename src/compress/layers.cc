@@ -147,16 +147,28 @@ std::set<std::string> ScaledLayers(const Graph& graph) {
   return names;
 }
 
+bool IsOutputCast(const Graph& graph, const Node& node) {
+  return node.op == "Cast" && graph.is_output(node.outputs[0]) &&
+         IsFloat(graph.value(node.inputs[0]).type.dtype) &&
+         IsFloat(graph.value(node.outputs[0]).type.dtype) && graph.producer_of(node.inputs[0]);
+}
+
 std::string LayerNameOf(const Graph& graph, const std::string& value) {
   ValueId id = graph.FindValue(value);
   if (id == ValueId::kNone) return value;
   for (const Node* node = graph.producer_of(id);
-       node && (node->op == "QuantizeLinear" || node->op == "DequantizeLinear");
+       node && (node->op == "QuantizeLinear" || node->op == "DequantizeLinear" ||
+                IsOutputCast(graph, *node));
        node = graph.producer_of(id)) {
     id = node->inputs[0];
   }
-  // An output's name is that of the value outside, which is behind its Q/DQ pair.
-  const ValueId seen = SeenValue(graph, id);
+  // An output's name is that of the value outside, which is behind its Q/DQ pair and its Cast.
+  ValueId seen = SeenValue(graph, id);
+  for (const graph::Use& use : graph.value(seen).uses) {
+    if (graph.is_output(seen)) break;
+    const Node& node = graph.node(use.node);
+    if (IsOutputCast(graph, node)) seen = node.outputs[0];
+  }
   return graph.value(graph.is_output(seen) ? seen : id).name;
 }
 

@@ -14,6 +14,10 @@
 
 namespace pare::compress {
 
+// A Cast that gives an output of the graph in another float type than it was computed in: a part of
+// the layer before it.
+bool IsOutputCast(const graph::Graph& graph, const graph::Node& node);
+
 // The layer that a value belongs to: values that Q/DQ pairs put around it carry its name.
 std::string LayerNameOf(const graph::Graph& graph, const std::string& value);
 

@@ -30,13 +30,6 @@ bool HasIntegers(const std::vector<LayerReport>& layers) {
                      [](const LayerReport& layer) { return layer.precision.starts_with("int"); });
 }
 
-bool IsQuantized(const Graph& graph) {
-  const auto order = graph.Order();
-  return std::any_of(order.begin(), order.end(), [&](graph::NodeId id) {
-    return graph.node(id).op == "QuantizeLinear" || graph.node(id).op == "DequantizeLinear";
-  });
-}
-
 Reasons OfScheme(const Graph& graph) {
   Reasons reasons;
   for (const Layer& layer : MakeScheme(graph, {}).layers) {
@@ -48,6 +41,16 @@ Reasons OfScheme(const Graph& graph) {
 }
 
 }  // namespace
+
+bool IsQuantized(const Graph& graph) {
+  static constexpr std::string_view kOps[] = {"QuantizeLinear", "DequantizeLinear",
+                                              "DynamicQuantizeLinear", "MatMulInteger",
+                                              "ConvInteger"};
+  const auto order = graph.Order();
+  return std::any_of(order.begin(), order.end(), [&](graph::NodeId id) {
+    return std::ranges::count(kOps, graph.node(id).op) > 0;
+  });
+}
 
 void WriteReasons(Graph& graph, const std::vector<LayerReport>& layers) {
   std::string lines;
@@ -62,9 +65,11 @@ void WriteReasons(Graph& graph, const std::vector<LayerReport>& layers) {
 void ExplainLayers(const Graph& a, const Graph& b, std::vector<LayerReport>& layers) {
   const auto stored = b.metadata.find(kReasons);
   const bool known = stored != b.metadata.end();
-  if (!known && (!HasIntegers(layers) || IsQuantized(a))) return;
+  const bool quantized = HasIntegers(layers) || IsQuantized(b);
+  if (!known && (!quantized || IsQuantized(a))) return;
   const Reasons reasons = known ? ReadReasons(stored->second) : OfScheme(a);
   for (LayerReport& layer : layers) {
+    if (!layer.reason.empty()) continue;
     const bool integer = layer.precision.starts_with("int");
     const auto at = reasons.find(layer.name);
     if (at != reasons.end() && (known || !integer)) layer.reason = at->second;

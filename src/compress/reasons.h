@@ -7,12 +7,15 @@
 
 namespace pare::compress {
 
+// Whether operators of the graph quantize: statically, dynamically, or weights alone.
+bool IsQuantized(const graph::Graph& graph);
+
 // Keeps the reasons in the graph's metadata (`pare.reasons`), for whoever compares the file later.
 void WriteReasons(graph::Graph& graph, const std::vector<LayerReport>& layers);
 
-// Gives `layers`, which are b's, the reasons that b's metadata holds. Where b has integer layers
-// but came from elsewhere, the reasons for which pare would leave its layers in float, too, as `a`,
-// the float model, shows them.
+// Gives `layers`, which are b's, the reasons that b's metadata holds. Where b is quantized but came
+// from elsewhere, the reasons for which pare would leave its layers in float, too, as `a`, the
+// float model, shows them. Reasons that are there already stay.
 void ExplainLayers(const graph::Graph& a, const graph::Graph& b, std::vector<LayerReport>& layers);
 
 }  // namespace pare::compress

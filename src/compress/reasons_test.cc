@@ -45,6 +45,14 @@ TEST(ExplainLayers, AsksTheRulesAboutFilesFromElsewhere) {
   EXPECT_NE(layers[1].reason.find("8 bits"), std::string::npos) << layers[1].reason;
   EXPECT_EQ(layers[2].reason, "");
 
+  layers = {Layer("a", "float32", "in 16 bits"), Layer("y", "float32")};
+  const auto b = graph::Parse(
+      "input x: f32[N,4]\nq, s, z = DynamicQuantizeLinear(x)\noutput q\noutput s\noutput z\n");
+  ASSERT_TRUE(b) << b.error().message();
+  ExplainLayers(a, *b, layers);
+  EXPECT_EQ(layers[0].reason, "in 16 bits");
+  EXPECT_NE(layers[1].reason, "");
+
   layers = {Layer("a", "float32"), Layer("y", "float32")};  // a float model needs no reasons
   ExplainLayers(a, a, layers);
   EXPECT_EQ(layers[0].reason + layers[1].reason, "");

@@ -50,6 +50,7 @@ struct Saturation {
 
 struct Comparison {
   Quality quality;
+  bool quantized = false;                // b, by its operators
   std::optional<Saturation> saturation;  // where it was asked for, and 8-bit layers are there
   Timed time;                            // sides a and b
   int64_t bytes_a = 0, bytes_b = 0;

@@ -9,6 +9,7 @@ namespace pare::compress {
 namespace {
 
 constexpr double kNotableErrors = 1.5;  // times the other
+constexpr double kFaithful = 50;        // dB: more loses nothing, whatever it is beside the other
 
 // What one of the two answered.
 struct Answers {
@@ -30,7 +31,8 @@ struct Answers {
 }  // namespace
 
 bool Saturation::notable() const {
-  return snr_db - snr_db_saturating >= 10 * std::log10(kNotableErrors);
+  return snr_db_saturating < kFaithful &&
+         snr_db - snr_db_saturating >= 10 * std::log10(kNotableErrors);
 }
 double Saturation::times_the_error() const {
   return std::pow(10, (snr_db - snr_db_saturating) / 10);

@@ -157,12 +157,14 @@ Status PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor>
                      " outputs and can't be compared"),
                 "`pare inspect` lists the outputs");
   }
+  energies_.resize(reference.size());
   for (int64_t r = 0; r < rows; ++r) {
     PairSums sums;
     bool finite_a = true, finite_b = true;
     for (size_t o = 0; o < reference.size(); ++o) {
       if (reference[o].dtype() != DType::kF32 || other[o].dtype() != DType::kF32) continue;
       const auto a = RowOf(reference[o], r), b = RowOf(other[o], r);
+      double row_energy = 0;
       finite_a = finite_a && AllFinite(a);
       finite_b = finite_b && AllFinite(b);
       for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
@@ -172,15 +174,17 @@ Status PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor>
         sums.aa += static_cast<double>(a[i]) * a[i];
         sums.bb += static_cast<double>(b[i]) * b[i];
         const double difference = static_cast<double>(a[i]) - b[i];
-        squared_difference_ += difference * difference;
+        energies_[o].difference += difference * difference;
+        energies_[o].compared = true;
+        row_energy += static_cast<double>(a[i]) * a[i];
         low_ = std::min(low_, a[i]);
         high_ = std::max(high_, a[i]);
       }
+      energies_[o].reference += row_energy;
       if (o == 0 && !a.empty() && !HasNan(a) && !HasNan(b)) agreeing_ += ArgMax(a) == ArgMax(b);
     }
     not_finite_reference_ += !finite_a;
     not_finite_other_ += !finite_b;
-    squared_reference_ += sums.aa;
     values_ += sums.values;
     if (sums.values > 0) {
       cosine_sum_ += sums.cosine();
@@ -199,8 +203,12 @@ void PairScore::Merge(const PairScore& other) {
   not_finite_reference_ += other.not_finite_reference_;
   not_finite_other_ += other.not_finite_other_;
   cosine_sum_ += other.cosine_sum_;
-  squared_difference_ += other.squared_difference_;
-  squared_reference_ += other.squared_reference_;
+  energies_.resize(std::max(energies_.size(), other.energies_.size()));
+  for (size_t o = 0; o < other.energies_.size(); ++o) {
+    energies_[o].difference += other.energies_[o].difference;
+    energies_[o].reference += other.energies_[o].reference;
+    energies_[o].compared |= other.energies_[o].compared;
+  }
   low_ = std::min(low_, other.low_);
   high_ = std::max(high_, other.high_);
 }
@@ -212,7 +220,9 @@ std::optional<double> PairScore::cosine() const {
 }
 std::optional<double> PairScore::mse() const {
   if (values_ == 0) return std::nullopt;
-  return squared_difference_ / static_cast<double>(values_);
+  double difference = 0;
+  for (const Energy& energy : energies_) difference += energy.difference;
+  return difference / static_cast<double>(values_);
 }
 std::optional<double> PairScore::psnr() const {
   const auto error = mse();
@@ -221,7 +231,18 @@ std::optional<double> PairScore::psnr() const {
   return *error == 0 ? INFINITY : 10 * std::log10(range * range / *error);
 }
 double PairScore::relative_error() const {
-  const double error = squared_difference_ / std::max(squared_reference_, 1e-30);
+  double all = 0, error = 0;
+  int outputs = 0;
+  for (const Energy& energy : energies_) {
+    all += energy.reference;
+    outputs += energy.compared;
+  }
+  for (const Energy& energy : energies_) {
+    // An output that is zero says nothing of what would be much in it.
+    const double reference = energy.reference > 0 ? energy.reference : all;
+    error += energy.difference / std::max(reference, 1e-30);
+  }
+  error /= std::max(outputs, 1);
   return std::isfinite(error) && (values_ > 0 || count_ == 0) ? error
                                                               : std::numeric_limits<double>::max();
 }

@@ -76,7 +76,8 @@ class PairScore {
   // Samples with outputs that are NaN or infinite.
   int64_t not_finite_reference() const { return not_finite_reference_; }
   int64_t not_finite_other() const { return not_finite_other_; }
-  // Σ (other − reference)² / Σ reference²: what the choice between quantizations goes by.
+  // Σ (other − reference)² / Σ reference² of each output, the mean of these: what the choice
+  // between quantizations goes by.
   double relative_error() const;
   // The same in dB: the larger, the nearer; 200 at most.
   double snr() const;
@@ -85,7 +86,12 @@ class PairScore {
   int64_t count_ = 0, agreeing_ = 0;
   int64_t samples_ = 0, values_ = 0;  // that were compared
   int64_t not_finite_reference_ = 0, not_finite_other_ = 0;
-  double cosine_sum_ = 0, squared_difference_ = 0, squared_reference_ = 0;
+  double cosine_sum_ = 0;
+  struct Energy {
+    double difference = 0, reference = 0;  // squared
+    bool compared = false;                 // any value of this output
+  };
+  std::vector<Energy> energies_;  // by output
   float low_ = 0, high_ = 0;
 };
 

@@ -79,6 +79,22 @@ TEST(PairScore, OnlyValidRowsCount) {
   EXPECT_NEAR(*two.mse(), 0.5, 1e-12);
 }
 
+// Boxes in pixels beside scores in [0, 1]: an error as large against either counts as much.
+TEST(PairScore, EveryOutputCountsAgainstItsOwnSize) {
+  const Tensor a[] = {Tensor::Of<float>({1, 2}, {300, 400}),
+                      Tensor::Of<float>({1, 2}, {0.6f, 0.8f}), Tensor::Of<int64_t>({1, 1}, {7})};
+  const Tensor boxes[] = {Tensor::Of<float>({1, 2}, {300, 450}), a[1], a[2]};
+  const Tensor scores[] = {a[0], Tensor::Of<float>({1, 2}, {0.6f, 0.9f}), a[2]};
+  PairScore of_boxes, of_scores, of_both;
+  EXPECT_TRUE(of_boxes.Add(a, boxes, 1));
+  EXPECT_TRUE(of_scores.Add(a, scores, 1));
+  EXPECT_NEAR(of_boxes.relative_error(), 0.01 / 2, 1e-9);
+  EXPECT_NEAR(of_scores.relative_error(), 0.01 / 2, 1e-7);
+  of_both.Merge(of_boxes);
+  of_both.Merge(of_scores);
+  EXPECT_NEAR(of_both.relative_error(), 0.01 / 2, 1e-7);
+}
+
 TEST(PairScore, RefusesOtherNumbersOfOutputs) {
   const Tensor two[] = {Tensor::Of<float>({1, 2}, {1, 2}), Tensor::Of<float>({1, 2}, {3, 4})};
   PairScore score;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/progress.h"
+#include "passes/pipeline.h"
 #include "platform/contention.h"
 #include "runtime/session.h"
 
@@ -54,6 +55,10 @@ inline Result<Timed> TimeInterleaved(std::span<runtime::Session* const> sessions
                                      const TimingOptions& options = {}) {
   return TimeInterleaved(sessions, InputsBySide(&inputs, 1), options);
 }
+// Of the passes, for sessions whose layers are to be timed: none of integers has a sum or a
+// function computed inside it that a float one could, so that only thus the same is timed on either
+// side.
+inline const passes::PassOptions kLayersApart{.switches = "-fuse-residual,-fuse-activation"};
 // Layer by layer, by turns as well.
 Result<Timed> ProfileInterleaved(std::span<runtime::Session* const> sessions, InputsBySide inputs,
                                  const TimingOptions& options = {});

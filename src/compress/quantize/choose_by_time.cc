@@ -4,6 +4,7 @@
 
 #include "compress/layers.h"
 #include "compress/quantize/stages.h"
+#include "compress/timing.h"
 #include "platform/file.h"
 #include "train/checkpoint.h"
 
@@ -12,7 +13,7 @@ namespace {
 
 constexpr double kTimingSeconds = 0.1;
 // What layers in float must gain of a run's time to be tried: each border costs conversions.
-constexpr double kLeastGain = 0.02;
+constexpr double kLeastGain = 0.005;
 constexpr double kParts[] = {1, 0.5, 0.25};  // of the layers that gain: what is tried
 constexpr int64_t kProbed = 32;              // samples: all that the probe has
 // What 7 bits may make of the squared error at the outputs: less than it changes from one set of
@@ -59,7 +60,9 @@ class TimeChooser {
 
   // By turns: the float model, the best form, and the one with 7 bits.
   Status Measure(const Form* seven) {
-    std::vector<runtime::Session*> sessions{job_.float_session.get(), job_.best.session.get()};
+    PARE_ASSIGN(const auto in_float,
+                model::MakeSession(job_.calibration.graph, job_.context, kLayersApart));
+    std::vector<runtime::Session*> sessions{in_float.get(), job_.best.session.get()};
     if (seven) sessions.push_back(seven->session.get());
     PARE_ASSIGN(const Timed timed,
                 ProfileInterleaved(sessions, inputs_, {.seconds = kTimingSeconds}));
@@ -118,7 +121,7 @@ class TimeChooser {
     PARE_ASSIGN(Form form, job_.Make(mixed));
     PARE_ASSIGN(const bool faster, IsFaster(form));
     if (!faster) return NoteSlow(slow);
-    job_.best = std::move(form);
+    PARE_TRY(ChooseRanges(job_, std::move(mixed)));
     job_.timed.to_float = slow;
     for (const auto& [name, why] : slow) job_.timed.to_seven_bits.erase(name);
     return {};
@@ -158,7 +161,11 @@ Result<bool> ChooseAsBefore(Job& job) {
   Variant mixed = job.best.variant;
   mixed.given_back.insert(job.timed.to_float.begin(), job.timed.to_float.end());
   for (const auto& [name, why] : job.timed.to_seven_bits) mixed.weight_bits[name] = 7;
-  PARE_ASSIGN(job.best, job.Make(mixed));
+  if (!job.timed.to_float.empty()) {
+    PARE_TRY(ChooseRanges(job, std::move(mixed)));
+  } else {
+    PARE_ASSIGN(job.best, job.Make(mixed));
+  }
   return true;
 }
 
@@ -167,7 +174,7 @@ Result<bool> ChooseAsBefore(Job& job) {
 Status ChooseByTime(Job& job) {
   PARE_ASSIGN(const bool chosen, ChooseAsBefore(job));
   if (chosen) return {};
-  PARE_ASSIGN(data::Loader loader, job.samples.Load(job.samples.Few(1)));
+  PARE_ASSIGN(data::Loader loader, job.samples.Load(job.samples.Few(job.options.batch)));
   PARE_ASSIGN(const auto batch, loader.Next());
   return batch ? TimeChooser(job, batch->inputs).Run() : Status();
 }

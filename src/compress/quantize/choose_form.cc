@@ -12,8 +12,8 @@ constexpr int64_t kSearchSamples = 12;    // of the probe, for a choice among ma
 constexpr int64_t kScreeningSamples = 4;  // of them, to find whom to look at closely
 constexpr size_t kSaturationSamples = 4;
 
-// Which calibrator gives the best form; its error.
-Result<double> ChooseCalibrator(Job& job) {
+// Which calibrator gives `variant` its best form; the error of that.
+Result<double> ChooseCalibrator(Job& job, const Variant& variant) {
   const std::vector<Calibrator> calibrators =
       job.options.calibrator == Calibrator::kAuto
           ? std::vector{Calibrator::kAuto, Calibrator::kMinMax, Calibrator::kPercentile}
@@ -21,7 +21,7 @@ Result<double> ChooseCalibrator(Job& job) {
   job.progress.Stage("choosing ranges", std::ssize(calibrators));
   std::vector<Variant> variants;
   for (const Calibrator calibrator : calibrators) {
-    variants.push_back(FirstVariant(job));
+    variants.push_back(variant);
     variants.back().calibrator = calibrator;
   }
   PARE_ASSIGN(auto forms, job.Make(variants));
@@ -31,10 +31,9 @@ Result<double> ChooseCalibrator(Job& job) {
   return best.error;
 }
 
-}  // namespace
-
-Status ChooseForm(Job& job) {
-  PARE_ASSIGN(const double error, ChooseCalibrator(job));
+// The ranges of `best`, which are a calibrator's and have this error, refined: where samples that
+// the search has not seen gain by it, too.
+Status Refine(Job& job, double error) {
   // What a calibrator chosen by hand gives is left as it is.
   if (job.options.calibrator != Calibrator::kAuto) return {};
   const auto best_of = [&](std::span<const Variant> variants) -> Result<Probe::Best> {
@@ -43,9 +42,23 @@ Status ChooseForm(Job& job) {
   };
   PARE_ASSIGN(const Variant refined, RefineRanges(job.calibration, job.best.built, job.best.variant,
                                                   error, best_of, job.progress));
-  PARE_ASSIGN(job.best, job.Make(refined));
+  PARE_ASSIGN(Form form, job.Make(refined));
+  runtime::Session* const sides[] = {job.best.session.get(), form.session.get()};
+  PARE_ASSIGN(const auto errors, job.probe.ErrorsOfOthers(sides, kSearchSamples, job.progress));
+  if (errors[1] <= errors[0]) job.best = std::move(form);
   return {};
 }
+
+}  // namespace
+
+Status ChooseRanges(Job& job, Variant variant) {
+  variant.range_factors.clear();
+  variant.output_shift.clear();
+  PARE_ASSIGN(const double error, ChooseCalibrator(job, variant));
+  return Refine(job, error);
+}
+
+Status ChooseForm(Job& job) { return ChooseRanges(job, FirstVariant(job)); }
 
 Status MakeOverflowSafe(Job& job) {
   const OverflowSafe when = job.options.overflow_safe;

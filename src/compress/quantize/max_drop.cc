@@ -16,6 +16,7 @@ class DropHolder {
       : job_(job), samples_(samples), base_(job.best.variant) {}
 
   Result<bool> Run() {
+    PARE_ASSIGN(in_float_, model::MakeSession(job_.calibration.graph, job_.context));
     PARE_ASSIGN(const bool holds, Holds(job_.best));
     if (holds) return false;
     PARE_ASSIGN(worst_, WorstFirst());
@@ -28,7 +29,7 @@ class DropHolder {
  private:
   Result<bool> Holds(const Form& form) {
     PARE_ASSIGN(data::Loader loader, job_.samples.Load(samples_));
-    PARE_ASSIGN(const Quality quality, CompareQuality(*job_.float_session, *form.session, loader,
+    PARE_ASSIGN(const Quality quality, CompareQuality(*in_float_, *form.session, loader,
                                                       job_.options.metric, job_.progress));
     drop_ = quality.drop().value_or(0);
     return !quality.drop() || *quality.drop() <= *job_.options.max_drop;
@@ -41,10 +42,12 @@ class DropHolder {
       if (layer.integer) names.push_back(layer.name);
     }
     job_.progress.Stage("ranking layers", std::ssize(names));
+    Variant unrefined = base_;  // ranges that were chosen with all layers in integers favour these
+    unrefined.range_factors.clear();
     std::vector<std::pair<double, std::string>> by_error;
     for (size_t begin = 0; begin < names.size(); begin += kTogether) {
       const size_t count = std::min(kTogether, names.size() - begin);
-      std::vector<Variant> without(count, base_);
+      std::vector<Variant> without(count, unrefined);
       for (size_t i = 0; i < count; ++i) without[i].given_back[names[begin + i]] = "ranked";
       PARE_ASSIGN(const auto forms, job_.Make(without));
       PARE_ASSIGN(const auto errors,
@@ -65,8 +68,7 @@ class DropHolder {
       variant.given_back[worst_[i]] =
           Text("given back to hold --max-drop ", *job_.options.max_drop);
     }
-    variant.output_shift.clear();  // measured with these layers in integers
-    PARE_ASSIGN(job_.best, job_.Make(variant));
+    PARE_TRY(ChooseRanges(job_, std::move(variant)));
     if (job_.options.bias_correction) PARE_TRY(CorrectOutputs(job_));
     PARE_ASSIGN(const bool holds, Holds(job_.best));
     if (holds) held_ = std::move(job_.best);
@@ -110,6 +112,7 @@ class DropHolder {
   Job& job_;
   const std::vector<int64_t>& samples_;
   const Variant base_;
+  std::unique_ptr<runtime::Session> in_float_;
   std::vector<std::string> worst_;
   double drop_ = 0;  // of the last form that was looked at
   Form held_;

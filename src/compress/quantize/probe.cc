@@ -154,6 +154,16 @@ Result<std::vector<double>> Probe::Errors(std::span<runtime::Session* const> for
   return errors;
 }
 
+Result<std::vector<double>> Probe::ErrorsOfOthers(std::span<runtime::Session* const> forms,
+                                                  int64_t samples, Progress& progress) const {
+  const size_t seen = BatchesOf(samples);
+  const bool any = seen < known_.size();
+  PARE_ASSIGN(const auto scores, Scores(forms, any ? seen : 0, known_.size(), progress));
+  std::vector<double> errors;
+  for (const PairScore& score : scores) errors.push_back(score.relative_error());
+  return errors;
+}
+
 Result<Probe::Difference> Probe::Compare(runtime::Session& form, Progress& progress) const {
   const size_t outputs = form.graph().outputs().size();
   std::vector<PairScore> scores(known_.size());

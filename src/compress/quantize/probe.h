@@ -39,6 +39,9 @@ class Probe {
   // That error of each.
   Result<std::vector<double>> Errors(std::span<runtime::Session* const> forms, int64_t samples,
                                      Progress& progress) const;
+  // Of the samples behind the first `samples`; where there are no more, of all.
+  Result<std::vector<double>> ErrorsOfOthers(std::span<runtime::Session* const> forms,
+                                             int64_t samples, Progress& progress) const;
 
   // Of all samples: the error, and for each output [N, C, …] the mean over samples and positions of
   // (form − model) by channel; empty where it has no channels.

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "compress/compare.h"
 #include "compress/layers.h"
+#include "compress/not_finite.h"
 #include "compress/quantize/equalize.h"
 #include "compress/quantize/stages.h"
 #include "compress/reasons.h"
@@ -30,14 +32,19 @@ std::string WhyNone(const Graph& graph, const Scheme& scheme) {
                                : Text("; ", scheme.layers[0].name, ": ", scheme.layers[0].reason);
 }
 
+bool AnyInteger(const Scheme& scheme) {
+  return std::ranges::any_of(scheme.layers, &Layer::integer);
+}
+bool CanBeInteger(const Graph& graph) { return AnyInteger(MakeScheme(graph, {})); }
+
 Status CheckGraph(const Graph& graph, const Scheme& scheme, const QuantizeOptions& options) {
-  for (graph::NodeId id : graph.Order()) {
-    if (graph.node(id).op != "QuantizeLinear") continue;
+  if (IsQuantized(graph)) {
     return Fail(ErrorKind::kUsage, "the model is quantized already",
                 "start from the float model it was made from");
   }
-  const bool any = std::any_of(scheme.layers.begin(), scheme.layers.end(),
-                               [](const Layer& l) { return l.integer; });
+  if (const std::string bad = NotFiniteWeights(graph); !bad.empty())
+    return Fail(ErrorKind::kInvalid, bad, "train or export the model anew");
+  const bool any = AnyInteger(scheme);
   if (options.max_drop && ChooseMetric(options.metric, graph) != Metric::kTop) {
     return Fail(ErrorKind::kUsage,
                 "--max-drop counts points of top-1 or of agreement, and this model's output is "
@@ -45,9 +52,12 @@ Status CheckGraph(const Graph& graph, const Scheme& scheme, const QuantizeOption
                 "leave it out; --metric top takes the first output for classes");
   }
   if (any) return {};
+  if (!options.keep_float.empty() && CanBeInteger(graph)) {
+    return Fail(ErrorKind::kUsage, "the --keep-float patterns leave no layer that could be int8",
+                "name fewer layers: `*` is any text");
+  }
   return Unsupported(Text("no layer of the model can be int8", WhyNone(graph, scheme)),
-                     options.keep_float.empty() ? "`pare inspect` lists the operators"
-                                                : "the --keep-float patterns may be too wide");
+                     "`pare inspect` lists the operators");
 }
 
 // Makes channels that share a scale of like magnitude, before their ranges are measured; whether
@@ -129,6 +139,9 @@ std::string WhyBits(int bits, const QuantizeOptions& options) {
 
 void ReportLayers(const Job& job, const QuantizeOptions& options, Quantized& result) {
   const Form& form = job.best;
+  std::map<std::string, LayerReport> runs;  // each layer as it is computed
+  for (LayerReport& layer : ListLayers(form.built.graph, form.session->graph()))
+    runs[layer.name] = std::move(layer);
   const auto why = [&](const Layer& layer, int bits) {
     const auto timed = job.timed.to_seven_bits.find(layer.name);
     if (bits == 7 && timed != job.timed.to_seven_bits.end()) return timed->second;
@@ -139,10 +152,15 @@ void ReportLayers(const Job& job, const QuantizeOptions& options, Quantized& res
     const int bits = layer.integer && at != form.variant.weight_bits.end() ? at->second : 8;
     result.seven_bit_layers += bits == 7;
     result.four_bit_layers += bits == 4;
-    result.layers.push_back({.name = layer.name,
-                             .op = layer.op,
-                             .precision = layer.integer ? Text("int", bits) : "float32",
-                             .reason = why(layer, bits)});
+    LayerReport& reported = result.layers.emplace_back(
+        LayerReport{.name = layer.name,
+                    .op = layer.op,
+                    .precision = layer.integer ? Text("int", bits) : "float32",
+                    .reason = why(layer, bits)});
+    const auto run = runs.find(layer.name);
+    if (!layer.integer || run == runs.end() || run->second.precision.starts_with("int")) continue;
+    reported.precision = run->second.precision;
+    reported.reason = run->second.reason;
   }
 }
 
@@ -166,11 +184,9 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
           progress,
           Samples(dataset, model::InputSpecs(wide), loading, result.split.calibration),
           {wide, {}, options.keep_float, {}, {}},
-          nullptr,
           {},
           {},
           {}};
-  PARE_ASSIGN(job.float_session, model::MakeSession(wide, context));
   if (options.equalization) {
     PARE_ASSIGN(result.equalized, Equalize(job, scheme));
   }
@@ -184,10 +200,7 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
   if (options.bias_correction) PARE_TRY(CorrectOutputs(job));
   const std::vector<int64_t> verification = result.split.verification;
   if (options.max_drop) PARE_TRY(Steer(job, result.split));
-  const auto& layers = job.best.built.scheme.layers;
-  const bool any =
-      std::any_of(layers.begin(), layers.end(), [](const Layer& l) { return l.integer; });
-  if (options.tune && any) {
+  if (options.tune && AnyInteger(job.best.built.scheme)) {
     PARE_ASSIGN(result.tuned,
                 Tune(job, wide, *options.tune, TuningPool(*dataset, options, verification)));
   }
@@ -197,6 +210,7 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
   result.graph = std::move(job.best.built.graph);
   WriteReasons(result.graph, result.layers);
   result.calibrator = job.best.variant.calibrator;
+  result.ranges_refined = !job.best.variant.range_factors.empty();
   return result;
 }
 

@@ -38,6 +38,7 @@ struct Quantized {
   // The layers, b's precision with reasons; bytes_b and the final comparison are filled by Verify.
   std::vector<LayerReport> layers;
   Calibrator calibrator = Calibrator::kAuto;
+  bool ranges_refined = false;  // from those of the calibrator
   bool equalized = false, bias_corrected = false;
   int seven_bit_layers = 0, four_bit_layers = 0;
   std::optional<Tuned> tuned;

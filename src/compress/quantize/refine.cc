@@ -13,11 +13,19 @@ struct Pass {
 };
 const Pass kPasses[] = {{{0.7f, 0.49f, 0.34f, 1.43f}, 6}, {{0.9f, 0.8f, 1.18f}, 3}};
 constexpr double kEnough = 0.995;  // an error that falls by less has not fallen
+// Models gain by ranges that lose ten and twenty times of what the calibrator's do.
+constexpr double kMostLost = 40;
 
 struct Candidate {
   std::vector<std::string> values;  // of the group
   double noise_to_signal = 0;       // of rounding alone: step² / 12 over the mean square
+  Range range;
 };
+
+Range RangeOf(const QuantParams& params) {
+  return {static_cast<float>(0 - params.zero_point) * params.scale,
+          static_cast<float>(255 - params.zero_point) * params.scale};
+}
 
 double MeanPower(const TensorStatistics& statistics) {
   const std::vector<double> power = statistics.ChannelPower();
@@ -34,6 +42,7 @@ std::vector<Candidate> Coarsest(const Calibration& calibration, const Built& bui
     const double power = MeanPower(seen->second);
     const double step = built.params[group].scale;
     groups[group].values.push_back(name);
+    groups[group].range = RangeOf(built.params[group]);
     if (power > 0)
       groups[group].noise_to_signal =
           std::max(groups[group].noise_to_signal, step * step / 12 / power);
@@ -45,6 +54,22 @@ std::vector<Candidate> Coarsest(const Calibration& calibration, const Built& bui
   return groups;
 }
 
+float FactorOf(const Variant& variant, const Candidate& candidate) {
+  const auto at = variant.range_factors.find(candidate.values[0]);
+  return at == variant.range_factors.end() ? 1 : at->second;
+}
+
+// Whether the range times `factor` is not beyond reason for the values of all samples (by their
+// squared error): the few samples that errors are measured on may lack the largest ones.
+bool Covers(const Calibration& calibration, const Candidate& candidate, float factor) {
+  const Range& r = candidate.range;
+  return std::ranges::all_of(candidate.values, [&](const std::string& name) {
+    const Histogram& seen = calibration.statistics.at(name).histogram;
+    return QuantizationError(seen, {r.lo * factor, r.hi * factor}) <=
+           kMostLost * QuantizationError(seen, r);
+  });
+}
+
 }  // namespace
 
 Result<Variant> RefineRanges(const Calibration& calibration, const Built& built, Variant start,
@@ -53,11 +78,15 @@ Result<Variant> RefineRanges(const Calibration& calibration, const Built& built,
   progress.Stage("refining ranges", 0);
   for (const auto& [factors, groups] : kPasses) {
     for (size_t i = 0; i < std::min(candidates.size(), groups); ++i) {
-      std::vector<Variant> tried(factors.size(), start);
-      for (size_t k = 0; k < factors.size(); ++k) {
+      if (candidates[i].values.empty()) continue;
+      std::vector<Variant> tried;
+      for (const float factor : factors) {
+        if (!Covers(calibration, candidates[i], factor * FactorOf(start, candidates[i]))) continue;
+        tried.push_back(start);
         for (const std::string& value : candidates[i].values)
-          tried[k].range_factors.try_emplace(value, 1.0f).first->second *= factors[k];
+          tried.back().range_factors.try_emplace(value, 1.0f).first->second *= factor;
       }
+      if (tried.empty()) continue;
       PARE_ASSIGN(const Probe::Best best, best_of(tried));
       if (best.error > error * kEnough) continue;
       error = best.error;

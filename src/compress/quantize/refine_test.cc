@@ -28,8 +28,11 @@ output y
     EXPECT_TRUE(passes::Simplify(calibration_.graph));
     for (const char* name : {"x", "a", "y"}) {
       TensorStatistics& statistics = calibration_.statistics[name];
-      const float values[] = {-1, 1, 0.5f};
-      statistics.histogram.Add(values);
+      std::vector<float> values;
+      for (int i = 0; i < 20000; ++i) values.push_back(1e-5f * static_cast<float>(i - 10000));
+      // A few large ones, that may be cut off.
+      values.insert(values.end(), {-1, 1, 0.5f});
+      statistics.histogram.Add(values, values.size());
       statistics.channel_sum = {0, 0};
       statistics.channel_square = {1, 1};
       statistics.channel_max = {1, 1};
@@ -66,6 +69,14 @@ output y
 TEST_F(RefineTest, FindsANarrowerAndAWiderRange) {
   EXPECT_NEAR(FactorFor("a", 0.5f), 0.49f, 0.02);
   EXPECT_NEAR(FactorFor("a", 1.4f), 1.43f, 0.02);
+}
+
+// Few samples tell an error; all tell what a range would cut off.
+TEST_F(RefineTest, CutsOffNoLargePartOfWhatWasSeen) {
+  const std::vector<float> large(4000, -0.95f);
+  calibration_.statistics.at("a").histogram.Add(large, large.size());
+  EXPECT_EQ(FactorFor("a", 0.7f), 1);
+  EXPECT_GT(FactorFor("a", 1.43f), 1.2f);
 }
 
 TEST_F(RefineTest, LeavesWhatIsBestAsItIsWithFewTrials) {

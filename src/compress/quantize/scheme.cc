@@ -18,11 +18,12 @@ using graph::ValueId;
 using ops::OpDef;
 using ops::Role;
 
-// Clamps that a preceding integer operator absorbs into its own clamp.
-bool IsClamp(const Node& node) { return node.op == "Relu" || node.op == "Clip"; }
+bool IsAverage(const Node& node) {
+  return node.op == "AveragePool" || node.op == "GlobalAveragePool";
+}
 
-bool Matches(const Graph& graph, const Node& node, const std::string& pattern) {
-  return MatchesGlob(pattern, node.name) || MatchesGlob(pattern, node.op) ||
+bool MatchesName(const Graph& graph, const Node& node, const std::string& pattern) {
+  return MatchesGlob(pattern, node.name) ||
          (node.outputs[0] != ValueId::kNone &&
           MatchesGlob(pattern, graph.value(node.outputs[0]).name));
 }
@@ -69,14 +70,9 @@ class SchemeMaker {
     const ValueId output = graph_.node(bias == NodeId::kNone ? id : bias).outputs[0];
     if (output == ValueId::kNone) return output;
     const Node* next = OnlyConsumer(output);
-    return next && next->inputs[0] == output && IsClamp(*next) && Absorbs(id) ? next->outputs[0]
-                                                                              : output;
-  }
-  bool Absorbs(NodeId id) const {
-    const Node& node = graph_.node(id);
-    const OpDef* op = Op(id);
-    return op && op->quant.integer && !IsClamp(node) && node.op != "AveragePool" &&
-           node.op != "GlobalAveragePool";
+    const bool absorbs =
+        next && next->inputs[0] == output && IsClamp(*next) && AbsorbsClamp(graph_.node(id));
+    return absorbs ? next->outputs[0] : output;
   }
   // The product whose bias an Add is; kNone of any other node.
   NodeId ProductOfBias(NodeId id) const {
@@ -109,12 +105,23 @@ class SchemeMaker {
     return node.op == "Conv" ? weights.rank() <= 4 : weights.rank() == 2;
   }
 
+  // nullptr where there is none, and of all other nodes.
+  const char* ObstacleOfPool(const Node& node) const {
+    if (!IsAverage(node)) return nullptr;
+    if (node.attrs.i("count_include_pad", 0) && node.attrs.i("ceil_mode", 0))
+      return "an average that counts its padding, with ceil_mode, has no integer form";
+    const graph::TensorType& x = graph_.value(node.inputs[0]).type;
+    return !x.has_rank() || x.rank() > 4 ? "an average over this many axes has no integer form"
+                                         : nullptr;
+  }
+
   // Why the node can't be integer by its own nature; empty where it can.
   std::string Obstacle(const Node& node, const OpDef& op) const {
     if (!op.quant.integer) return std::string(op.quant.keep_float);
     if (node.op == "Gemm" && (node.attrs.f("alpha", 1) != 1 || node.attrs.f("beta", 1) != 1 ||
                               node.attrs.i("transA", 0)))
       return "its alpha, beta or transA has no integer form";
+    if (const char* pooling = ObstacleOfPool(node)) return pooling;
     bool activation = false;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] == ValueId::kNone) continue;
@@ -122,8 +129,11 @@ class SchemeMaker {
       const bool constant = graph_.is_constant(node.inputs[i]);
       if (role != Role::kNone && !IsFloatValue(node.inputs[i]))
         return "it doesn't compute in float32";
-      if (role == Role::kWeight && !constant)
-        return "both operands are computed: there are no weights";
+      if (role == Role::kWeight && !constant) {
+        return graph_.is_constant(node.inputs[0])
+                   ? "its weights are on the left, where they have no integer form"
+                   : "both operands are computed: there are no weights";
+      }
       if (role == Role::kWeight && !HasIntegerShape(node, graph_.value(node.inputs[i]).data))
         return "weights of this shape have no integer form";
       if (role == Role::kWeight && ProductsOf(graph_, node) > kMostProducts)
@@ -137,12 +147,14 @@ class SchemeMaker {
     return activation ? "" : "all of its operands are constants";
   }
 
-  // Whether a pattern speaks of a layer: of its node, or of the bias or the clamp that it absorbs.
-  bool MatchesPart(NodeId id, const std::string& pattern) const {
+  // Whether a pattern speaks of a layer: by its operator, or by a name of it or of the bias or the
+  // clamp that it absorbs. (By their operators `Relu` would be all convolutions.)
+  bool MatchesLayer(NodeId id, const std::string& pattern) const {
     const NodeId bias = BiasAddOf(graph_, id), last = graph_.value(PointOf(id)).producer;
-    return Matches(graph_, graph_.node(id), pattern) ||
-           Matches(graph_, graph_.node(last), pattern) ||
-           (bias != NodeId::kNone && Matches(graph_, graph_.node(bias), pattern));
+    return MatchesGlob(pattern, graph_.node(id).op) ||
+           MatchesName(graph_, graph_.node(id), pattern) ||
+           MatchesName(graph_, graph_.node(last), pattern) ||
+           (bias != NodeId::kNone && MatchesName(graph_, graph_.node(bias), pattern));
   }
 
   void AddLayer(NodeId id) {
@@ -154,7 +166,7 @@ class SchemeMaker {
     Layer layer{.node = id, .name = graph_.value(PointOf(id)).name, .op = node.op, .reason = {}};
     layer.reason = op ? Obstacle(node, *op) : "pare has no such operator";
     for (const std::string& pattern : options_.keep_float) {
-      if (MatchesPart(id, pattern)) {
+      if (MatchesLayer(id, pattern)) {
         layer.reason = Text("kept float by the pattern \"", pattern, "\"");
       }
     }
@@ -182,7 +194,7 @@ class SchemeMaker {
       const OpDef* op = Op(*id);
       if (!op || node.outputs[0] == ValueId::kNone) continue;
       const bool absorbed = IsAbsorbed(*id) && IsInteger(*id);
-      const bool passes_on = (op->quant.same_scale || absorbed) && needed_[Index(node.outputs[0])];
+      const bool passes_on = (op->quant.same_scale || absorbed) && AnyNeeded(node.outputs);
       const bool integer = integer_[static_cast<size_t>(*id)];
       for (size_t i = 0; i < node.inputs.size(); ++i) {
         if (node.inputs[i] == ValueId::kNone || RoleOf(*op, i) != Role::kActivation) continue;
@@ -199,6 +211,11 @@ class SchemeMaker {
       changed = true;
     }
     return changed;
+  }
+
+  bool AnyNeeded(const std::vector<ValueId>& values) const {
+    return std::ranges::any_of(
+        values, [&](ValueId id) { return id != ValueId::kNone && needed_[Index(id)]; });
   }
 
   void ChooseValues() {
@@ -273,6 +290,13 @@ class SchemeMaker {
 
 }  // namespace
 
+bool IsClamp(const Node& node) { return node.op == "Relu" || node.op == "Clip"; }
+
+bool AbsorbsClamp(const Node& node) {
+  const OpDef* op = ops::FindOp(node.op);
+  return op && op->quant.integer && !IsClamp(node) && !IsAverage(node);
+}
+
 const Layer* Scheme::find(NodeId node) const {
   const auto at =
       std::find_if(layers.begin(), layers.end(), [&](const Layer& l) { return l.node == node; });
@@ -285,7 +309,8 @@ Scheme MakeScheme(const Graph& graph, const SchemeOptions& options) {
 
 bool MatchesAnything(const Graph& graph, const std::string& pattern) {
   for (graph::NodeId id : graph.Order()) {
-    if (Matches(graph, graph.node(id), pattern)) return true;
+    const Node& node = graph.node(id);
+    if (MatchesGlob(pattern, node.op) || MatchesName(graph, node, pattern)) return true;
   }
   return false;
 }

@@ -11,7 +11,9 @@
 namespace pare::compress {
 
 struct SchemeOptions {
-  std::vector<std::string> keep_float;  // glob patterns over layer names, node names and operators
+  // Glob patterns: over the operators of layers, and over the names of their nodes and outputs,
+  // those of a bias and a clamp that belong to them among these.
+  std::vector<std::string> keep_float;
   std::map<std::string, std::string> given_back;  // layer name → why it stays float after all
 };
 
@@ -37,6 +39,10 @@ struct Scheme {
 
 // `graph` is simplified and has its types inferred.
 Scheme MakeScheme(const graph::Graph& graph, const SchemeOptions& options);
+
+// Whether an integer operator takes a clamp (Relu, Clip) behind it into its own: both are a layer.
+bool IsClamp(const graph::Node& node);
+bool AbsorbsClamp(const graph::Node& node);
 
 // Whether a pattern of `keep_float` speaks of anything in the graph.
 bool MatchesAnything(const graph::Graph& graph, const std::string& pattern);

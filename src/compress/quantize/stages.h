@@ -18,7 +18,6 @@ struct Job {
   Progress& progress;
   Samples samples;
   Calibration calibration;
-  std::unique_ptr<runtime::Session> float_session;
   Probe probe;
   Form best;  // so far
   TimedChoices timed;
@@ -38,6 +37,9 @@ Variant WithBits(Variant variant, std::span<const std::string> layers, int bits)
 Variant FirstVariant(const Job& job);
 // The calibrator, and with kAuto the ranges, with the least error at the outputs.
 Status ChooseForm(Job& job);
+// `best` becomes this form with the calibrator and the ranges that serve it: those that were chosen
+// before served layers that are integer no more.
+Status ChooseRanges(Job& job, Variant variant);
 // 4-bit weights as options.weight_bits = kAuto says.
 Status ChooseWeightBits(Job& job);
 // 7-bit weights as options.overflow_safe says.

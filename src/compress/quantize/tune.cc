@@ -35,6 +35,7 @@ class Tuner {
     NoteFew();
     PARE_ASSIGN(start_, Decide(job_.calibration, job_.best.variant));
     PARE_ASSIGN(inserted_, InsertFakeQuantize(start_));
+    PARE_ASSIGN(in_float_, model::MakeSession(teacher_, job_.context));
     PARE_ASSIGN(const PairScore before, Measure(*job_.best.session));
     PARE_ASSIGN(const train::Trained trained, Train());
     PARE_ASSIGN(Form form, FormOf(trained.graph));
@@ -80,7 +81,7 @@ class Tuner {
   }
 
   Result<PairScore> Measure(runtime::Session& session) {
-    return ComparePairs(*job_.float_session, session, validation_);
+    return ComparePairs(*in_float_, session, validation_);
   }
 
   Result<Form> FormOf(const Graph& trained) {
@@ -136,6 +137,7 @@ class Tuner {
   const bool classifies_;
   std::vector<int64_t> training_;
   Validation validation_;
+  std::unique_ptr<runtime::Session> in_float_;
   Quantization start_;
   FakeQuantized inserted_;
 };

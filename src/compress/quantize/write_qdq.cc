@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "compress/bias_of_product.h"
 #include "ops/node_view.h"
 #include "ops/op_def.h"
 
@@ -141,10 +142,12 @@ class QdqWriter {
 
   // ONNX Runtime rounds the weights of a layer in float after all, with one scale for all channels,
   // where its input was dequantized (its optimizer WeightBiasQuantization), maybe moved since: no
-  // more where another node stands between, which changes nothing.
+  // more where another node stands between, which changes nothing. A MatMul with an Add behind it
+  // is a Gemm there by then (MatMulAddFusion).
   void KeepFloat(NodeId id) {
     const Node& node = graph_.node(id);
-    const bool weighted = node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm";
+    const bool weighted =
+        node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm" || node.op == "MatMul";
     if (!weighted || !graph_.is_constant(node.inputs[1])) return;
     const ValueId input = node.inputs[0];
     if (!IsDequantized(input)) return;
@@ -179,19 +182,26 @@ class QdqWriter {
     const Node node = graph_.node(layer.node);
     const ops::OpDef& op = *ops::FindOp(node.op);
     const int input = WeightInput(node), bias = BiasInput(node, op);
+    if (bias >= 0 && !IsBiasOfChannels(graph_, node, bias)) {
+      return Fail(ErrorKind::kInternal,
+                  Text("the bias of ", layer.name, " is not one number a channel"));
+    }
     const float input_scale = InputScale(node, op);
     QuantizedWeights quantized = *weights_.at(layer.node);
-    if (bias >= 0) {
-      if (!IsBiasOfChannels(graph_, node, bias)) {
-        return Fail(ErrorKind::kInternal,
-                    Text("the bias of ", layer.name, " is not one number a channel"));
-      }
-      MakeRoomForBias(quantized, graph_.value(node.inputs[bias]).data.as<float>(), input_scale);
-    }
+    // Engines count the bias behind a MatMul in these steps, too, though it is float in the file.
+    const ValueId biases = bias >= 0 ? node.inputs[bias] : BiasBehind(layer.node);
+    if (biases != ValueId::kNone)
+      MakeRoomForBias(quantized, graph_.value(biases).data.as<float>(), input_scale);
     WriteConstant(layer.node, input, graph_.value(node.inputs[input]).name, quantized.values,
                   quantized.scales, quantized.channel_axis);
     for (float& scale : quantized.scales) scale *= input_scale;
     return bias >= 0 ? WriteBias(layer, bias, quantized.scales) : Status();
+  }
+
+  ValueId BiasBehind(NodeId product) const {
+    const NodeId add = BiasAddOf(graph_, product);
+    return add == NodeId::kNone ? ValueId::kNone
+                                : graph_.node(add).inputs[BiasOperand(graph_, add)];
   }
 
   static int BiasInput(const Node& node, const ops::OpDef& op) {

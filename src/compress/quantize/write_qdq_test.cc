@@ -46,32 +46,40 @@ input x: f32[1,2,4,4]
 const w0: f32[2,2,1,1] = random(1, -1, 1)
 const w1: f32[2,2,1,1] = random(2, -1, 1)
 const w2: f32[2,2,1,1] = random(3, -1, 1)
+const w3: f32[3,3] = random(4, -1, 1)
+const c3: f32[3] = [1,2,3]
 a = Conv(x, w0)
 m = MaxPool(a) {kernel_shape=[2,2]}
 b = Conv(m, w1)
-y = Conv(b, w2)
+i = Conv(b, w2)
+c = MatMul(i, w3)
+d = Add(c, c3)
+y = Conv(d, w2)
 output y
 output x
 )");
   ASSERT_TRUE(graph) << graph.error().message();
   ASSERT_TRUE(ops::InferTypes(*graph));
-  const Scheme scheme = MakeScheme(*graph, {.keep_float = {"b"}, .given_back = {}});
+  const Scheme scheme = MakeScheme(*graph, {.keep_float = {"b", "c"}, .given_back = {}});
   LayerWeights weights;
   for (const Layer& layer : scheme.layers) {
     if (!layer.integer) continue;
     weights[layer.node] = std::make_shared<const QuantizedWeights>(
         QuantizeWeights(graph->value(graph->node(layer.node).inputs[1]).data, 0, 8));
   }
-  ASSERT_EQ(weights.size(), 2u);
+  ASSERT_EQ(weights.size(), 3u);
   const std::vector<QuantParams> params(static_cast<size_t>(scheme.groups),
                                         {.scale = 0.02f, .zero_point = 128});
   ASSERT_TRUE(WriteQdq(*graph, scheme, params, weights));
+  int layers = 0;
   for (graph::NodeId id : graph->Order()) {
     const graph::Node& node = graph->node(id);
-    if (node.op != "Conv") continue;
+    if (node.op != "Conv" && node.op != "MatMul") continue;
     const graph::Node& before = *graph->producer_of(node.inputs[0]);
     EXPECT_EQ(before.op, graph->is_constant(node.inputs[1]) ? "Max" : "DequantizeLinear");
+    ++layers;
   }
+  EXPECT_EQ(layers, 5);
   const graph::Value& output = graph->value(graph->outputs()[0].value);
   EXPECT_EQ(output.name, "y");
   EXPECT_EQ(graph->node(output.producer).op, "DequantizeLinear");

@@ -1,0 +1,229 @@
+// What is decided to be integer runs in integers, under the names and with the figures of its
+// layers.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "compress/compare.h"
+#include "compress/quantize/quantize.h"
+#include "passes/function_table.h"
+#include "running.h"
+
+namespace pare {
+namespace {
+
+// Operators of one operand that a table replaces.
+std::vector<std::string> OperatorsOfTables() {
+  std::vector<std::string> names;
+  for (const ops::OpDef* op : ops::AllOps()) {
+    const bool one = op->inputs[1].name.empty() && op->quant.integer;
+    if (one && !op->name.ends_with("AveragePool")) names.emplace_back(op->name);
+  }
+  return names;
+}
+
+TEST(Integers, EveryFunctionThatMayBeATableHasOneOfItsValues) {
+  std::vector<float> x;
+  for (int i = -40; i <= 40; ++i) x.push_back(static_cast<float>(i) * 0.0925f);
+  const std::vector<std::string> names = OperatorsOfTables();
+  EXPECT_GT(names.size(), 35u);
+  for (const std::string& name : names) {
+    auto graph = graph::Parse(Text("input x: f32[81]\ny = ", name, "(x)\noutput y\n"));
+    ASSERT_TRUE(graph) << graph.error().message();
+    ASSERT_TRUE(ops::InferTypes(*graph)) << name;
+    const auto function =
+        passes::UnaryFunctionOf(*graph, *graph->producer_of(graph->outputs()[0].value));
+    ASSERT_TRUE(function) << name;
+    auto session = model::MakeSession(*graph, model::Context::Make(1));
+    ASSERT_TRUE(session) << session.error().message();
+    std::vector<Tensor> y(1);
+    ASSERT_TRUE((*session)->Run(std::vector{Tensor::Of<float>({81}, x)}, y));
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double want = y[0].as<float>()[i], is = function->f(x[i]);
+      if (std::isnan(want) || std::isinf(want)) continue;
+      EXPECT_NEAR(is, want, 2e-6 * std::max(1.0, std::abs(want))) << name << '(' << x[i] << ')';
+    }
+  }
+}
+
+struct Network {
+  const char* what;
+  const char* text;
+  std::map<std::string, std::string> expected;  // the precision of each layer
+  // Whether its figures are there on both sides.
+  std::vector<std::string> timed;
+};
+
+const Network kNetworks[] = {
+    {"an average that counts the padding, with and without ceil_mode",
+     R"(
+opset 17
+input x: f32[N,3,6,6]
+const w0: f32[4,3,1,1] = random(1, -1, 1)
+const w1: f32[4,4,1,1] = random(2, -1, 1)
+const w2: f32[4,4,1,1] = random(3, -1, 1)
+a = Conv(x, w0)
+p = AveragePool(a) {kernel_shape=[3,3], strides=[2,2], ceil_mode=1, count_include_pad=1}
+b = Conv(p, w1)
+q = AveragePool(b) {kernel_shape=[3,3], pads=[1,1,1,1], count_include_pad=1}
+c = Conv(q, w2)
+output c
+)",
+     {{"a", "int8"}, {"p", "float32"}, {"b", "int8"}, {"q", "int8"}, {"c", "int8"}},
+     {"a", "b", "c"}},
+    {"a mean over three axes, and a clamp that is a layer of its own",
+     R"(
+opset 17
+input x: f32[N,3,4,4,4]
+input z: f32[N,3,8,8]
+const w0: f32[4,3] = random(1, -1, 1)
+const w1: f32[4,3,1,1] = random(2, -1, 1)
+const w2: f32[4,4,1,1] = random(3, -1, 1)
+g = GlobalAveragePool(x)
+f = Flatten(g)
+a = Gemm(f, w0) {transB=1}
+b = Conv(z, w1)
+m = MaxPool(b) {kernel_shape=[2,2], strides=[2,2]}
+r = Relu(m)
+c = Conv(r, w2)
+output a
+output c
+)",
+     {{"g", "float32"}, {"a", "int8"}, {"b", "int8"}, {"r", "int8"}, {"c", "int8"}},
+     {"a", "b", "r", "c"}},
+    {"products with an all but dead channel, a residual behind, and a vector that is computed",
+     R"(
+opset 17
+input x: f32[N,5,4]
+input v: f32[6]
+const w0: f32[4,4] = [1e-9,0.5,1,-1, 1e-9,0.25,-1,0.5, 1e-9,-0.5,1,1, -1e-9,0.1,0.5,1]
+const b0: f32[4] = [0.1,-0.5,0,1]
+const w1: f32[4,6] = random(1, -1, 1)
+const one: f32[4] = fill(1)
+p = MatMul(x, w0)
+a = Add(p, b0)
+s = Add(a, x)
+n = LayerNormalization(s, one) {axis=-1}
+q = MatMul(n, w1)
+c = Add(q, v)
+d = Softmax(c)
+output d
+)",
+     {{"a", "int8"},
+      {"s", "float32"},
+      {"n", "float32"},
+      {"q", "int8"},
+      {"c", "float32"},
+      {"d", "float32"}},
+     {"a", "s"}},
+    {"a Split of which only the second part goes on in integers",
+     R"(
+opset 17
+input x: f32[N,4,6,6]
+const w0: f32[4,4,1,1] = random(1, -1, 1)
+const w1: f32[4,2,1,1] = random(2, -1, 1)
+a = Conv(x, w0)
+s = Add(a, x)
+u, t = Split(s) {axis=1, num_outputs=2}
+e = Softmax(u)
+c = Conv(t, w1)
+output e
+output c
+)",
+     {{"a", "int8"}, {"s", "int8"}, {"e", "float32"}, {"c", "int8"}},
+     {"a", "s", "c"}},
+    {"functions of numbers that are scaled by channel",
+     R"(
+opset 17
+input x: f32[N,3,6,6]
+const w0: f32[4,3,1,1] = random(1, -1, 1)
+const k: f32[4,1,1] = [0.5,1,1.5,2]
+const w1: f32[4,4,1,1] = random(2, -1, 1)
+a = Conv(x, w0)
+s = Sigmoid(a)
+m = Mul(s, k)
+z = LeakyRelu(m)
+c = Conv(z, w1)
+output c
+)",
+     {{"a", "int8"}, {"s", "int8"}, {"m", "int8"}, {"z", "int8"}, {"c", "int8"}},
+     {"a", "s", "m", "z", "c"}},
+    {"functions that few models have",
+     R"(
+opset 24
+input x: f32[N,3,6,6]
+const w0: f32[4,3,1,1] = random(1, -1, 1)
+const w1: f32[4,4,1,1] = random(2, -1, 1)
+const w2: f32[4,4,1,1] = random(3, -1, 1)
+a = Conv(x, w0)
+b = Swish(a)
+c = Conv(b, w1)
+d = Sin(c)
+e = Conv(d, w2)
+output e
+)",
+     {{"a", "int8"}, {"b", "int8"}, {"c", "int8"}, {"d", "int8"}, {"e", "int8"}},
+     {"a", "b", "c", "d", "e"}},
+};
+
+void PrintTo(const Network& network, std::ostream* out) { *out << network.what; }
+
+class IntegerLayers : public ::testing::TestWithParam<Network> {};
+
+Tensor RandomOf(const Dims& shape, uint32_t seed) {
+  std::vector<float> values(static_cast<size_t>(CountOf(shape).value()));
+  std::mt19937 generator(seed);
+  for (float& value : values) value = static_cast<float>(generator() / 2147483648.0) - 1;
+  return Tensor::Of<float>(shape, values);
+}
+
+// 40 samples; what has no batch is the same for all.
+std::shared_ptr<const data::Dataset> SamplesOf(const graph::Graph& graph) {
+  std::vector<data::SampleInput> arrays;
+  for (const graph::ValueId id : graph.inputs()) {
+    Dims shape = {40};
+    for (const graph::Dim dim : *graph.value(id).type.shape)
+      if (dim.known()) shape.push_back(dim.size());
+    arrays.push_back({graph.value(id).name, RandomOf(shape, static_cast<uint32_t>(shape.size()))});
+  }
+  return data::DatasetOf(std::move(arrays), {}).value();
+}
+
+TEST_P(IntegerLayers, AreThoseThatRunSo) {
+  auto graph = graph::Parse(GetParam().text);
+  ASSERT_TRUE(graph) << graph.error().message();
+  ASSERT_TRUE(passes::RunPasses(*graph, passes::SimplifyPasses()));
+  const auto dataset = SamplesOf(*graph);
+  const model::Context context = model::Context::Make(1);
+  SilentProgress progress;
+  compress::QuantizeOptions options;
+  options.keep_slow_layers = true;
+  options.overflow_safe = compress::OverflowSafe::kNever;
+  options.split = {.calibration = 20, .verification = 20};
+  const auto quantized = compress::Quantize(*graph, dataset, {}, context, options, progress);
+  ASSERT_TRUE(quantized) << quantized.error().message();
+  std::map<std::string, std::string> decided;
+  for (const auto& layer : quantized->layers) decided[layer.name] = layer.precision;
+  EXPECT_EQ(decided, GetParam().expected);
+
+  const auto compared =
+      compress::Compare({*graph, 1}, {quantized->graph, 1}, dataset, quantized->split.verification,
+                        {}, context, {.targets = {}, .timing = {.seconds = 0}}, progress);
+  ASSERT_TRUE(compared) << compared.error().message();
+  std::map<std::string, std::string> runs;
+  for (const compress::LayerReport& layer : compared->layers) {
+    EXPECT_FALSE(runs.contains(layer.name)) << layer.name;
+    runs[layer.name] = layer.precision;
+    if (!std::ranges::count(GetParam().timed, layer.name)) continue;
+    EXPECT_TRUE(layer.a_ms) << layer.name;
+    EXPECT_TRUE(layer.b_ms) << layer.name;
+    EXPECT_GT(layer.snr_db.value_or(0), 15) << layer.name;
+  }
+  EXPECT_EQ(runs, GetParam().expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, IntegerLayers, ::testing::ValuesIn(kNetworks));
+
+}  // namespace
+}  // namespace pare
