@@ -133,6 +133,19 @@ output c
 )",
      {{"a", "int8"}, {"s", "int8"}, {"e", "float32"}, {"c", "int8"}},
      {"a", "s", "c"}},
+    {"an output that is cast",
+     R"(
+opset 17
+input x: f32[N,8]
+const w0: f32[8,8] = random(1, -1, 1)
+const w1: f32[8,4] = random(2, -1, 1)
+a = Gemm(x, w0)
+b = Gemm(a, w1)
+c = Cast(b) {to=11}
+output c
+)",
+     {{"a", "int8"}, {"c", "int8"}},
+     {"a", "c"}},
     {"functions of numbers that are scaled by channel",
      R"(
 opset 17

@@ -160,7 +160,6 @@ TEST_F(QuantizeTest, AFloat16ModelBecomesInt8BehindItsOwnInterface) {
   const graph::Graph narrow = InFloat16();
   const model::Context context = model::Context::Make(2);
   compress::QuantizeOptions options = Options();
-  options.calibrator = compress::Calibrator::kMinMax;
   const auto quantized =
       compress::Quantize(narrow, dataset_, preprocess_, context, options, progress);
   ASSERT_TRUE(quantized) << quantized.error().message();
@@ -193,6 +192,7 @@ TEST_F(QuantizeTest, AFloat16ModelBecomesInt8BehindItsOwnInterface) {
   for (const auto& decided : quantized->layers) EXPECT_EQ(rows[decided.name], 1) << decided.name;
   EXPECT_EQ(layers.back().name, graph.outputs()[0].name);
   EXPECT_EQ(layers.back().op, "Gemm");
+  EXPECT_GT(layers.back().snr_db.value_or(0), 10);
   EXPECT_EQ(compress::ListLayers(narrow, narrow)[0].precision, "float16");
 }
 

@@ -242,10 +242,6 @@ Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
   } else {
     NoteUnusedLabels(dataset, graph, kMetricTop, console);
   }
-  for (const std::string& pattern : options.quantize.keep_float) {
-    if (compress::MatchesAnything(graph, pattern)) continue;
-    console.Note(Text("--keep-float ", pattern, " matches no layer, node or operator"));
-  }
   return {};
 }
 

@@ -84,8 +84,6 @@ std::string SummaryText(const ComparisonView& view) {
   return text;
 }
 
-bool InFloat(const LayerReport& layer) { return !layer.precision.starts_with("int"); }
-
 std::string FloatLayersText(const std::vector<LayerReport>& layers) {
   Table table({{"", Align::kLeft, kNameColumns}, {"", Align::kLeft}, {"", Align::kLeft}});
   size_t count = 0;

@@ -139,11 +139,6 @@ void NoteNotFinite(const PairScore& pair, Progress& progress) {
   note("after", pair.not_finite_other(), "these count as unlike whatever is expected");
 }
 
-bool AnyInteger(const std::vector<LayerReport>& layers) {
-  return std::ranges::any_of(
-      layers, [](const LayerReport& layer) { return layer.precision.starts_with("int"); });
-}
-
 // Each layer of two models timed for itself.
 Result<Timed> TimeLayersApart(const Graph& a, const Graph& b, InputsBySide inputs,
                               const model::Context& context, const TimingOptions& timing) {
@@ -318,6 +313,10 @@ Result<Comparison> Compare(const Side& a, const Side& b,
   for (const auto& note :
        TimingNotes(comparison.time, context.pool->threads(), context.cpu.threads()))
     progress.Note(note);
+  if (AnyInteger(comparison.layers)) {  // others serve instead
+    session_a.reset();
+    session_b.reset();
+  }
   PARE_ASSIGN(const Timed profile, AnyInteger(comparison.layers)
                                        ? TimeLayersApart(a.graph, b.graph, inputs, context, timing)
                                        : ProfileInterleaved(sessions, inputs, timing));

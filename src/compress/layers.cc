@@ -45,7 +45,8 @@ class Viewer {
     for (const std::string& name : names) {
       ValueId id = graph.FindValue(name);
       if (id == ValueId::kNone || graph.is_constant(id)) continue;
-      id = SeenValue(graph, id);
+      const Node* producer = graph.producer_of(id);
+      id = producer && IsOutputCast(graph, *producer) ? producer->inputs[0] : SeenValue(graph, id);
       pinned.SetPinned(id, true);
       viewer.layer_of_[graph.value(id).name] = name;
     }
@@ -147,6 +148,13 @@ std::set<std::string> ScaledLayers(const Graph& graph) {
   return names;
 }
 
+namespace {
+// The name that the outside knows an output by.
+std::string OutputName(const Graph& graph, ValueId value) {
+  return std::ranges::find(graph.outputs(), value, &graph::Output::value)->name;
+}
+}  // namespace
+
 bool IsOutputCast(const Graph& graph, const Node& node) {
   return node.op == "Cast" && graph.is_output(node.outputs[0]) &&
          IsFloat(graph.value(node.inputs[0]).type.dtype) &&
@@ -163,13 +171,13 @@ std::string LayerNameOf(const Graph& graph, const std::string& value) {
     id = node->inputs[0];
   }
   // An output's name is that of the value outside, which is behind its Q/DQ pair and its Cast.
-  ValueId seen = SeenValue(graph, id);
+  const ValueId seen = SeenValue(graph, id);
+  if (graph.is_output(seen)) return graph.value(seen).name;
   for (const graph::Use& use : graph.value(seen).uses) {
-    if (graph.is_output(seen)) break;
     const Node& node = graph.node(use.node);
-    if (IsOutputCast(graph, node)) seen = node.outputs[0];
+    if (IsOutputCast(graph, node)) return OutputName(graph, node.outputs[0]);
   }
-  return graph.value(graph.is_output(seen) ? seen : id).name;
+  return graph.value(id).name;
 }
 
 ValueId SeenValue(const Graph& graph, ValueId value) {

@@ -25,11 +25,6 @@ Reasons ReadReasons(const std::string& lines) {
   return reasons;
 }
 
-bool HasIntegers(const std::vector<LayerReport>& layers) {
-  return std::any_of(layers.begin(), layers.end(),
-                     [](const LayerReport& layer) { return layer.precision.starts_with("int"); });
-}
-
 Reasons OfScheme(const Graph& graph) {
   Reasons reasons;
   for (const Layer& layer : MakeScheme(graph, {}).layers) {
@@ -43,9 +38,9 @@ Reasons OfScheme(const Graph& graph) {
 }  // namespace
 
 bool IsQuantized(const Graph& graph) {
-  static constexpr std::string_view kOps[] = {"QuantizeLinear", "DequantizeLinear",
-                                              "DynamicQuantizeLinear", "MatMulInteger",
-                                              "ConvInteger"};
+  static constexpr std::string_view kOps[] = {
+      "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger",
+      "ConvInteger",    "QLinearConv",      "QLinearMatMul"};
   const auto order = graph.Order();
   return std::any_of(order.begin(), order.end(), [&](graph::NodeId id) {
     return std::ranges::count(kOps, graph.node(id).op) > 0;
@@ -65,12 +60,12 @@ void WriteReasons(Graph& graph, const std::vector<LayerReport>& layers) {
 void ExplainLayers(const Graph& a, const Graph& b, std::vector<LayerReport>& layers) {
   const auto stored = b.metadata.find(kReasons);
   const bool known = stored != b.metadata.end();
-  const bool quantized = HasIntegers(layers) || IsQuantized(b);
+  const bool quantized = AnyInteger(layers) || IsQuantized(b);
   if (!known && (!quantized || IsQuantized(a))) return;
   const Reasons reasons = known ? ReadReasons(stored->second) : OfScheme(a);
   for (LayerReport& layer : layers) {
     if (!layer.reason.empty()) continue;
-    const bool integer = layer.precision.starts_with("int");
+    const bool integer = !InFloat(layer);
     const auto at = reasons.find(layer.name);
     if (at != reasons.end() && (known || !integer)) layer.reason = at->second;
   }

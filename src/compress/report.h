@@ -1,6 +1,7 @@
 // What the commands report, as values: the command line prints them, and docs/json.md names them.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -36,6 +37,11 @@ struct LayerReport {
   std::optional<double> a_ms = std::nullopt,
                         b_ms = std::nullopt;  // null where the layer is fused into another
 };
+
+inline bool InFloat(const LayerReport& layer) { return !layer.precision.starts_with("int"); }
+inline bool AnyInteger(const std::vector<LayerReport>& layers) {
+  return !std::ranges::all_of(layers, InFloat);
+}
 
 // On engines without VNNI, beside this one's figures on the same samples.
 struct Saturation {

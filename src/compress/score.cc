@@ -240,12 +240,16 @@ double PairScore::relative_error() const {
   for (const Energy& energy : energies_) {
     // An output that is zero says nothing of what would be much in it.
     const double reference = energy.reference > 0 ? energy.reference : all;
-    error += energy.difference / std::max(reference, 1e-30);
+    const double part = energy.difference / std::max(reference, 1e-30);
+    // What is all but zero, and wrong as a whole, is not to decide alone.
+    error += outputs > 1 ? std::min(part, 1.0) : part;
   }
   error /= std::max(outputs, 1);
   return std::isfinite(error) && (values_ > 0 || count_ == 0) ? error
                                                               : std::numeric_limits<double>::max();
 }
+
+bool IsKnownError(double relative) { return relative < std::numeric_limits<double>::max(); }
 
 double PairScore::snr() const {
   return std::min(200.0, -10 * std::log10(std::max(relative_error(), 1e-30)));

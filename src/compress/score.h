@@ -77,7 +77,8 @@ class PairScore {
   int64_t not_finite_reference() const { return not_finite_reference_; }
   int64_t not_finite_other() const { return not_finite_other_; }
   // Σ (other − reference)² / Σ reference² of each output, the mean of these: what the choice
-  // between quantizations goes by.
+  // between quantizations goes by; of several outputs each counts 1 at most. The largest double
+  // where nothing could be compared.
   double relative_error() const;
   // The same in dB: the larger, the nearer; 200 at most.
   double snr() const;
@@ -94,6 +95,8 @@ class PairScore {
   std::vector<Energy> energies_;  // by output
   float low_ = 0, high_ = 0;
 };
+
+bool IsKnownError(double relative);  // of relative_error(): whether anything was compared
 
 struct Evaluation {
   std::optional<double> top1, top5;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/op_def.h"
 #include "passes/passes.h"
 
 namespace pare::passes {
@@ -23,15 +24,22 @@ bool HasActivation(const Node& node) { return !node.attrs.s("activation").empty(
 // MatMul has no bias, residual or activation; ours has.
 NodeSpec Extended(NodeSpec spec) { return spec.op == "MatMul" ? spec.Named("pare.MatMul") : spec; }
 
+// Maybe moved since.
 bool IsDequantized(const Match& m, ValueId value) {
   const Node* producer = m.graph().producer_of(value);
-  return producer && producer->op == "DequantizeLinear";
+  for (; producer && producer->op != "DequantizeLinear";
+       producer = m.graph().producer_of(producer->inputs[0])) {
+    const ops::OpDef* op = ops::FindOp(producer->op);
+    if (!op || !op->quant.same_scale) return false;
+  }
+  return producer;
 }
 
 // Whether a product can be one of integers: nothing that is computed in floats may join it.
 bool MayBeInteger(const Match& m) {
-  const std::vector<ValueId>& inputs = m.node("product").inputs;
-  return IsDequantized(m, inputs[0]) && IsDequantized(m, inputs[1]);
+  const Node& product = m.node("product");
+  return product.op != "ConvTranspose" && IsDequantized(m, product.inputs[0]) &&
+         IsDequantized(m, product.inputs[1]);
 }
 
 bool FuseBiasRule(const Match& m, Patch& p) {

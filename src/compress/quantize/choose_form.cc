@@ -42,6 +42,7 @@ Status Refine(Job& job, double error) {
   };
   PARE_ASSIGN(const Variant refined, RefineRanges(job.calibration, job.best.built, job.best.variant,
                                                   error, best_of, job.progress));
+  if (refined.range_factors.empty()) return {};
   PARE_ASSIGN(Form form, job.Make(refined));
   runtime::Session* const sides[] = {job.best.session.get(), form.session.get()};
   PARE_ASSIGN(const auto errors, job.probe.ErrorsOfOthers(sides, kSearchSamples, job.progress));

@@ -44,6 +44,7 @@ class DropHolder {
     job_.progress.Stage("ranking layers", std::ssize(names));
     Variant unrefined = base_;  // ranges that were chosen with all layers in integers favour these
     unrefined.range_factors.clear();
+    unrefined.output_shift.clear();
     std::vector<std::pair<double, std::string>> by_error;
     for (size_t begin = 0; begin < names.size(); begin += kTogether) {
       const size_t count = std::min(kTogether, names.size() - begin);

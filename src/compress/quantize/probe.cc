@@ -113,6 +113,7 @@ Status Probe::RunAll(std::span<runtime::Session* const> forms, size_t first, siz
     std::vector<Tensor> answers(known.answers.size());
     PARE_TRY(progress.Check());
     PARE_TRY(forms[form]->Run(known.batch.inputs, answers));
+    PARE_TRY(ToF32(answers));
     return look(form, batch, answers);
   });
 }
@@ -148,17 +149,19 @@ Result<Probe::Best> Probe::BestOf(std::span<runtime::Session* const> forms, int6
 
 Result<std::vector<double>> Probe::Errors(std::span<runtime::Session* const> forms, int64_t samples,
                                           Progress& progress) const {
-  PARE_ASSIGN(const auto scores, Scores(forms, 0, BatchesOf(samples), progress));
-  std::vector<double> errors;
-  for (const PairScore& score : scores) errors.push_back(score.relative_error());
-  return errors;
+  return ErrorsBetween(forms, 0, BatchesOf(samples), progress);
 }
 
 Result<std::vector<double>> Probe::ErrorsOfOthers(std::span<runtime::Session* const> forms,
                                                   int64_t samples, Progress& progress) const {
   const size_t seen = BatchesOf(samples);
-  const bool any = seen < known_.size();
-  PARE_ASSIGN(const auto scores, Scores(forms, any ? seen : 0, known_.size(), progress));
+  return ErrorsBetween(forms, seen < known_.size() ? seen : 0, known_.size(), progress);
+}
+
+Result<std::vector<double>> Probe::ErrorsBetween(std::span<runtime::Session* const> forms,
+                                                 size_t first, size_t last,
+                                                 Progress& progress) const {
+  PARE_ASSIGN(const auto scores, Scores(forms, first, last, progress));
   std::vector<double> errors;
   for (const PairScore& score : scores) errors.push_back(score.relative_error());
   return errors;

@@ -19,7 +19,8 @@ class Probe {
   // outputs have more than `max_bytes`; at least one batch of each loader.
   Probe(std::span<const data::Loader> loaders, int64_t samples, size_t max_bytes);
 
-  // The next batch of a loader with the model's answers; kept, or dropped. One thread a loader.
+  // The next batch of a loader with the model's answers, floats as float32; kept, or dropped. One
+  // thread a loader.
   void Offer(size_t loader, data::Batch batch, std::vector<Tensor> answers);
   // After all batches.
   void Finish();
@@ -27,7 +28,7 @@ class Probe {
   // Of the inputs; to compile forms for.
   std::vector<Dims> shapes() const;
 
-  // The form with the least Σ (form − model)² / Σ model² over all outputs of the first samples.
+  // The form with the least PairScore::relative_error() on the first samples.
   // Where there are several, `screening` samples choose one, and the others go without the rest:
   // its error alone is over all `samples`.
   struct Best {
@@ -65,6 +66,8 @@ class Probe {
   template <typename Look>
   Status RunAll(std::span<runtime::Session* const> forms, size_t first, size_t last,
                 Progress& progress, const Look& look) const;
+  Result<std::vector<double>> ErrorsBetween(std::span<runtime::Session* const> forms, size_t first,
+                                            size_t last, Progress& progress) const;
   Result<std::vector<PairScore>> Scores(std::span<runtime::Session* const> forms, size_t first,
                                         size_t last, Progress& progress) const;
 

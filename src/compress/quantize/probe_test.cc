@@ -73,6 +73,18 @@ TEST_F(ProbeTest, FindsTheNearestFormAndItsErrorOverAllSamples) {
   EXPECT_DOUBLE_EQ((*errors)[0], 10 * 9.0 / 1340);
 }
 
+TEST_F(ProbeTest, TellsTheErrorOfSamplesBehindTheFirst) {
+  const Probe probe = Fill(10, 1 << 20);
+  const auto form = Adding(context_, "[1.0, 0.0]");
+  runtime::Session* const forms[] = {form.get()};
+  const double all = probe.Errors(forms, 10, progress_).value()[0];
+  const double first = probe.Errors(forms, 4, progress_).value()[0];
+  const double others = probe.ErrorsOfOthers(forms, 4, progress_).value()[0];
+  // 10 / all is the energy of all samples, of which each has the same error.
+  EXPECT_NEAR(4 / first + 6 / others, 10 / all, 1e-6);
+  EXPECT_EQ(probe.ErrorsOfOthers(forms, 10, progress_).value()[0], all);
+}
+
 TEST_F(ProbeTest, MeasuresWhatEachChannelHasTooMuch) {
   const Probe probe = Fill(10, 1 << 20);
   const auto form = Adding(context_, "[0.5, -2.0]");

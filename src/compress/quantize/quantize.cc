@@ -60,6 +60,15 @@ Status CheckGraph(const Graph& graph, const Scheme& scheme, const QuantizeOption
                      "`pare inspect` lists the operators");
 }
 
+void NoteUnmatched(const Graph& graph, const QuantizeOptions& options, Progress& progress) {
+  for (const std::string& pattern : options.keep_float) {
+    if (MatchesAny(graph, pattern)) continue;
+    progress.Note(
+        Text("--keep-float ", pattern,
+             " matches no layer: neither its operator nor a name of its nodes or outputs"));
+  }
+}
+
 // Makes channels that share a scale of like magnitude, before their ranges are measured; whether
 // any changed.
 Result<bool> Equalize(Job& job, const Scheme& scheme) {
@@ -150,17 +159,18 @@ void ReportLayers(const Job& job, const QuantizeOptions& options, Quantized& res
   for (const Layer& layer : form.built.scheme.layers) {
     const auto at = form.variant.weight_bits.find(layer.name);
     const int bits = layer.integer && at != form.variant.weight_bits.end() ? at->second : 8;
-    result.seven_bit_layers += bits == 7;
-    result.four_bit_layers += bits == 4;
     LayerReport& reported = result.layers.emplace_back(
         LayerReport{.name = layer.name,
                     .op = layer.op,
                     .precision = layer.integer ? Text("int", bits) : "float32",
                     .reason = why(layer, bits)});
     const auto run = runs.find(layer.name);
-    if (!layer.integer || run == runs.end() || run->second.precision.starts_with("int")) continue;
-    reported.precision = run->second.precision;
-    reported.reason = run->second.reason;
+    if (layer.integer && run != runs.end() && InFloat(run->second)) {
+      reported.precision = run->second.precision;
+      reported.reason = run->second.reason;
+    }
+    result.seven_bit_layers += reported.precision == "int7";
+    result.four_bit_layers += reported.precision == "int4";
   }
 }
 
@@ -173,6 +183,7 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
   PARE_ASSIGN(Graph wide, Widened(graph, progress));
   PARE_TRY(passes::RunPasses(wide, passes::QuantizePasses()));
   const Scheme scheme = MakeScheme(wide, {.keep_float = options.keep_float, .given_back = {}});
+  NoteUnmatched(wide, options, progress);
   PARE_TRY(CheckGraph(wide, scheme, options));
   Quantized result;
   PARE_ASSIGN(result.split, data::SplitDataset(*dataset, options.split));

@@ -5,6 +5,7 @@
 #include "base/glob.h"
 #include "compress/bias_of_product.h"
 #include "compress/disjoint_sets.h"
+#include "compress/layers.h"
 #include "compress/quantize/write_qdq.h"
 #include "ops/op_def.h"
 
@@ -163,10 +164,14 @@ class SchemeMaker {
     const OpDef* op = Op(id);
     if ((op && op->quant.same_scale) || IsAbsorbed(id)) return;
     if (node.outputs[0] == ValueId::kNone || !IsFloatValue(node.outputs[0])) return;
-    Layer layer{.node = id, .name = graph_.value(PointOf(id)).name, .op = node.op, .reason = {}};
+    Layer layer{.node = id,
+                .name = LayerNameOf(graph_, graph_.value(PointOf(id)).name),
+                .op = node.op,
+                .reason = {}};
     layer.reason = op ? Obstacle(node, *op) : "pare has no such operator";
     for (const std::string& pattern : options_.keep_float) {
-      if (MatchesLayer(id, pattern)) {
+      if (MatchesLayer(id, pattern) || MatchesGlob(pattern, layer.name)) {
+        layer.matched = true;
         layer.reason = Text("kept float by the pattern \"", pattern, "\"");
       }
     }
@@ -307,12 +312,9 @@ Scheme MakeScheme(const Graph& graph, const SchemeOptions& options) {
   return SchemeMaker(graph, options).Run();
 }
 
-bool MatchesAnything(const Graph& graph, const std::string& pattern) {
-  for (graph::NodeId id : graph.Order()) {
-    const Node& node = graph.node(id);
-    if (MatchesGlob(pattern, node.op) || MatchesName(graph, node, pattern)) return true;
-  }
-  return false;
+bool MatchesAny(const Graph& graph, const std::string& pattern) {
+  const Scheme scheme = MakeScheme(graph, {.keep_float = {pattern}, .given_back = {}});
+  return std::ranges::any_of(scheme.layers, &Layer::matched);
 }
 
 }  // namespace pare::compress

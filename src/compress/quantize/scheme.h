@@ -25,6 +25,7 @@ struct Layer {
   bool integer = false;
   std::string reason;     // why not, where not
   bool weighted = false;  // has a quantized weight
+  bool matched = false;   // by a pattern of `keep_float`
 };
 
 struct Scheme {
@@ -44,7 +45,7 @@ Scheme MakeScheme(const graph::Graph& graph, const SchemeOptions& options);
 bool IsClamp(const graph::Node& node);
 bool AbsorbsClamp(const graph::Node& node);
 
-// Whether a pattern of `keep_float` speaks of anything in the graph.
-bool MatchesAnything(const graph::Graph& graph, const std::string& pattern);
+// Whether a pattern of `keep_float` speaks of any layer of the graph.
+bool MatchesAny(const graph::Graph& graph, const std::string& pattern);
 
 }  // namespace pare::compress

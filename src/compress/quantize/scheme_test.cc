@@ -195,6 +195,8 @@ output y
   ASSERT_TRUE(graph) << graph.error().message();
   ASSERT_TRUE(ops::InferTypes(*graph));
   EXPECT_TRUE(MakeScheme(*graph, {}).layers.at(0).integer);
+  EXPECT_TRUE(MatchesAny(*graph, "a"));
+  EXPECT_FALSE(MatchesAny(*graph, "Relu"));
   // Operators are those of layers: a bias and a clamp are none.
   for (const std::string pattern : {"p", "a", "y", "MatMul", "Add", "Relu"}) {
     const SchemeOptions options{.keep_float = {pattern}, .given_back = {}};

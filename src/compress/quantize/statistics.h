@@ -38,7 +38,8 @@ inline constexpr int64_t kFewPositions = 64, kManyPositions = 512;
 // Runs `graph` over all samples of the loaders and looks at `values`, several loaders at a time;
 // the result depends on how samples are spread over loaders, but not on the threads. A value that
 // is never finite, or never computed, is an error that names it. `progress` advances by the
-// samples. `keep` gets each batch with the graph's outputs, one after the other of a loader.
+// samples. `keep` gets each batch with the graph's outputs (floats as float32), one after the other
+// of a loader.
 using Keep = FunctionRef<void(size_t loader, data::Batch batch, std::vector<Tensor> outputs)>;
 Result<Statistics> Collect(const graph::Graph& graph, const std::vector<graph::ValueId>& values,
                            std::span<data::Loader> loaders, const model::Context& context,

@@ -76,6 +76,7 @@ Status ChooseWeightBits(Job& job) {
   if (job.options.weight_bits != WeightBits::kAuto) return {};
   runtime::Session* const best[] = {job.best.session.get()};
   PARE_ASSIGN(const auto eight, job.probe.Errors(best, kProbed, job.progress));
+  if (!IsKnownError(eight[0])) return {};  // nothing tells what fewer bits do
   PARE_ASSIGN(const auto names, LeastHarmFirst(job, WeightedLayers(job.best.built.scheme)));
   const Variant base = job.best.variant;
   size_t holds = 0, fails = names.size() + 1;

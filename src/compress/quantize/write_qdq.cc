@@ -146,8 +146,8 @@ class QdqWriter {
   // is a Gemm there by then (MatMulAddFusion).
   void KeepFloat(NodeId id) {
     const Node& node = graph_.node(id);
-    const bool weighted =
-        node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm" || node.op == "MatMul";
+    const bool weighted = node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm" ||
+                          (node.op == "MatMul" && IsAddedTo(node.outputs[0]));
     if (!weighted || !graph_.is_constant(node.inputs[1])) return;
     const ValueId input = node.inputs[0];
     if (!IsDequantized(input)) return;
@@ -157,6 +157,11 @@ class QdqWriter {
       at->second = graph_.node(max).outputs[0];
     }
     graph_.SetInput(id, 0, at->second);
+  }
+
+  bool IsAddedTo(ValueId value) const {
+    const auto& uses = graph_.value(value).uses;
+    return uses.size() == 1 && graph_.node(uses[0].node).op == "Add";
   }
 
   bool IsDequantized(ValueId value) const {
