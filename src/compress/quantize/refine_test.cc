@@ -73,7 +73,7 @@ TEST_F(RefineTest, FindsANarrowerAndAWiderRange) {
 
 // Few samples tell an error; all tell what a range would cut off.
 TEST_F(RefineTest, CutsOffNoLargePartOfWhatWasSeen) {
-  const std::vector<float> large(4000, -0.95f);
+  const std::vector<float> large(4000, -1.0f);
   calibration_.statistics.at("a").histogram.Add(large, large.size());
   EXPECT_EQ(FactorFor("a", 0.7f), 1);
   EXPECT_GT(FactorFor("a", 1.43f), 1.2f);
