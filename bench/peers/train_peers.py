@@ -6,7 +6,8 @@
 
 SGD with momentum, cross-entropy, the same batch. Each measurement is a process of its own (--worker is one of PyTorch's); the
 processes take turns. PyTorch runs channels-last or plain memory, whichever is faster. pare's rate is that of `pare train`, data
-loading and the first steps included; PyTorch's steps get a batch that lies in memory, and are counted from the fourth on.
+loading and the first steps included, in which its memory is touched for the first time, over 36 steps or more; PyTorch's steps get a batch that
+lies in memory, and are counted from the fourth on.
 """
 import argparse
 import datetime
@@ -159,7 +160,7 @@ def compare(args, folder, name, threads):
     last = False
     if name in ("resnet18", "mobilenetv2"):
         last = run_torch(name, threads, True)["rate"] > run_torch(name, threads, False)["rate"]
-    steps = max(12, int(SECONDS * run_pare(args.pare, folder, name, threads, 4)["rate"] / NETS[name]))
+    steps = max(36, int(SECONDS * run_pare(args.pare, folder, name, threads, 4)["rate"] / NETS[name]))
     ours, theirs = [], []
     for _ in range(args.rounds):
         ours.append(run_pare(args.pare, folder, name, threads, steps))
