@@ -186,11 +186,10 @@ std::vector<LayerReport> ListLayers(const Graph& graph, const Graph& running) {
                       .reason = {}};
     // A layer that another one absorbed runs as that does, which the file alone tells.
     const auto runs = integers.find(layer.name);
-    const bool integer =
-        ReadsIntegers(graph, node, op->quant) && (runs == integers.end() || runs->second);
+    const bool reads_integers = ReadsIntegers(graph, node, op->quant);
+    const bool integer = reads_integers && (runs == integers.end() || runs->second);
     layer.precision = integer ? Text("int", WeightBitsOf(graph, node)) : FloatName(dtype);
-    if (!integer && ReadsIntegers(graph, node, op->quant))
-      layer.reason = std::string(kFloatBetween);
+    if (reads_integers && !integer) layer.reason = std::string(kFloatBetween);
     layers.push_back(std::move(layer));
   }
   return layers;
@@ -313,11 +312,12 @@ Result<Comparison> Compare(const Side& a, const Side& b,
   for (const auto& note :
        TimingNotes(comparison.time, context.pool->threads(), context.cpu.threads()))
     progress.Note(note);
-  if (AnyInteger(comparison.layers)) {  // others serve instead
+  const bool apart = AnyInteger(comparison.layers);
+  if (apart) {  // others serve instead
     session_a.reset();
     session_b.reset();
   }
-  PARE_ASSIGN(const Timed profile, AnyInteger(comparison.layers)
+  PARE_ASSIGN(const Timed profile, apart
                                        ? TimeLayersApart(a.graph, b.graph, inputs, context, timing)
                                        : ProfileInterleaved(sessions, inputs, timing));
   const auto times_a = TimesByLayer(a.graph, profile.sides[0].layers);
