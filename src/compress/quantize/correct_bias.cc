@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "compress/bias_of_product.h"
+#include "compress/layers.h"
 #include "ops/op_def.h"
 
 namespace pare::compress {
@@ -109,7 +110,7 @@ const Layer* OutputLayer(const Graph& graph, const Scheme& scheme, int index) {
   while (const Node* node = graph.producer_of(at)) {
     // These keep [N, C, …] in order; a Transpose or Slice would not.
     if (node->op != "Flatten" && node->op != "Squeeze" && node->op != "Reshape" &&
-        node->op != "Identity")
+        node->op != "Identity" && !IsOutputCast(graph, *node))
       break;
     at = node->inputs[0];
   }

@@ -26,8 +26,9 @@ bool CorrectBiases(graph::Graph& graph, const Scheme& scheme, const LayerWeights
 // What is left at the model's outputs, all roundings together, is measured there: the empirical
 // correction of the same paper's appendix D, for the layers whose results are outputs.
 //
-// The layer that computes output `index` of the graph, with nothing but moves of whole channels
-// behind it; null where there is none, or it has no bias operand.
+// The layer that computes output `index` of the graph, with nothing but moves of whole channels and
+// the Cast to the output's float type behind it; null where there is none, or it has no bias
+// operand.
 const Layer* OutputLayer(const graph::Graph& graph, const Scheme& scheme, int index);
 // Takes a shift of `layer`'s output from its bias.
 void ShiftBias(graph::Graph& graph, const Layer& layer, const std::vector<double>& shift);

@@ -9,6 +9,7 @@
 #include "compress/quantize/builder.h"
 #include "graph/text.h"
 #include "model/model.h"
+#include "ops/node_view.h"
 #include "passes/pipeline.h"
 
 namespace pare::compress {
@@ -150,6 +151,33 @@ TEST_F(CorrectBiasTest, WeightsOfNoChannelsShiftNothing) {
   ASSERT_EQ(q.weights.size(), 2u);
   for (const auto& [id, weights] : q.weights)
     EXPECT_EQ(std::ssize(weights->mean_shift), weights->values.count() == 0 ? 0 : 3);
+}
+
+TEST(OutputLayer, IsFoundBehindMovesAndTheCastToTheOutputsType) {
+  auto graph = graph::Parse(R"(
+input x: f32[2,4]
+const w: f32[4,3] = random(1, -1, 1)
+a = Gemm(x, w)
+b = Flatten(a)
+c = Cast(b) {to=10}
+d = Cast(c) {to=1}
+t = Transpose(a) {perm=[1,0]}
+e = Cast(t) {to=10}
+output a
+output c
+output d
+output e
+)");
+  ASSERT_TRUE(graph) << graph.error().message();
+  const Status inferred = ops::InferTypes(*graph);
+  ASSERT_TRUE(inferred) << inferred.error().message();
+  const Scheme scheme = MakeScheme(*graph, {});
+  for (const int index : {0, 1, 2}) {
+    const Layer* layer = OutputLayer(*graph, scheme, index);
+    ASSERT_TRUE(layer) << index;
+    EXPECT_EQ(layer->name, "a");
+  }
+  EXPECT_EQ(OutputLayer(*graph, scheme, 3), nullptr);
 }
 
 }  // namespace
