@@ -4,7 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "ops/op_def.h"
+#include "ops/dequantized.h"
+#include "passes/integer_lowering.h"
 #include "passes/passes.h"
 
 namespace pare::passes {
@@ -24,24 +25,6 @@ bool HasActivation(const Node& node) { return !node.attrs.s("activation").empty(
 // MatMul has no bias, residual or activation; ours has.
 NodeSpec Extended(NodeSpec spec) { return spec.op == "MatMul" ? spec.Named("pare.MatMul") : spec; }
 
-// Maybe moved since.
-bool IsDequantized(const Match& m, ValueId value) {
-  const Node* producer = m.graph().producer_of(value);
-  for (; producer && producer->op != "DequantizeLinear";
-       producer = m.graph().producer_of(producer->inputs[0])) {
-    const ops::OpDef* op = ops::FindOp(producer->op);
-    if (!op || !op->quant.same_scale) return false;
-  }
-  return producer;
-}
-
-// Whether a product can be one of integers: nothing that is computed in floats may join it.
-bool MayBeInteger(const Match& m) {
-  const Node& product = m.node("product");
-  return product.op != "ConvTranspose" && IsDequantized(m, product.inputs[0]) &&
-         IsDequantized(m, product.inputs[1]);
-}
-
 bool FuseBiasRule(const Match& m, Patch& p) {
   const TensorType& y = m.type("product");
   const TensorType& bias = m.type("bias");
@@ -54,7 +37,11 @@ bool FuseBiasRule(const Match& m, Patch& p) {
     return false;
   }
   ValueId vector = m["bias"];
-  if (MayBeInteger(m) && !m.graph().is_constant(vector) && !IsDequantized(m, vector)) return false;
+  // What is computed is no bias of integers, and would keep the product float.
+  if (MayBeInteger(m.graph(), m.node("product")) &&
+      !MayBeIntegerBias(m.graph(), vector, width.size())) {
+    return false;
+  }
   if (bias.rank() > 1) {
     if (!m.graph().is_constant(vector)) return false;
     vector = p.Constant(m.value("bias").name, m.constant("bias").Reshaped({width.size()}));
@@ -66,7 +53,8 @@ bool FuseResidualRule(const Match& m, Patch& p) {
   const Node& product = m.node("product");
   if (HasActivation(product) || HasActivation(m.node("y"))) return false;
   const bool taken = product.inputs.size() > 3 && product.inputs[3] != ValueId::kNone;
-  if (MayBeInteger(m) && !IsDequantized(m, m["residual"])) return false;
+  if (MayBeInteger(m.graph(), product) && !ops::DequantizerOf(m.graph(), m["residual"]))
+    return false;
   const TensorType& type = m.type("product");
   if (taken || type.dtype != DType::kF32 || !graph::SameKnownType(type, m.type("residual")))
     return false;

@@ -1,4 +1,5 @@
-// The lowering of Q/DQ graphs to integer operators (internal to the pass QdqToInteger).
+// The lowering of Q/DQ graphs to integer operators (internal to the pass QdqToInteger, but for what
+// other passes ask so that they don't stand in its way).
 //
 // One walk in the order of computation. Of a float value it is remembered which u8 value it stands
 // for, with its scale and zero point; where a QuantizeLinear asks for the result of an operator
@@ -31,6 +32,16 @@ double RoundEven(double x);
 // clamp(rne(x / scale) + zero_point, 0, 255)
 int64_t QuantizeU8(double x, const Scale& scale);
 
+// Of the constant operands 1 and 2 of a Q or DQ node for a whole tensor of u8 or i8; in terms of
+// u8.
+std::optional<Scale> ScaleOf(const graph::Graph& graph, const graph::Node& node, DType dtype);
+
+// Whether a Conv or matrix product can become one of integers: x and the weights are dequantized as
+// that asks for. It still depends on its bias, and on how much its sums can hold.
+bool MayBeInteger(const graph::Graph& graph, const graph::Node& product);
+// Whether `value` can be the bias of such a product with so many channels.
+bool MayBeIntegerBias(const graph::Graph& graph, graph::ValueId value, int64_t channels);
+
 class IntegerLowering {
  public:
   explicit IntegerLowering(PassContext& context) : context_(context), graph_(context.graph()) {}
@@ -39,9 +50,6 @@ class IntegerLowering {
  private:
   // --- what is known of values
   std::optional<Quantized> QuantizedOf(graph::ValueId value);
-  // Of the constant operands 1 and 2 of a Q or DQ node for a whole tensor of u8 or i8; in terms of
-  // u8.
-  std::optional<Scale> ScaleOf(const graph::Node& node, DType dtype) const;
   bool OnlyUser(graph::ValueId value) const {
     return graph_.value(value).uses.size() == 1 && !graph_.is_visible(value);
   }

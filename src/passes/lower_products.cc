@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/dequantized.h"
 #include "passes/integer_lowering.h"
 #include "passes/numbers.h"
 
@@ -60,30 +61,40 @@ void MoveToS8(Weights& weights, const Tensor& integers) {
   for (int64_t& zero : weights.zero) zero = fits ? 0 : zero - shift;
 }
 
-// Of a DequantizeLinear of a constant, whose channels lie along `axis` of the constant.
-std::optional<Weights> WeightsOf(const graph::Graph& graph, ValueId value, int axis) {
+// The DequantizeLinear of constants that `value` is; null where it is something else.
+const Node* ConstantsDequantizer(const graph::Graph& graph, ValueId value) {
   const Node* dq = graph.producer_of(value);
-  if (!dq || dq->op != "DequantizeLinear" || !graph.is_constant(dq->inputs[0]) ||
-      !graph.is_constant(dq->inputs[1]) || dq->attrs.i("block_size", 0) != 0) {
-    return std::nullopt;
-  }
+  const bool of_constants =
+      dq && dq->op == "DequantizeLinear" && ops::DequantizesConstants(graph, *dq);
+  return of_constants ? dq : nullptr;
+}
+
+// That of weights whose channels lie along `axis`, and have a scale each or one for all.
+const Node* WeightsDequantizer(const graph::Graph& graph, ValueId value, int axis) {
+  const Node* dq = ConstantsDequantizer(graph, value);
+  if (!dq || dq->attrs.i("block_size", 0) != 0) return nullptr;
+  const Tensor& integers = graph.value(dq->inputs[0]).data;
+  const DType dtype = InMemory(integers.dtype());
+  if ((dtype != DType::kU8 && dtype != DType::kI8) || integers.rank() < 2) return nullptr;
+  const int64_t dq_axis = dq->attrs.i("axis", 1);
+  const bool along = dq_axis == axis || dq_axis + integers.rank() == axis;
+  return along || graph.value(dq->inputs[1]).data.count() <= 1 ? dq : nullptr;
+}
+
+std::optional<Weights> WeightsOf(const graph::Graph& graph, ValueId value, int axis) {
+  const Node* dq = WeightsDequantizer(graph, value, axis);
+  if (!dq) return std::nullopt;
   Tensor integers = graph.value(dq->inputs[0]).data;
   // The kernels take bytes: narrow weights are those already, by another name.
   if (IsNarrow(integers.dtype())) integers = Cast(integers, InMemory(integers.dtype())).value();
-  if ((integers.dtype() != DType::kU8 && integers.dtype() != DType::kI8) || integers.rank() < 2)
-    return std::nullopt;
   const int64_t channels = integers.shape()[axis];
   const Tensor& scales = graph.value(dq->inputs[1]).data;
-  const int64_t dq_axis = dq->attrs.i("axis", 1);
-  if (scales.count() > 1 && dq_axis != axis && dq_axis + integers.rank() != axis)
-    return std::nullopt;
   Weights weights;
   const auto scale = PerChannel(scales, channels);
   if (!scale) return std::nullopt;
   weights.scale = *scale;
   weights.zero.resize(static_cast<size_t>(channels));
   if (dq->inputs.size() > 2 && dq->inputs[2] != ValueId::kNone) {
-    if (!graph.is_constant(dq->inputs[2])) return std::nullopt;
     const auto zero = PerChannel(graph.value(dq->inputs[2]).data, channels);
     if (!zero) return std::nullopt;
     std::copy(zero->begin(), zero->end(), weights.zero.begin());
@@ -109,11 +120,8 @@ std::optional<std::vector<double>> PerLastAxis(const Tensor& bias, int64_t chann
 std::optional<std::vector<double>> BiasOf(const graph::Graph& graph, ValueId value,
                                           int64_t channels) {
   if (graph.is_constant(value)) return PerLastAxis(graph.value(value).data, channels);
-  const Node* dq = graph.producer_of(value);
-  if (!dq || dq->op != "DequantizeLinear") return std::nullopt;
-  for (ValueId input : dq->inputs) {
-    if (input != ValueId::kNone && !graph.is_constant(input)) return std::nullopt;
-  }
+  const Node* dq = ConstantsDequantizer(graph, value);
+  if (!dq) return std::nullopt;
   auto bias = PerLastAxis(graph.value(dq->inputs[0]).data, channels);
   const auto scale = PerChannel(graph.value(dq->inputs[1]).data, channels);
   if (!bias || !scale) return std::nullopt;
@@ -174,6 +182,19 @@ Attrs WithoutFloatAttributes(const Node& node) {
 }
 
 }  // namespace
+
+bool MayBeInteger(const graph::Graph& graph, const Node& product) {
+  if (product.op == "ConvTranspose") return false;
+  const auto axis = ChannelAxis(graph, product);
+  if (!axis || !WeightsDequantizer(graph, product.inputs[1], *axis)) return false;
+  const Node* x = ops::DequantizerOf(graph, product.inputs[0]);
+  return x && !graph.is_constant(x->inputs[0]) &&
+         ScaleOf(graph, *x, graph.value(x->inputs[0]).type.dtype);
+}
+
+bool MayBeIntegerBias(const graph::Graph& graph, ValueId value, int64_t channels) {
+  return BiasOf(graph, value, channels).has_value();
+}
 
 std::optional<IntegerLowering::Product> IntegerLowering::ProductOf(const Node& node,
                                                                    double y_scale) {

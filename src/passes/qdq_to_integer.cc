@@ -63,6 +63,20 @@ Attrs WithBounds(Attrs attrs, const Scale& to, std::pair<int64_t, int64_t> bound
 
 }  // namespace
 
+std::optional<Scale> ScaleOf(const graph::Graph& graph, const Node& node, DType dtype) {
+  if (dtype != DType::kU8 && dtype != DType::kI8) return std::nullopt;
+  const std::optional<float> scale = ScalarOf(graph, node.inputs[1]);
+  if (!scale || !(*scale > 0) || node.attrs.i("block_size", 0) != 0) return std::nullopt;
+  Scale result{*scale, dtype == DType::kI8 ? 128 : 0};
+  if (node.inputs.size() > 2 && node.inputs[2] != ValueId::kNone) {
+    if (!graph.is_constant(node.inputs[2])) return std::nullopt;
+    const auto zero = ToInt64s(graph.value(node.inputs[2]).data);
+    if (!zero || zero->size() != 1) return std::nullopt;
+    result.zero_point += static_cast<int32_t>((*zero)[0]);
+  }
+  return result;
+}
+
 Status IntegerLowering::Run() {
   const std::vector<NodeId> order = graph_.Order();
   const bool any = std::any_of(order.begin(), order.end(),
@@ -78,20 +92,6 @@ Status IntegerLowering::Run() {
   }
   graph_.RemoveDead();
   return context_.Infer();
-}
-
-std::optional<Scale> IntegerLowering::ScaleOf(const Node& node, DType dtype) const {
-  if (dtype != DType::kU8 && dtype != DType::kI8) return std::nullopt;
-  const std::optional<float> scale = ScalarOf(graph_, node.inputs[1]);
-  if (!scale || !(*scale > 0) || node.attrs.i("block_size", 0) != 0) return std::nullopt;
-  Scale result{*scale, dtype == DType::kI8 ? 128 : 0};
-  if (node.inputs.size() > 2 && node.inputs[2] != ValueId::kNone) {
-    if (!graph_.is_constant(node.inputs[2])) return std::nullopt;
-    const auto zero = ToInt64s(graph_.value(node.inputs[2]).data);
-    if (!zero || zero->size() != 1) return std::nullopt;
-    result.zero_point += static_cast<int32_t>((*zero)[0]);
-  }
-  return result;
 }
 
 std::optional<Quantized> IntegerLowering::QuantizedOf(ValueId value) {
@@ -193,7 +193,8 @@ bool IntegerLowering::UsersUnderstandU8(ValueId i8) const {
   return !graph_.is_visible(i8) &&
          std::all_of(value.uses.begin(), value.uses.end(), [&](const graph::Use& use) {
            const Node& user = graph_.node(use.node);
-           return user.op == "DequantizeLinear" && use.input == 0 && ScaleOf(user, DType::kI8);
+           return user.op == "DequantizeLinear" && use.input == 0 &&
+                  ScaleOf(graph_, user, DType::kI8);
          });
 }
 
@@ -201,7 +202,7 @@ Status IntegerLowering::VisitQuantize(NodeId id) {
   const Node node = graph_.node(id);
   const ValueId x = node.inputs[0], y = node.outputs[0];
   const DType dtype = graph_.value(y).type.dtype;
-  const auto to = ScaleOf(node, dtype);
+  const auto to = ScaleOf(graph_, node, dtype);
   const bool from_float = graph_.value(x).type.dtype == DType::kF32;
   if (!to || !from_float || graph_.value(y).pinned ||
       (dtype == DType::kI8 && !UsersUnderstandU8(y))) {
@@ -230,7 +231,7 @@ Status IntegerLowering::VisitDequantize(NodeId id) {
   const Node node = graph_.node(id);
   const ValueId q = node.inputs[0], y = node.outputs[0];
   const DType dtype = graph_.value(q).type.dtype;
-  const auto scale = ScaleOf(node, dtype);
+  const auto scale = ScaleOf(graph_, node, dtype);
   if (!scale || graph_.value(y).type.dtype != DType::kF32 || graph_.is_constant(q)) return {};
   const auto known = as_u8_.find(q);
   if (known != as_u8_.end()) {

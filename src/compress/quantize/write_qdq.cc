@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "compress/bias_of_product.h"
+#include "ops/dequantized.h"
 #include "ops/node_view.h"
 #include "ops/op_def.h"
 
@@ -150,7 +151,7 @@ class QdqWriter {
                           (node.op == "MatMul" && IsAddedTo(node.outputs[0]));
     if (!weighted || !graph_.is_constant(node.inputs[1])) return;
     const ValueId input = node.inputs[0];
-    if (!IsDequantized(input)) return;
+    if (!ops::DequantizerOf(graph_, input)) return;
     const auto [at, fresh] = apart_.try_emplace(input);
     if (fresh) {
       const NodeId max = graph_.AddNode("Max", {input}, {graph_.value(input).name + "_float"});
@@ -162,17 +163,6 @@ class QdqWriter {
   bool IsAddedTo(ValueId value) const {
     const auto& uses = graph_.value(value).uses;
     return uses.size() == 1 && graph_.node(uses[0].node).op == "Add";
-  }
-
-  bool IsDequantized(ValueId value) const {
-    const Node* producer = graph_.producer_of(value);
-    while (producer) {
-      if (producer->op == "DequantizeLinear") return true;
-      const ops::OpDef* op = ops::FindOp(producer->op);
-      if (!op || !op->quant.same_scale) return false;
-      producer = graph_.producer_of(producer->inputs[0]);
-    }
-    return false;
   }
 
   float InputScale(const Node& node, const ops::OpDef& op) const {
