@@ -4,6 +4,8 @@
 #include <sstream>
 
 #include "compress/quantize/scheme.h"
+#include "ops/dequantized.h"
+#include "ops/op_def.h"
 
 namespace pare::compress {
 namespace {
@@ -35,15 +37,27 @@ Reasons OfScheme(const Graph& graph) {
   return reasons;
 }
 
+bool HasDequantizedWeights(const Graph& graph, const graph::Node& node) {
+  const ops::OpDef* op = ops::FindOp(node.op);
+  for (size_t i = 0; op && i < std::min<size_t>(node.inputs.size(), ops::kMaxSlots); ++i) {
+    const graph::Node* dq = op->quant.inputs[i].role == ops::Role::kWeight
+                                ? ops::DequantizerOf(graph, node.inputs[i])
+                                : nullptr;
+    if (dq && ops::DequantizesConstants(graph, *dq)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 bool IsQuantized(const Graph& graph) {
-  static constexpr std::string_view kOps[] = {
-      "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger",
-      "ConvInteger",    "QLinearConv",      "QLinearMatMul"};
+  static constexpr std::string_view kOps[] = {"QuantizeLinear", "DynamicQuantizeLinear",
+                                              "MatMulInteger",  "ConvInteger",
+                                              "QLinearConv",    "QLinearMatMul"};
   const auto order = graph.Order();
   return std::any_of(order.begin(), order.end(), [&](graph::NodeId id) {
-    return std::ranges::count(kOps, graph.node(id).op) > 0;
+    const graph::Node& node = graph.node(id);
+    return std::ranges::count(kOps, node.op) > 0 || HasDequantizedWeights(graph, node);
   });
 }
 

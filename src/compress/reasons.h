@@ -7,7 +7,9 @@
 
 namespace pare::compress {
 
-// Whether operators of the graph quantize: statically, dynamically, or weights alone.
+// Whether operators of the graph quantize, statically or dynamically, or weights of its layers are
+// stored in integers. Bytes that it reads, and tables that it looks up, may be dequantized in a
+// float model, too.
 bool IsQuantized(const graph::Graph& graph);
 
 // Keeps the reasons in the graph's metadata (`pare.reasons`), for whoever compares the file later.

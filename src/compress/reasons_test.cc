@@ -58,5 +58,32 @@ TEST(ExplainLayers, AsksTheRulesAboutFilesFromElsewhere) {
   EXPECT_EQ(layers[0].reason + layers[1].reason, "");
 }
 
+TEST(IsQuantized, BytesThatAFloatModelReadsOrLooksUpDoNotMakeItSo) {
+  const auto of = [](std::string_view layers) {
+    auto graph = graph::Parse(Text("const s: f32[] = 0.02\n", layers));
+    EXPECT_TRUE(graph) << graph.error().message();
+    EXPECT_TRUE(ops::InferTypes(*graph));
+    return IsQuantized(*graph);
+  };
+  EXPECT_FALSE(
+      of("input x: u8[N,4]\nconst w: f32[4,4] = random(1, -1, 1)\n"
+         "d = DequantizeLinear(x, s)\ny = MatMul(d, w)\noutput y\n"));
+  EXPECT_FALSE(
+      of("input x: i64[N]\nconst t: i8[9,4] = random(1, -127, 127)\n"
+         "const w: f32[4,4] = random(1, -1, 1)\nd = DequantizeLinear(t, s)\n"
+         "e = Gather(d, x)\ny = MatMul(e, w)\noutput y\n"));
+  // Of two activations there are no weights.
+  EXPECT_FALSE(
+      of("input x: f32[N,4]\ninput k: u8[4,4]\nd = DequantizeLinear(k, s)\n"
+         "y = MatMul(x, d)\noutput y\n"));
+  EXPECT_TRUE(
+      of("input x: f32[N,4]\nconst w: i8[4,4] = random(1, -127, 127)\n"
+         "d = DequantizeLinear(w, s)\nt = Transpose(d) {perm=[1,0]}\n"
+         "y = MatMul(x, t)\noutput y\n"));
+  EXPECT_TRUE(
+      of("input x: f32[N,4]\nq = QuantizeLinear(x, s)\n"
+         "y = DequantizeLinear(q, s)\noutput y\n"));
+}
+
 }  // namespace
 }  // namespace pare::compress
