@@ -7,6 +7,7 @@
 #include "compress/bias_of_product.h"
 #include "compress/for_each_answer.h"
 #include "compress/inputs.h"
+#include "compress/quantize/domain.h"
 #include "compress/quantize/scheme.h"
 #include "compress/reasons.h"
 #include "compress/saturation.h"
@@ -23,6 +24,7 @@ using graph::ValueId;
 
 bool FromDequantize(const Graph& graph, ValueId id) {
   const Node* producer = graph.producer_of(id);
+  if (producer && IsDomainClip(graph, *producer)) producer = graph.producer_of(producer->inputs[0]);
   return producer && producer->op == "DequantizeLinear";
 }
 
@@ -176,7 +178,7 @@ std::vector<LayerReport> ListLayers(const Graph& graph, const Graph& running) {
     const ops::OpDef* op = ops::FindOp(node.op);
     if (!op || op->quant.same_scale) continue;
     if (node.op == "QuantizeLinear" || node.op == "DequantizeLinear") continue;
-    if (IsOutputCast(graph, node)) continue;
+    if (IsOutputCast(graph, node) || IsDomainClip(graph, node)) continue;
     const DType dtype = graph.value(node.outputs[0]).type.dtype;
     if (!IsFloat(dtype)) continue;
     const ValueId result = graph.node(behind.empty() ? id : behind.back()).outputs[0];

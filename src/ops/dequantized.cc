@@ -10,14 +10,19 @@ using graph::Graph;
 using graph::Node;
 using graph::ValueId;
 
-const Node* DequantizerOf(const Graph& graph, ValueId value) {
+const Node* BehindMoves(const Graph& graph, ValueId value) {
   const Node* producer = graph.producer_of(value);
-  while (producer && producer->op != "DequantizeLinear") {
+  while (producer) {
     const OpDef* op = FindOp(producer->op);
-    if (!op || !op->quant.same_scale) return nullptr;
+    if (!op || !op->quant.same_scale) return producer;
     producer = graph.producer_of(producer->inputs[0]);
   }
-  return producer;
+  return nullptr;
+}
+
+const Node* DequantizerOf(const Graph& graph, ValueId value) {
+  const Node* node = BehindMoves(graph, value);
+  return node && node->op == "DequantizeLinear" ? node : nullptr;
 }
 
 bool DequantizesConstants(const Graph& graph, const Node& dequantizer) {

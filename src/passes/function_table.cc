@@ -28,19 +28,9 @@ double HardSigmoid(double x, double alpha, double beta) {
 }
 double Softplus(double x) { return x > 30 ? x : ExactLog(1 + ExactExp(x)); }
 double Swish(double x, double alpha) { return x * ExactSigmoid(alpha * x); }
-// A level beside the end of a function's domain stands for that end.
-double Asin(double x) {
-  x = std::clamp(x, -1.0, 1.0);
-  return ExactAtan(x / std::sqrt((1 - x) * (1 + x)));
-}
-double Acosh(double x) {
-  x = std::max(x, 1.0);
-  return ExactLog(x + std::sqrt(x * x - 1));
-}
-double Atanh(double x) {
-  x = std::clamp(x, -1.0, 1.0);
-  return ExactLog((1 + x) / (1 - x)) / 2;
-}
+double Asin(double x) { return ExactAtan(x / std::sqrt((1 - x) * (1 + x))); }
+double Acosh(double x) { return ExactLog(x + std::sqrt(x * x - 1)); }
+double Atanh(double x) { return ExactLog((1 + x) / (1 - x)) / 2; }
 double Sinh(double x) { return (ExactExp(x) - ExactExp(-x)) / 2; }
 double Cosh(double x) { return (ExactExp(x) + ExactExp(-x)) / 2; }
 double Asinh(double x) { return std::copysign(ExactLog(std::abs(x) + std::sqrt(x * x + 1)), x); }

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "compress/quantize/domain.h"
 #include "ops/node_view.h"
 #include "ops/prepare.h"
 
@@ -30,6 +31,7 @@ class Inserter {
       made[group] = true;
       InsertActivation(value, group);
     }
+    ClipToDomains(graph());
     PARE_TRY(ops::InferTypes(to_.graph));
     return std::move(to_);
   }

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "compress/bias_of_product.h"
+#include "compress/quantize/domain.h"
 #include "ops/dequantized.h"
 #include "ops/node_view.h"
 #include "ops/op_def.h"
@@ -110,6 +111,7 @@ class QdqWriter {
     }
     for (const auto& [value, group] : scheme_.group_of) WriteActivation(value, params_[group]);
     for (NodeId id : graph_.Order()) KeepFloat(id);
+    ClipToDomains(graph_);
     return {};
   }
 
