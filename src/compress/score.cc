@@ -238,6 +238,7 @@ double PairScore::relative_error() const {
     outputs += energy.compared;
   }
   for (const Energy& energy : energies_) {
+    if (!std::isfinite(energy.difference)) return std::numeric_limits<double>::max();
     // An output that is zero says nothing of what would be much in it.
     const double reference = energy.reference > 0 ? energy.reference : all;
     const double part = energy.difference / std::max(reference, 1e-30);

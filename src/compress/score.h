@@ -78,7 +78,7 @@ class PairScore {
   int64_t not_finite_other() const { return not_finite_other_; }
   // Σ (other − reference)² / Σ reference² of each output, the mean of these: what the choice
   // between quantizations goes by; of several outputs each counts 1 at most. The largest double
-  // where nothing could be compared.
+  // where nothing could be compared, or a difference is not finite.
   double relative_error() const;
   // The same in dB: the larger, the nearer; 200 at most.
   double snr() const;
@@ -96,7 +96,7 @@ class PairScore {
   float low_ = 0, high_ = 0;
 };
 
-bool IsKnownError(double relative);  // of relative_error(): whether anything was compared
+bool IsKnownError(double relative);  // of relative_error(): whether it is less than the largest
 
 struct Evaluation {
   std::optional<double> top1, top5;

@@ -95,6 +95,32 @@ TEST(PairScore, EveryOutputCountsAgainstItsOwnSize) {
   EXPECT_NEAR(of_both.relative_error(), 0.01 / 2, 1e-7);
 }
 
+// An output that is all but zero, and wrong as a whole, leaves the choice to the others; against
+// one that is zero stands what is in all.
+TEST(PairScore, NoOutputDecidesAlone) {
+  const Tensor a[] = {Tensor::Of<float>({1, 2}, {3, 4}), Tensor::Of<float>({1, 2}, {1e-9f, 0})};
+  const Tensor other[] = {Tensor::Of<float>({1, 2}, {3, 3}), Tensor::Of<float>({1, 2}, {5, 5})};
+  PairScore score;
+  EXPECT_TRUE(score.Add(a, other, 1));
+  EXPECT_NEAR(score.relative_error(), (1.0 / 25 + 1) / 2, 1e-9);
+
+  const Tensor zero[] = {a[0], Tensor::Of<float>({1, 2}, {0, 0})};
+  const Tensor little[] = {a[0], Tensor::Of<float>({1, 2}, {0.5f, 0})};
+  PairScore of_zero;
+  EXPECT_TRUE(of_zero.Add(zero, little, 1));
+  EXPECT_NEAR(of_zero.relative_error(), 0.25 / 25 / 2, 1e-9);
+}
+
+TEST(PairScore, OneOutputThatIsNotFiniteMakesTheErrorUnknown) {
+  const Tensor a[] = {Tensor::Of<float>({1, 2}, {3, 4}), Tensor::Of<float>({1, 2}, {1, 0})};
+  for (const float bad : {INFINITY, -INFINITY, NAN}) {
+    const Tensor other[] = {a[0], Tensor::Of<float>({1, 2}, {1, bad})};
+    PairScore score;
+    EXPECT_TRUE(score.Add(a, other, 1));
+    EXPECT_FALSE(IsKnownError(score.relative_error())) << bad;
+  }
+}
+
 TEST(PairScore, RefusesOtherNumbersOfOutputs) {
   const Tensor two[] = {Tensor::Of<float>({1, 2}, {1, 2}), Tensor::Of<float>({1, 2}, {3, 4})};
   PairScore score;
