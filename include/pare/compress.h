@@ -20,7 +20,8 @@ struct QuantizeOptions {
   std::string weight_bits = "8";       // 7, 4, auto
   // > 0: so many steps of training against the float model, on all samples but those that verify
   int64_t tune_steps = 0;
-  std::vector<std::string> keep_float;  // glob patterns over layer names, node names and operators
+  // Glob patterns over the operators of layers and the names of their nodes and outputs.
+  std::vector<std::string> keep_float;
   std::optional<double> max_drop;  // percentage points of top-1, or of agreement without labels
   bool any_target = false;         // decide nothing by time measured here
   int threads = 0;

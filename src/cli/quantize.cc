@@ -8,6 +8,7 @@
 #include "cli/run_record.h"
 #include "cli/text.h"
 #include "cli/tuning.h"
+#include "compress/not_finite.h"
 #include "compress/quantize/scheme.h"
 #include "data/split.h"
 #include "onnx/export.h"
@@ -91,8 +92,9 @@ struct QuantizeOptions {
     parser.Flag("--no-bias-correction", no_bias_correction, "leave biases as they are");
     parser.Flag("--no-equalization", no_equalization,
                 "don't try to equalize the ranges of channels");
-    parser.Option("--keep-float", "PATTERN", quantize.keep_float,
-                  "layers, nodes or operators that stay float, e.g. 'conv1*' (repeatable)");
+    parser.Option(
+        "--keep-float", "PATTERN", quantize.keep_float,
+        "operators, nodes or outputs of layers that stay float, e.g. 'conv1*' (repeatable)");
     parser.Option(
         "--overflow-safe", "WHEN",
         [this](std::string_view name) -> Status {
@@ -237,6 +239,8 @@ Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
                   const data::Dataset& dataset, Console& console) {
   const graph::Graph& graph = model.graph();
   PARE_TRY(compress::CheckMetric(options.quantize.metric, graph));
+  if (const Status weights = compress::CheckWeights(graph); !weights)
+    return Fail(OfModel(weights.error(), options.model));
   if (compress::ChooseMetric(options.quantize.metric, graph) == compress::Metric::kTop) {
     PARE_TRY(CheckLabels(dataset, graph, model.preprocess().label_offset, console));
   } else {

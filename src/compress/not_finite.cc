@@ -45,4 +45,9 @@ std::string NotFiniteWeights(const Graph& graph) {
   return tensors > 1 ? Text(first, ", and ", tensors - 1, " others do") : first;
 }
 
+Status CheckWeights(const Graph& graph) {
+  const std::string bad = NotFiniteWeights(graph);
+  return bad.empty() ? Status() : Fail(ErrorKind::kInvalid, bad, "train or export the model anew");
+}
+
 }  // namespace pare::compress

@@ -42,8 +42,7 @@ Status CheckGraph(const Graph& graph, const Scheme& scheme, const QuantizeOption
     return Fail(ErrorKind::kUsage, "the model is quantized already",
                 "start from the float model it was made from");
   }
-  if (const std::string bad = NotFiniteWeights(graph); !bad.empty())
-    return Fail(ErrorKind::kInvalid, bad, "train or export the model anew");
+  PARE_TRY(CheckWeights(graph));
   const bool any = AnyInteger(scheme);
   if (options.max_drop && ChooseMetric(options.metric, graph) != Metric::kTop) {
     return Fail(ErrorKind::kUsage,
