@@ -149,9 +149,10 @@ std::set<std::string> ScaledLayers(const Graph& graph) {
 }
 
 namespace {
-// The name that the outside knows an output by.
+// The name that the outside knows an output by; what a state takes has its own alone.
 std::string OutputName(const Graph& graph, ValueId value) {
-  return std::ranges::find(graph.outputs(), value, &graph::Output::value)->name;
+  const auto output = std::ranges::find(graph.outputs(), value, &graph::Output::value);
+  return output == graph.outputs().end() ? graph.value(value).name : output->name;
 }
 }  // namespace
 
