@@ -80,6 +80,8 @@ class Inserter {
                          {"hi", int64_t{255}},
                          {"zero_point", int64_t{from_.params[group].zero_point}}});
     for (const graph::Use& use : uses) graph().SetInput(use.node, use.input, rounded);
+    // As an output, what is an input, too, stays what it is (as WriteQdq has it).
+    if (graph().value(value).producer == NodeId::kNone) return;
     for (size_t i = 0; i < graph().outputs().size(); ++i) {
       if (graph().outputs()[i].value == value) graph().SetOutputValue(static_cast<int>(i), rounded);
     }

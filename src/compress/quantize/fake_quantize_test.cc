@@ -96,6 +96,21 @@ TEST(FakeQuantize, StandsWherePairsWouldStand) {
   EXPECT_EQ(weights.attrs.i("axis", -1), 0);
 }
 
+// As in the file that is written.
+TEST(FakeQuantize, AnInputThatIsAnOutputTooStaysUnrounded) {
+  Calibration calibration = Calibrated();
+  Graph& graph = calibration.graph;
+  graph.AddOutput(graph.FindValue("x"), "x");
+  Variant variant;
+  variant.calibrator = Calibrator::kMinMax;
+  variant.bias_correction = false;
+  const auto inserted = InsertFakeQuantize(Decide(calibration, variant).value());
+  ASSERT_TRUE(inserted) << inserted.error().message();
+  const Graph& trained = inserted->graph;
+  EXPECT_EQ(trained.outputs()[1].value, trained.inputs()[0]);
+  EXPECT_EQ(trained.value(trained.outputs()[0].value).name, "y_rounded");
+}
+
 TEST(FakeQuantize, IsTheQuantizationThatItWasMadeFrom) {
   for (const int bits : {8, 4}) {
     const Quantization quantization = Decided(bits);
