@@ -201,6 +201,26 @@ output d
 )",
      {{"s", "int8"}, {"t", "int8"}, {"c", "int8"}, {"d", "int8"}},
      {"t", "c", "d"}},
+    {"bytes that are dequantized ahead of float layers, and a table of them",
+     R"(
+opset 17
+input x: u8[N,3,6,6]
+input i: i64[N,5]
+const s: f32[] = 0.0078125
+const z: u8[] = 128
+const w0: f32[4,3,1,1] = random(1, -1, 1)
+const table: i8[16,8] = random(2, -127, 127)
+const w1: f32[8,4] = random(3, -1, 1)
+f = DequantizeLinear(x, s, z)
+a = Conv(f, w0)
+d = DequantizeLinear(table, s)
+e = Gather(d, i)
+c = MatMul(e, w1)
+output a
+output c
+)",
+     {{"a", "int8"}, {"c", "int8"}},
+     {"a", "c"}},
 };
 
 void PrintTo(const Network& network, std::ostream* out) { *out << network.what; }
@@ -214,6 +234,14 @@ Tensor RandomOf(const Dims& shape, uint32_t seed) {
   return Tensor::Of<float>(shape, values);
 }
 
+// Bytes anywhere, or indices of at least 16 rows.
+Tensor IntegersOf(const Dims& shape, DType dtype) {
+  std::vector<int64_t> values(static_cast<size_t>(CountOf(shape).value()));
+  std::mt19937 generator(1);
+  for (int64_t& value : values) value = generator() % (dtype == DType::kU8 ? 256 : 16);
+  return Cast(Tensor::Of<int64_t>(shape, values), dtype).value();
+}
+
 // 40 samples; what has no batch is the same for all.
 std::shared_ptr<const data::Dataset> SamplesOf(const graph::Graph& graph) {
   std::vector<data::SampleInput> arrays;
@@ -221,7 +249,10 @@ std::shared_ptr<const data::Dataset> SamplesOf(const graph::Graph& graph) {
     Dims shape = {40};
     for (const graph::Dim dim : *graph.value(id).type.shape)
       if (dim.known()) shape.push_back(dim.size());
-    arrays.push_back({graph.value(id).name, RandomOf(shape, static_cast<uint32_t>(shape.size()))});
+    const DType dtype = graph.value(id).type.dtype;
+    arrays.push_back({graph.value(id).name,
+                      dtype == DType::kF32 ? RandomOf(shape, static_cast<uint32_t>(shape.size()))
+                                           : IntegersOf(shape, dtype)});
   }
   return data::DatasetOf(std::move(arrays), {}).value();
 }

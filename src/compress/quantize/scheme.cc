@@ -162,7 +162,7 @@ class SchemeMaker {
     integer_.resize(std::max(integer_.size(), static_cast<size_t>(id) + 1));
     const Node& node = graph_.node(id);
     const OpDef* op = Op(id);
-    if ((op && op->quant.same_scale) || IsAbsorbed(id)) return;
+    if ((op && op->quant.same_scale) || IsAbsorbed(id) || node.op == "DequantizeLinear") return;
     if (node.outputs[0] == ValueId::kNone || !IsFloatValue(node.outputs[0])) return;
     Layer layer{.node = id,
                 .name = LayerNameOf(graph_, graph_.value(PointOf(id)).name),
