@@ -59,8 +59,9 @@ float FactorOf(const Variant& variant, const Candidate& candidate) {
   return at == variant.range_factors.end() ? 1 : at->second;
 }
 
-// Whether the range times `factor` is not beyond reason for the values of all samples (by their
-// squared error): the few samples that errors are measured on may lack the largest ones.
+// Whether the range times `factor` is not beyond reason for what was seen of all samples (by the
+// squared error of its histogram, which of a large tensor holds some of the values): the few
+// samples that errors are measured on may lack the largest ones. A rare value may be in neither.
 bool Covers(const Calibration& calibration, const Candidate& candidate, float factor) {
   const Range& r = candidate.range;
   return std::ranges::all_of(candidate.values, [&](const std::string& name) {

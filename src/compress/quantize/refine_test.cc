@@ -71,7 +71,7 @@ TEST_F(RefineTest, FindsANarrowerAndAWiderRange) {
   EXPECT_NEAR(FactorFor("a", 1.4f), 1.43f, 0.02);
 }
 
-// Few samples tell an error; all tell what a range would cut off.
+// Few samples tell an error; the histograms, of all samples, tell what a range would cut off.
 TEST_F(RefineTest, CutsOffNoLargePartOfWhatWasSeen) {
   const std::vector<float> large(4000, -1.0f);
   calibration_.statistics.at("a").histogram.Add(large, large.size());
