@@ -153,7 +153,7 @@ Status PrepareMax(PrepareContext& context, bool global) {
   }
   if (context.dtype(0) == DType::kU8 && !context.has_output(1)) {
     PARE_ASSIGN(const PoolGeometry pool, ReadPool(context, global));
-    if (CanPoolBytes(pool, false)) return PrepareBytePool(context, pool, BytePool::kMax, false);
+    if (CanPoolBytes(pool)) return PrepareBytePool(context, pool, BytePool::kMax);
   }
   if (IsImage(context)) return PrepareImage(context, global, true);
   switch (context.dtype(0)) {

@@ -26,10 +26,13 @@ Shape PoolImageShape(const PoolGeometry& pool) {
   return shape;
 }
 
+// Whether an average counts its padding, but not the taps that ceil_mode adds beyond it: integer
+// kernels count all.
+bool LeavesTapsOut(const graph::Attrs& attrs);
+
 // Pooling of u8 with channels last. Max takes no attributes but the window's.
 enum class BytePool : uint8_t { kMax, kAverage };
-bool CanPoolBytes(const PoolGeometry& pool, bool count_padding);
-Status PrepareBytePool(PrepareContext& context, const PoolGeometry& pool, BytePool kind,
-                       bool count_padding);
+bool CanPoolBytes(const PoolGeometry& pool);
+Status PrepareBytePool(PrepareContext& context, const PoolGeometry& pool, BytePool kind);
 
 }  // namespace pare::ops

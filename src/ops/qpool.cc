@@ -25,9 +25,7 @@ void RunQPool(const StepArgs& step) noexcept {
 Status Prepare(PrepareContext& context, bool global) {
   if (context.dtype(0) != DType::kU8) return Invalid("x is not u8");
   PARE_ASSIGN(const PoolGeometry pool, ReadPool(context, global));
-  const bool count_padding = context.attrs().i("count_include_pad", 0) != 0;
-  PARE_TRY(PrepareBytePool(context, pool, BytePool::kAverage, count_padding));
-  return {};
+  return PrepareBytePool(context, pool, BytePool::kAverage);
 }
 
 Status PrepareQAveragePool(PrepareContext& context) { return Prepare(context, false); }
@@ -35,30 +33,26 @@ Status PrepareQGlobalAveragePool(PrepareContext& context) { return Prepare(conte
 
 }  // namespace
 
-bool CanPoolBytes(const PoolGeometry& pool, bool count_padding) {
-  // The kernel counts all taps; what ceil_mode adds beyond the padding is not counted.
-  for (int i = 0; i < kMaxSpatial && count_padding; ++i) {
-    const Window& w = pool.window;
-    const int64_t last =
-        (pool.y.size[i] - 1) * w.stride[i] - w.pad_begin[i] + (w.kernel[i] - 1) * w.dilation[i];
-    if (last >= pool.x.size[i] + w.pad_end[i]) return false;
-  }
+bool LeavesTapsOut(const graph::Attrs& attrs) {
+  return attrs.i("count_include_pad", 0) != 0 && attrs.i("ceil_mode", 0) != 0;
+}
+
+bool CanPoolBytes(const PoolGeometry& pool) {
   return pool.layout.channels_last && pool.x.size[0] == 1 && pool.window.kernel[0] == 1;
 }
 
-Status PrepareBytePool(PrepareContext& context, const PoolGeometry& pool, BytePool kind,
-                       bool count_padding) {
-  if (!CanPoolBytes(pool, count_padding)) {
+Status PrepareBytePool(PrepareContext& context, const PoolGeometry& pool, BytePool kind) {
+  if (!CanPoolBytes(pool) || LeavesTapsOut(context.attrs())) {
     return Unsupported(
         "pare's integer pooling is of one or two dimensions, and counts no padding "
-        "beyond that of the node");
+        "where ceil_mode adds more");
   }
   const auto shape = PoolImageShape<kernels::QPoolShape>(pool);
   if (shape.tasks() * shape.out_w * shape.channels == 0) return {};
   const graph::Attrs& attrs = context.attrs();
   const auto* row = kernels::FindQPool(context.cpu());
   const QPoolState state{.args = {.shape = shape,
-                                  .count_padding = count_padding,
+                                  .count_padding = attrs.i("count_include_pad", 0) != 0,
                                   .x_zero_point = static_cast<int32_t>(attrs.i("x_zero_point", 0)),
                                   .y_zero_point = static_cast<int32_t>(attrs.i("y_zero_point", 0)),
                                   .scale = attrs.f("multiplier", 1.0f),

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/pool.h"
 #include "passes/integer_lowering.h"
 #include "passes/layout.h"
 
@@ -346,11 +347,8 @@ IntegerLowering::Lowered IntegerLowering::LowerBinary(const Node& node, const Sc
 
 IntegerLowering::Lowered IntegerLowering::LowerPool(const Node& node, const Scale& to) {
   const auto x = QuantizedOf(node.inputs[0]);
-  // The kernels count all taps: what ceil_mode adds beyond the padding is not to be counted.
-  const bool counts_beyond =
-      node.attrs.i("count_include_pad", 0) != 0 && node.attrs.i("ceil_mode", 0) != 0;
   if (!x || node.attrs.i("channels_last", 0) == 0 || graph_.value(x->u8).type.rank() > 4 ||
-      counts_beyond) {
+      ops::LeavesTapsOut(node.attrs)) {
     return std::nullopt;
   }
   Attrs attrs = node.attrs;

@@ -8,6 +8,7 @@
 #include "compress/layers.h"
 #include "compress/quantize/write_qdq.h"
 #include "ops/op_def.h"
+#include "ops/pool.h"
 
 namespace pare::compress {
 namespace {
@@ -109,7 +110,7 @@ class SchemeMaker {
   // nullptr where there is none, and of all other nodes.
   const char* ObstacleOfPool(const Node& node) const {
     if (!IsAverage(node)) return nullptr;
-    if (node.attrs.i("count_include_pad", 0) && node.attrs.i("ceil_mode", 0))
+    if (ops::LeavesTapsOut(node.attrs))
       return "an average that counts its padding, with ceil_mode, has no integer form";
     const graph::TensorType& x = graph_.value(node.inputs[0]).type;
     return !x.has_rank() || x.rank() > 4 ? "an average over this many axes has no integer form"
