@@ -57,6 +57,7 @@ struct Network {
   std::map<std::string, std::string> expected;  // the precision of each layer
   // Whether its figures are there on both sides.
   std::vector<std::string> timed;
+  std::vector<std::string> keep_float = {};
 };
 
 const Network kNetworks[] = {
@@ -221,6 +222,25 @@ output c
 )",
      {{"a", "int8"}, {"c", "int8"}},
      {"a", "c"}},
+    {"what is wanted in float, and what has no rule, between integers",
+     R"(
+opset 17
+input x: f32[N,3,6,6]
+const w0: f32[4,3,1,1] = random(1, -1, 1)
+const w1: f32[4,4,1,1] = random(2, -1, 1)
+const w2: f32[4,4,1,1] = random(3, -1, 1)
+const six: f32[] = 6
+a = Conv(x, w0)
+s = Sigmoid(a)
+b = Conv(s, w1)
+r = Add(b, a)
+d = Div(r, six)
+c = Conv(d, w2)
+output c
+)",
+     {{"a", "int8"}, {"s", "int8"}, {"b", "int8"}, {"r", "int8"}, {"d", "int8"}, {"c", "int8"}},
+     {"a", "s", "b", "r", "d", "c"},
+     {"Sigmoid", "Add"}},
 };
 
 void PrintTo(const Network& network, std::ostream* out) { *out << network.what; }
@@ -257,6 +277,26 @@ std::shared_ptr<const data::Dataset> SamplesOf(const graph::Graph& graph) {
   return data::DatasetOf(std::move(arrays), {}).value();
 }
 
+using Precisions = std::map<std::string, std::string>;  // by layer
+
+template <typename Layers>
+Precisions PrecisionsOf(const Layers& layers) {
+  Precisions precisions;
+  for (const compress::LayerReport& layer : layers) {
+    EXPECT_FALSE(precisions.contains(layer.name)) << layer.name;
+    precisions[layer.name] = layer.precision;
+  }
+  return precisions;
+}
+
+compress::QuantizeOptions AllIntegers() {
+  compress::QuantizeOptions options;
+  options.keep_slow_layers = true;
+  options.overflow_safe = compress::OverflowSafe::kNever;
+  options.split = {.calibration = 20, .verification = 20};
+  return options;
+}
+
 TEST_P(IntegerLayers, AreThoseThatRunSo) {
   auto graph = graph::Parse(GetParam().text);
   ASSERT_TRUE(graph) << graph.error().message();
@@ -264,33 +304,163 @@ TEST_P(IntegerLayers, AreThoseThatRunSo) {
   const auto dataset = SamplesOf(*graph);
   const model::Context context = model::Context::Make(1);
   SilentProgress progress;
-  compress::QuantizeOptions options;
-  options.keep_slow_layers = true;
-  options.overflow_safe = compress::OverflowSafe::kNever;
-  options.split = {.calibration = 20, .verification = 20};
+  compress::QuantizeOptions options = AllIntegers();
+  options.keep_float = GetParam().keep_float;
   const auto quantized = compress::Quantize(*graph, dataset, {}, context, options, progress);
   ASSERT_TRUE(quantized) << quantized.error().message();
-  std::map<std::string, std::string> decided;
-  for (const auto& layer : quantized->layers) decided[layer.name] = layer.precision;
-  EXPECT_EQ(decided, GetParam().expected);
+  EXPECT_EQ(PrecisionsOf(quantized->layers), GetParam().expected);
 
   const auto compared =
       compress::Compare({*graph, 1}, {quantized->graph, 1}, dataset, quantized->split.verification,
                         {}, context, {.targets = {}, .timing = {.seconds = 0}}, progress);
   ASSERT_TRUE(compared) << compared.error().message();
-  std::map<std::string, std::string> runs;
+  EXPECT_EQ(PrecisionsOf(compared->layers), GetParam().expected);
   for (const compress::LayerReport& layer : compared->layers) {
-    EXPECT_FALSE(runs.contains(layer.name)) << layer.name;
-    runs[layer.name] = layer.precision;
     if (!std::ranges::count(GetParam().timed, layer.name)) continue;
     EXPECT_TRUE(layer.a_ms) << layer.name;
     EXPECT_TRUE(layer.b_ms) << layer.name;
     EXPECT_GT(layer.snr_db.value_or(0), 15) << layer.name;
   }
-  EXPECT_EQ(runs, GetParam().expected);
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, IntegerLayers, ::testing::ValuesIn(kNetworks));
+
+// A convolutional network of layers that are drawn at random, as text.
+class RandomNetwork {
+ public:
+  explicit RandomNetwork(uint32_t seed) : generator_(seed) {}
+
+  std::string Make() {
+    AddConv();
+    for (int i = 0; i < 12; ++i) AddAny();
+    const std::string last = maps_.back().name;
+    const int channels = maps_.back().channels;
+    lines_ += Text("g = GlobalAveragePool(", last, ")\nf = Flatten(g)\ny = Gemm(f, ",
+                   Const(Text(channels, ",5")), ")\n");
+    std::string text = "opset 20\ninput x: f32[N,3,8,8]\n" + constants_ + lines_ + "output y\n";
+    if (maps_.size() > 4 && Draw(2) == 0) text += Text("output ", maps_[maps_.size() - 3].name);
+    return text + '\n';
+  }
+
+ private:
+  struct Map {
+    std::string name;
+    int channels, size;
+  };
+
+  int Draw(int below) { return static_cast<int>(generator_() % static_cast<uint32_t>(below)); }
+  const Map& Some() { return maps_[static_cast<size_t>(Draw(static_cast<int>(maps_.size())))]; }
+
+  std::string Const(const std::string& shape) {
+    const std::string name = Text("w", count_++);
+    constants_ += Text("const ", name, ": f32[", shape, "] = random(", count_, ", -1, 1)\n");
+    return name;
+  }
+
+  void Add(const std::string& what, int channels, int size) {
+    const std::string name = Text("v", count_++);
+    lines_ += Text(name, " = ", what, '\n');
+    maps_.push_back({name, channels, size});
+  }
+
+  void AddConv() {
+    const Map from = maps_.back();
+    const int kernel = Draw(2) == 0 ? 1 : 3, stride = from.size > 4 && Draw(3) == 0 ? 2 : 1;
+    const bool depthwise = from.channels > 3 && Draw(3) == 0;
+    const int channels = depthwise ? from.channels : 4 + 2 * Draw(3);
+    const std::string weights =
+        Const(Text(channels, ',', depthwise ? 1 : from.channels, ',', kernel, ',', kernel));
+    const std::string bias = Draw(2) == 0 ? "" : ", " + Const(Text(channels));
+    const int pad = kernel / 2;
+    Add(Text("Conv(", from.name, ", ", weights, bias, ") {strides=[", stride, ',', stride,
+             "], pads=[", pad, ',', pad, ',', pad, ',', pad, "], group=", depthwise ? channels : 1,
+             '}'),
+        channels, (from.size - 1) / stride + 1);
+  }
+
+  void AddFunction() {
+    static constexpr const char* kFunctions[] = {"Relu",     "Sigmoid", "HardSwish", "LeakyRelu",
+                                                 "Tanh",     "Gelu",    "Elu",       "Softplus",
+                                                 "Identity", "Abs",     "Neg",       "Sin"};
+    const Map from = Draw(4) == 0 ? Some() : maps_.back();
+    Add(Text(kFunctions[Draw(std::size(kFunctions))], '(', from.name, ')'), from.channels,
+        from.size);
+  }
+
+  void AddPool() {
+    const Map from = maps_.back();
+    const int stride = from.size > 4 ? 1 + Draw(2) : 1;
+    const bool average = Draw(2) == 0;
+    Add(Text(average ? "AveragePool(" : "MaxPool(", from.name,
+             ") {kernel_shape=[3,3], pads=[1,1,1,1], strides=[", stride, ',', stride, ']',
+             average ? Text(", count_include_pad=", Draw(2)) : "", '}'),
+        from.channels, (from.size - 1) / stride + 1);
+  }
+
+  void AddPair() {
+    const Map a = maps_.back(), b = Some();
+    if (a.size != b.size) return AddPool();
+    if (Draw(3) == 0 && a.channels + b.channels < 24)
+      return Add(Text("Concat(", a.name, ", ", b.name, ") {axis=1}"), a.channels + b.channels,
+                 a.size);
+    if (a.channels != b.channels) return AddConv();
+    Add(Text(Draw(3) == 0 ? "Mul(" : "Add(", a.name, ", ", b.name, ')'), a.channels, a.size);
+  }
+
+  void AddByChannel() {
+    const Map from = maps_.back();
+    static constexpr const char* kOperators[] = {"Add", "Mul", "Sub", "Div"};
+    const bool scalar = Draw(2) == 0;
+    Add(Text(kOperators[Draw(4)], '(', from.name, ", ",
+             Const(scalar ? "1" : Text(from.channels, ",1,1")), ')'),
+        from.channels, from.size);
+  }
+
+  void AddAny() {
+    switch (Draw(8)) {
+      case 0:
+        return AddPool();
+      case 1:
+      case 2:
+        return AddFunction();
+      case 3:
+      case 4:
+        return AddPair();
+      case 5:
+        return AddByChannel();
+      default:
+        return AddConv();
+    }
+  }
+
+  std::mt19937 generator_;
+  int count_ = 0;
+  std::string constants_, lines_;
+  std::vector<Map> maps_ = {{"x", 3, 8}};
+};
+
+class RandomNetworks : public ::testing::TestWithParam<uint32_t> {};
+
+TEST_P(RandomNetworks, RunAsTheirReportsSay) {
+  const std::string text = RandomNetwork(GetParam()).Make();
+  SCOPED_TRACE(text);
+  auto graph = graph::Parse(text);
+  ASSERT_TRUE(graph) << graph.error().message();
+  ASSERT_TRUE(passes::RunPasses(*graph, passes::SimplifyPasses()));
+  const auto dataset = SamplesOf(*graph);
+  const model::Context context = model::Context::Make(1);
+  SilentProgress progress;
+  const auto quantized = compress::Quantize(*graph, dataset, {}, context, AllIntegers(), progress);
+  ASSERT_TRUE(quantized) << quantized.error().message();
+  const auto compared =
+      compress::Compare({*graph, 1}, {quantized->graph, 1}, dataset, quantized->split.verification,
+                        {}, context, {.targets = {}, .timing = {.seconds = 0}}, progress);
+  ASSERT_TRUE(compared) << compared.error().message();
+  EXPECT_EQ(PrecisionsOf(quantized->layers), PrecisionsOf(compared->layers));
+  EXPECT_GT(compared->quality.cosine, 0.9);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomNetworks, ::testing::Range(0u, 40u));
 
 }  // namespace
 }  // namespace pare

@@ -189,7 +189,7 @@ std::vector<LayerReport> ListLayers(const Graph& graph, const Graph& running) {
     // A layer that another one absorbed runs as that does, which the file alone tells.
     const auto runs = integers.find(layer.name);
     const bool reads_integers = ReadsIntegers(graph, node, op->quant);
-    const bool integer = reads_integers && (runs == integers.end() || runs->second);
+    const bool integer = runs == integers.end() ? reads_integers : runs->second;
     layer.precision = integer ? Text("int", WeightBitsOf(graph, node)) : FloatName(dtype);
     if (reads_integers && !integer) layer.reason = std::string(kFloatBetween);
     layers.push_back(std::move(layer));

@@ -67,7 +67,8 @@ Result<std::unique_ptr<runtime::Session>> MakeSession(const graph::Graph& simpli
     return bound;
   };
   return std::make_unique<runtime::Session>(std::move(optimized), context.cpu, context.pool,
-                                            specialize);
+                                            specialize,
+                                            runtime::SessionOptions{.packs = context.packs});
 }
 
 std::vector<data::InputSpec> InputSpecs(const graph::Graph& graph) {

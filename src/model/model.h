@@ -21,6 +21,8 @@ struct Context {
   // Integer products saturate as on an engine without VNNI (kernels/qsaturating/qsaturating.h):
   // what such an engine would answer, at our own speed.
   bool saturating = false;
+  // Of the sessions of models with mostly equal weights; null: each session has its own.
+  std::shared_ptr<ops::PackCache> packs;
 
   // `threads` 0: as many as affinity and the cgroup's quota allow.
   static Context Make(int threads);

@@ -37,5 +37,14 @@ TEST(PackCache, EntriesMayOutliveIt) {
   EXPECT_EQ(entry.get()[63], std::byte{1});
 }
 
+TEST(PackCache, KnowsEqualConstantsByTheirContent) {
+  const Tensor a = Tensor::Of<float>({2}, {1, 2}), b = Tensor::Of<float>({2}, {1, 2});
+  const Tensor other = Tensor::Of<float>({2}, {1, 3});
+  const PackCache by_content(PackCache::Filling::kNow, PackCache::Identity::kContent);
+  EXPECT_EQ(by_content.NameOf(a), by_content.NameOf(b));
+  EXPECT_NE(by_content.NameOf(a), by_content.NameOf(other));
+  EXPECT_NE(PackCache().NameOf(a), PackCache().NameOf(b));
+}
+
 }  // namespace
 }  // namespace pare::ops

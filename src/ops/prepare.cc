@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
 #include "ops/op_def.h"
 
 namespace pare::ops {
@@ -30,6 +31,13 @@ struct PackCache::Packed {
     if (at != index->entries.end() && at->second.expired()) index->entries.erase(at);
   }
 };
+
+uint64_t PackCache::NameOf(const Tensor& constant) const {
+  if (identity_ == Identity::kAddress) return reinterpret_cast<uintptr_t>(constant.data());
+  WordHash hash;
+  hash.Add({constant.data(), constant.bytes()});
+  return hash.value();
+}
 
 Result<std::shared_ptr<const std::byte>> PackCache::Get(
     const std::string& key, size_t bytes, std::vector<std::shared_ptr<const void>> sources,
@@ -63,13 +71,11 @@ size_t PackCache::entries() const {
 Result<const std::byte*> PrepareContext::Pack(std::initializer_list<int> operands,
                                               std::string_view format, size_t bytes,
                                               PackCache::Fill fill) {
-  // The address of a constant's bytes is its identity: the model keeps them alive as long as the
-  // cache.
   std::string key(format);
   std::vector<std::shared_ptr<const void>> sources;
   for (int operand : operands) {
     const Tensor* tensor = constant(operand);
-    key += Text(" ", tensor ? reinterpret_cast<uintptr_t>(tensor->data()) : 0);
+    key += Text(" ", tensor ? packs_.NameOf(*tensor) : 0);
     if (tensor) sources.push_back(tensor->owner());
   }
   PARE_ASSIGN(auto packed, packs_.Get(key, bytes, std::move(sources), fill));

@@ -67,8 +67,15 @@ class PackCache {
   // kNever leaves the bytes unset: plans that are looked at and never run may be for a CPU that
   // this machine is not, and packing would run instructions that it lacks.
   enum class Filling : uint8_t { kNow, kNever };
+  // What tells one constant from another: where its bytes lie, or, for models that have equal ones
+  // in places of their own, what they are.
+  enum class Identity : uint8_t { kAddress, kContent };
 
-  explicit PackCache(Filling filling = Filling::kNow) : filling_(filling) {}
+  explicit PackCache(Filling filling = Filling::kNow, Identity identity = Identity::kAddress)
+      : filling_(filling), identity_(identity) {}
+
+  // What a key calls these bytes.
+  uint64_t NameOf(const Tensor& constant) const;
 
   // The bytes under `key`, made by `fill` where nobody holds them yet. Aligned to 64. `sources` are
   // the owners of the constants that the key names by address: the entry keeps them alive, so that
@@ -89,6 +96,7 @@ class PackCache {
   struct Packed;
 
   Filling filling_;
+  Identity identity_;
   std::shared_ptr<Index> index_ = std::make_shared<Index>();
 };
 

@@ -49,7 +49,8 @@ Session::Session(graph::Graph graph, const Cpu& cpu, std::shared_ptr<ThreadPool>
       cpu_(cpu),
       pool_(std::move(pool)),
       specialize_(std::move(specialize)),
-      options_(options) {}
+      options_(std::move(options)),
+      packs_(options_.packs ? options_.packs : std::make_shared<ops::PackCache>()) {}
 
 Session::~Session() = default;
 
@@ -101,7 +102,7 @@ Result<std::shared_ptr<Session::Entry>> Session::EntryFor(std::span<const Dims> 
     }
   }
   PARE_ASSIGN(graph::Graph graph, specialize_(graph_, shapes));
-  PARE_ASSIGN(auto plan, Compile(std::move(graph), {cpu_, packs_}));
+  PARE_ASSIGN(auto plan, Compile(std::move(graph), {cpu_, *packs_}));
   auto entry = std::make_shared<Entry>();
   entry->shapes.assign(shapes.begin(), shapes.end());
   entry->plan = std::move(plan);

@@ -19,7 +19,8 @@ namespace pare::runtime {
 using Specialize = std::function<Result<graph::Graph>(const graph::Graph&, std::span<const Dims>)>;
 
 struct SessionOptions {
-  size_t max_plans = 8;  // the least recently used goes first; ≥ 1
+  size_t max_plans = 8;                   // the least recently used goes first; ≥ 1
+  std::shared_ptr<ops::PackCache> packs;  // shared with other sessions; null: the session's own
 };
 
 // Thread-safe: several threads may call Run at once; each uses memory of its own.
@@ -48,7 +49,7 @@ class Session {
     return Run(inputs, outputs, {});
   }
 
-  size_t packed_bytes() const { return packs_.bytes(); }
+  size_t packed_bytes() const { return packs_->bytes(); }
 
  private:
   struct Entry;  // a plan and its idle instances
@@ -63,7 +64,7 @@ class Session {
   std::shared_ptr<ThreadPool> pool_;
   Specialize specialize_;
   SessionOptions options_;
-  ops::PackCache packs_;
+  std::shared_ptr<ops::PackCache> packs_;
   std::mutex compile_mutex_;  // one compilation at a time: the second finds the first's result
   std::mutex mutex_;          // of entries_ and their idle lists
   std::list<std::shared_ptr<Entry>> entries_;  // most recently used first

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compress/compare.h"
 #include "compress/layers.h"
 #include "compress/quantize/stages.h"
 #include "compress/timing.h"
@@ -15,7 +16,6 @@ constexpr double kTimingSeconds = 0.1;
 // What layers in float must gain of a run's time to be tried: each border costs conversions.
 constexpr double kLeastGain = 0.005;
 constexpr double kParts[] = {1, 0.5, 0.25};  // of the layers that gain: what is tried
-constexpr int64_t kProbed = 32;              // samples: all that the probe has
 // What 7 bits may make of the squared error at the outputs: less than it changes from one set of
 // pictures to another.
 constexpr double kMostErrors = 1.1;
@@ -25,30 +25,6 @@ constexpr double kMostErrors = 1.1;
 bool PrefersSevenBits(const Cpu& cpu) {
   return cpu.has(Isa::kAvx2) && !cpu.has(Isa::kAvxVnni) && !cpu.has(Isa::kAvx512Vnni);
 }
-
-// Whether a product of integers has more inside than a clamp.
-bool HasMoreInside(const graph::Graph& running) {
-  return std::ranges::any_of(running.Order(), [&](graph::NodeId id) {
-    const graph::Node& node = running.node(id);
-    if (node.op != "pare.QConv" && node.op != "pare.QGemm") return false;
-    const std::string activation = node.attrs.s("activation");
-    return node.has_input(4) || (!activation.empty() && activation != "clamp");
-  });
-}
-
-// A form's session in which each layer has a time of its own: its session, or one more.
-struct Apart {
-  std::unique_ptr<runtime::Session> own;
-  runtime::Session* session = nullptr;
-
-  static Result<Apart> Of(const Form& form, const model::Context& context) {
-    Apart apart{nullptr, form.session.get()};
-    if (!HasMoreInside(apart.session->graph())) return apart;
-    PARE_ASSIGN(apart.own, model::MakeSession(form.built.graph, context, kLayersApart));
-    apart.session = apart.own.get();
-    return apart;
-  }
-};
 
 class TimeChooser {
  public:
@@ -82,16 +58,19 @@ class TimeChooser {
     return WithBits(job_.best.variant, layers, 7);
   }
 
+  Result<std::unique_ptr<runtime::Session>> Apart(const graph::Graph& graph) const {
+    return model::MakeSession(graph, job_.context, kLayersApart);
+  }
+
   // By turns: the float model, the best form, and the one with 7 bits.
   Status Measure(const Form* seven) {
-    PARE_ASSIGN(const auto in_float,
-                model::MakeSession(job_.calibration.graph, job_.context, kLayersApart));
-    PARE_ASSIGN(const Apart eight, Apart::Of(job_.best, job_.context));
-    std::vector<runtime::Session*> sessions{in_float.get(), eight.session};
-    Apart in_seven;
+    PARE_ASSIGN(const auto in_float, Apart(job_.calibration.graph));
+    PARE_ASSIGN(const auto in_int8, Apart(job_.best.built.graph));
+    std::vector<runtime::Session*> sessions{in_float.get(), in_int8.get()};
+    std::unique_ptr<runtime::Session> in_seven_bits;
     if (seven) {
-      PARE_ASSIGN(in_seven, Apart::Of(*seven, job_.context));
-      sessions.push_back(in_seven.session);
+      PARE_ASSIGN(in_seven_bits, Apart(seven->built.graph));
+      sessions.push_back(in_seven_bits.get());
     }
     PARE_ASSIGN(const Timed timed,
                 ProfileInterleaved(sessions, inputs_, {.seconds = kTimingSeconds}));
@@ -108,27 +87,20 @@ class TimeChooser {
     if (faster.empty()) return {};
     std::vector<std::string> names;
     for (const FasterLayer& layer : faster) names.push_back(layer.name);
-    PARE_ASSIGN(const double error_in_8_bits, ErrorOf(job_.best));
+    PARE_ASSIGN(const auto* in_8_bits, job_.DifferenceOf(job_.best));
     size_t tried = names.size() + 1;
     for (const double part : kParts) {
       const auto count = static_cast<size_t>(std::ceil(part * static_cast<double>(names.size())));
       if (count == tried) continue;
       tried = count;
       PARE_ASSIGN(Form form, job_.Make(WithSevenBits(std::span(names).first(count))));
-      PARE_ASSIGN(const double error, ErrorOf(form));
-      if (!IsKnownError(error) || !(error <= kMostErrors * error_in_8_bits)) continue;
+      PARE_ASSIGN(const auto* now, job_.DifferenceOf(form));
+      if (!IsKnownError(now->error) || !(now->error <= kMostErrors * in_8_bits->error)) continue;
       job_.best = std::move(form);
       NoteSevenBits(faster.first(count));
       break;
     }
     return {};
-  }
-
-  Result<double> ErrorOf(const Form& form) const {
-    runtime::Session* const session = form.session.get();
-    PARE_ASSIGN(const auto errors,
-                job_.probe.Errors(std::span(&session, 1), kProbed, job_.progress));
-    return errors[0];
   }
 
   void NoteSevenBits(std::span<const FasterLayer> layers) {
@@ -142,18 +114,37 @@ class TimeChooser {
   Status GiveBackSlowLayers() {
     const auto slow = SlowerThanFloat(job_.best.built.scheme, in_float_, in_int8_, ms_);
     if (slow.empty()) return {};
-    double gain = 0;
-    for (const auto& [name, why] : slow) gain += in_int8_.at(name) - in_float_.at(name);
-    if (gain < kLeastGain * ms_) return NoteSlow(slow);
+    if (GainOf(slow) < kLeastGain * ms_) return NoteSlow(slow);
     Variant mixed = job_.best.variant;
     mixed.given_back.insert(slow.begin(), slow.end());
     PARE_ASSIGN(Form form, job_.Make(mixed));
+    const auto in_float = ThatRunInFloat(form, slow);
+    if (GainOf(in_float) < kLeastGain * ms_) return NoteSlow(slow);
     PARE_ASSIGN(const bool faster, IsFaster(form));
     if (!faster) return NoteSlow(slow);
+    mixed.given_back = job_.best.variant.given_back;
+    mixed.given_back.insert(in_float.begin(), in_float.end());
     PARE_TRY(ChooseRanges(job_, std::move(mixed)));
-    job_.timed.to_float = slow;
-    for (const auto& [name, why] : slow) job_.timed.to_seven_bits.erase(name);
+    job_.timed.to_float = in_float;
+    for (const auto& [name, why] : in_float) job_.timed.to_seven_bits.erase(name);
     return {};
+  }
+
+  double GainOf(const std::map<std::string, std::string>& slow) const {
+    double gain = 0;
+    for (const auto& [name, why] : slow) gain += in_int8_.at(name) - in_float_.at(name);
+    return gain;
+  }
+
+  // What has no weights and stands between integers is computed in integers whatever is wanted.
+  static std::map<std::string, std::string> ThatRunInFloat(
+      const Form& form, const std::map<std::string, std::string>& wanted) {
+    std::map<std::string, std::string> in_float;
+    for (const LayerReport& layer : ListLayers(form.built.graph, form.session->graph())) {
+      const auto at = wanted.find(layer.name);
+      if (at != wanted.end() && InFloat(layer)) in_float.insert(*at);
+    }
+    return in_float;
   }
 
   Status NoteSlow(const std::map<std::string, std::string>& slow) const {

@@ -8,7 +8,7 @@ Result<std::vector<Form>> MakeForms(Calibration& calibration, std::span<const Va
                                     std::span<const Dims> shapes, const model::Context& context) {
   PARE_TRY(Prepare(calibration, variants, *context.pool));
   return SideBySide(*context.pool, variants.size(), [&](size_t i) -> Result<Form> {
-    Form form{variants[i], {}, nullptr};
+    Form form{variants[i], {}, nullptr, {}};
     PARE_ASSIGN(form.built, Build(calibration, variants[i]));
     PARE_ASSIGN(form.session, model::MakeSession(form.built.graph, context));
     PARE_TRY(form.session->PlanFor(shapes));

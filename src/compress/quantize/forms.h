@@ -1,7 +1,10 @@
 // Int8 forms of one model, ready to run.
 #pragma once
 
+#include <optional>
+
 #include "compress/quantize/builder.h"
+#include "compress/quantize/probe.h"
 #include "model/model.h"
 
 namespace pare::compress {
@@ -10,6 +13,7 @@ struct Form {
   Variant variant;
   Built built;
   std::unique_ptr<runtime::Session> session;
+  std::optional<Probe::Difference> difference;  // from the float model, where asked for
 };
 
 // Builds the forms and compiles them for inputs of these shapes, side by side: that is serial work.

@@ -16,7 +16,7 @@ class Histogram {
 
   // Non-finite values are counted apart. Every value goes into the minimum and maximum; of a long
   // span only `max_binned` evenly strided values go into the bins.
-  void Add(std::span<const float> values, size_t max_binned = 1 << 12);
+  void Add(std::span<const float> values, size_t max_binned = 1 << 11);
 
   // What both have seen: the same as if one had seen all, in any order.
   void Merge(const Histogram& other);

@@ -20,8 +20,9 @@ class DropHolder {
     PARE_ASSIGN(const bool holds, Holds(job_.best));
     if (holds) return false;
     PARE_ASSIGN(worst_, WorstFirst());
-    PARE_ASSIGN(const size_t given_back, Bisect());
-    if (given_back == worst_.size()) return Fail(NothingLeft());
+    PARE_TRY(Bisect());
+    const bool any = std::ranges::any_of(held_.built.scheme.layers, &Layer::integer);
+    if (!any) return Fail(NothingLeft());
     job_.best = std::move(held_);
     return true;
   }
@@ -76,8 +77,8 @@ class DropHolder {
     return holds;
   }
 
-  // The fewest, found by doubling and then by bisection.
-  Result<size_t> Bisect() {
+  // The fewest, found by doubling and then by bisection: in held_.
+  Status Bisect() {
     size_t fails = 0, holds = 1;
     while (true) {
       PARE_ASSIGN(const bool held, Try(holds));
@@ -91,7 +92,7 @@ class DropHolder {
       PARE_ASSIGN(const bool held, Try(middle));
       (held ? holds : fails) = middle;
     }
-    return holds;
+    return {};
   }
 
   Error Unmet() const {

@@ -18,7 +18,7 @@ namespace {
 
 using graph::Graph;
 
-constexpr size_t kEqualizationSamples = 24;
+constexpr size_t kEqualizationSamples = 16;
 constexpr int64_t kProbeSamples = 32;  // that forms are compared on, where memory allows
 constexpr size_t kProbeBytes = size_t{24} << 20;
 
@@ -137,6 +137,9 @@ std::vector<int64_t> TuningPool(const data::Dataset& dataset, const QuantizeOpti
   return pool;
 }
 
+// Of a layer without weights that was to be float.
+constexpr const char* kBetweenIntegers = "what it reads and gives is int8 in any case";
+
 std::string WhyBits(int bits, const QuantizeOptions& options) {
   if (bits == 4 && options.weight_bits == WeightBits::kAuto)
     return "4-bit weights: the outputs don't show it";
@@ -164,9 +167,9 @@ void ReportLayers(const Job& job, const QuantizeOptions& options, Quantized& res
                     .precision = layer.integer ? Text("int", bits) : "float32",
                     .reason = why(layer, bits)});
     const auto run = runs.find(layer.name);
-    if (layer.integer && run != runs.end() && InFloat(run->second)) {
+    if (run != runs.end() && InFloat(run->second) == layer.integer) {
       reported.precision = run->second.precision;
-      reported.reason = run->second.reason;
+      reported.reason = layer.integer ? run->second.reason : kBetweenIntegers;
     }
     result.seven_bit_layers += reported.precision == "int7";
     result.four_bit_layers += reported.precision == "int4";
@@ -189,7 +192,10 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
   if (!result.split.note.empty()) progress.Note(result.split.note);
   const data::LoaderOptions loading{
       .batch = options.batch, .preprocess = preprocess, .prefetch = true};
-  Job job{context,
+  model::Context sharing = context;  // the forms differ in few of their weights
+  sharing.packs = std::make_shared<ops::PackCache>(ops::PackCache::Filling::kNow,
+                                                   ops::PackCache::Identity::kContent);
+  Job job{sharing,
           options,
           progress,
           Samples(dataset, model::InputSpecs(wide), loading, result.split.calibration),

@@ -28,6 +28,13 @@ struct Job {
   Result<Form> Make(const Variant& variant) {
     return MakeForm(calibration, variant, probe.shapes(), context);
   }
+  // Of the form from the float model, over all samples of the probe; measured once.
+  Result<const Probe::Difference*> DifferenceOf(Form& form) const {
+    if (!form.difference) {
+      PARE_ASSIGN(form.difference, probe.Compare(*form.session, progress));
+    }
+    return &*form.difference;
+  }
 };
 
 // The names of the integer layers that have weights.

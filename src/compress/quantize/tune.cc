@@ -86,7 +86,7 @@ class Tuner {
 
   Result<Form> FormOf(const Graph& trained) {
     PARE_ASSIGN(Quantization quantization, TakeFakeQuantize(start_, inserted_, trained));
-    Form form{job_.best.variant, {}, nullptr};
+    Form form{job_.best.variant, {}, nullptr, {}};
     PARE_ASSIGN(form.built, Write(std::move(quantization)));
     PARE_ASSIGN(form.session, model::MakeSession(form.built.graph, job_.context));
     return form;
