@@ -22,7 +22,7 @@ struct Context {
   // what such an engine would answer, at our own speed.
   bool saturating = false;
   // Of the sessions of models with mostly equal weights; null: each session has its own.
-  std::shared_ptr<ops::PackCache> packs;
+  std::shared_ptr<ops::PackCache> packs = nullptr;
 
   // `threads` 0: as many as affinity and the cgroup's quota allow.
   static Context Make(int threads);

@@ -19,8 +19,8 @@ namespace pare::runtime {
 using Specialize = std::function<Result<graph::Graph>(const graph::Graph&, std::span<const Dims>)>;
 
 struct SessionOptions {
-  size_t max_plans = 8;                   // the least recently used goes first; ≥ 1
-  std::shared_ptr<ops::PackCache> packs;  // shared with other sessions; null: the session's own
+  size_t max_plans = 8;                             // the least recently used goes first; ≥ 1
+  std::shared_ptr<ops::PackCache> packs = nullptr;  // shared with other sessions; null: its own
 };
 
 // Thread-safe: several threads may call Run at once; each uses memory of its own.
