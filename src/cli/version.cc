@@ -1,6 +1,7 @@
 #include "cli/version.h"
 
 #include "cli/command.h"
+#include "pare_commit.h"
 
 namespace pare::cli {
 
@@ -10,7 +11,7 @@ constexpr std::string_view kCompiler = __VERSION__;  // names itself
 constexpr std::string_view kCompiler = "g++ " __VERSION__;
 #endif
 
-extern const Version kVersion = {PARE_VERSION, kCompiler, PARE_ARCHITECTURE};
+extern const Version kVersion = {PARE_VERSION, PARE_COMMIT, kCompiler, PARE_ARCHITECTURE};
 
 namespace {
 
@@ -26,13 +27,15 @@ struct VersionReport {
 Json ToJson(const VersionReport& report) {
   const Version& version = report.version;
   return Json::Object({{"version", version.number},
+                       {"commit", version.commit.empty() ? Json() : Json(version.commit)},
                        {"compiler", version.compiler},
                        {"architecture", version.architecture}});
 }
 
 std::string ToText(const VersionReport& report) {
   const Version& version = report.version;
-  return Text("pare ", version.number, " (", version.compiler, ", ", version.architecture, ")\n");
+  return Text("pare ", version.number, " (", version.commit, version.commit.empty() ? "" : ", ",
+              version.compiler, ", ", version.architecture, ")\n");
 }
 
 Status ShowVersion(const VersionOptions&, Console& console) {
