@@ -1,5 +1,6 @@
-// A training process that is killed goes on to the bytes that it would have written: processes of
-// the built program, as a power cut or an out-of-memory killer leaves them.
+// A training process that is killed goes on to the bytes that it would have written, and with
+// another number of threads, too: processes of the built program, as a power cut or an
+// out-of-memory killer leaves them.
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -72,36 +73,44 @@ std::string SomeData(const TestFolder& folder, Dims shape, int64_t classes) {
   return folder / "x.npy";
 }
 
-// What is common to the runs of a test: `start` begins one that writes a file.
+// How many threads a run has that is killed, and the one that goes on from it.
+struct Threads {
+  int killed, resumed;
+};
+
+// What is common to the runs of a test.
 class KilledRun {
  public:
   KilledRun(const TestFolder& folder, Arguments arguments)
       : folder_(folder), arguments_(std::move(arguments)) {}
 
-  void ExpectTheSameBytes() {
+  // The run that nobody kills has the threads of the one that is killed.
+  void ExpectTheSameBytes(Threads threads) {
     const std::string whole = folder_ / "whole.onnx", resumed = folder_ / "resumed.onnx",
                       checkpoint = folder_ / "run.npz";
-    ASSERT_EQ(EndOf(Begin(whole, {})), 0) << Log();
+    ASSERT_EQ(EndOf(Begin(whole, threads.killed, {})), 0) << Log();
     // A run that is done before it can be killed shows nothing: once more.
     bool killed = false;
     for (int attempt = 0; attempt < 10 && !killed; ++attempt) {
       std::filesystem::remove(checkpoint);
-      const pid_t child = Begin(resumed, {"--checkpoint", checkpoint, "--checkpoint-every", "1"});
+      const pid_t child =
+          Begin(resumed, threads.killed, {"--checkpoint", checkpoint, "--checkpoint-every", "1"});
       ASSERT_GT(child, 0);
       killed = KillAfterSome(child, checkpoint);
     }
     ASSERT_TRUE(killed);
     EXPECT_FALSE(FileExists(resumed));
-    ASSERT_EQ(EndOf(Begin(resumed, {"--checkpoint", checkpoint, "--resume"})), 0) << Log();
+    ASSERT_EQ(EndOf(Begin(resumed, threads.resumed, {"--checkpoint", checkpoint, "--resume"})), 0)
+        << Log();
     EXPECT_NE(Log().find("going on after step"), std::string::npos) << Log();
     EXPECT_TRUE(ReadFile(whole).value() == ReadFile(resumed).value());
   }
 
  private:
   std::string Log() const { return ReadFile(folder_ / "log").value_or(""); }
-  pid_t Begin(const std::string& output, const Arguments& more) {
+  pid_t Begin(const std::string& output, int threads, const Arguments& more) {
     Arguments arguments = arguments_;
-    arguments.insert(arguments.end(), {"-o", output});
+    arguments.insert(arguments.end(), {"-o", output, "--threads", std::to_string(threads)});
     arguments.insert(arguments.end(), more.begin(), more.end());
     return Start(arguments, folder_ / "log");
   }
@@ -112,11 +121,10 @@ class KilledRun {
 
 TEST(Resume, AKilledTrainingGoesOnToTheSameBytes) {
   const TestFolder folder;
-  KilledRun(folder,
-            {"train", SourcePath("tests/models/mlp.onnx"), "--data", SomeData(folder, {64, 20}, 10),
-             "--steps", std::to_string(kSteps), "--batch", "8", "--rate", "0.01", "--ema", "0.9",
-             "--threads", "1", "--validate-every", "200"})
-      .ExpectTheSameBytes();
+  KilledRun(folder, {"train", SourcePath("tests/models/mlp.onnx"), "--data",
+                     SomeData(folder, {64, 20}, 10), "--steps", std::to_string(kSteps), "--batch",
+                     "8", "--rate", "0.01", "--ema", "0.9", "--validate-every", "200"})
+      .ExpectTheSameBytes({.killed = 2, .resumed = 1});
 }
 
 // The teacher's answers are remembered, and those of the killed process are lost: what is asked
@@ -127,11 +135,10 @@ TEST(Resume, AKilledDistillationGoesOnToTheSameBytes) {
                     student = folder / "student.onnx";
   ASSERT_EQ(EndOf(Start({"design", teacher, "-o", student, "--width", "0.5"}, folder / "log")), 0)
       << ReadFile(folder / "log").value_or("");
-  KilledRun(folder,
-            {"distill", "--teacher", teacher, "--student", student, "--data",
-             SomeData(folder, {88, 3, 12, 12}, 5), "--steps", "60", "--batch", "8", "--rate",
-             "0.01", "--threads", "2", "--validation", "0", "--validate-every", "30"})
-      .ExpectTheSameBytes();
+  KilledRun(folder, {"distill", "--teacher", teacher, "--student", student, "--data",
+                     SomeData(folder, {88, 3, 12, 12}, 5), "--steps", "60", "--batch", "8",
+                     "--rate", "0.01", "--validation", "0", "--validate-every", "30"})
+      .ExpectTheSameBytes({.killed = 1, .resumed = 2});
 }
 
 }  // namespace
