@@ -4,8 +4,10 @@
     train_peers.py [--nets mlp,mobilenetv2,resnet18,minilm] [--threads 1,2] [--rounds 3] [--pare build/release/pare]
                    [--results bench/RESULTS.md | --results -]
 
-SGD with momentum, cross-entropy, the same batch. Each measurement is a process of its own (--worker is one of PyTorch's); the
-processes take turns. PyTorch runs channels-last or plain memory, whichever is faster. pare's rate is that of `pare train`, data
+SGD with momentum, cross-entropy, the same batch. Each measurement is a process of its own (--worker is one of PyTorch's), the export of a network, too;
+the processes take turns, and this one, which only waits, makes sure that it did. PyTorch takes the faster of what it has: pictures in plain memory or
+channels last; attention by scaled_dot_product_attention or written out (as the file has it that pare trains). A round during which the
+machine did other work doesn't count. pare's rate is that of `pare train`, data
 loading and the first steps included, in which its memory is touched for the first time, over 36 steps or more; PyTorch's steps get a batch that
 lies in memory, and are counted from the fourth on.
 """
@@ -21,15 +23,17 @@ import tempfile
 import time
 from pathlib import Path
 
+import machine
 import numpy as np
 
+WAYS = {"mlp": ("plain",), "mobilenetv2": ("plain", "channels-last"), "resnet18": ("plain", "channels-last"), "minilm": ("plain", "fused-attention")}
 NETS = {"mlp": 64, "mobilenetv2": 64, "resnet18": 64, "minilm": 8}  # and the batch
 SECONDS = 6.0
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def make(name):
-    """The network and the shape and range of its input."""
+def make(name, way="plain"):
+    """The network and the shape and range of its input; `way`: of those that PyTorch has to compute it."""
     import torch
     from torch import nn
     torch.manual_seed(1)
@@ -81,8 +85,11 @@ def make(name):
             n, s, w = x.shape
             split = lambda t: t.view(n, s, self.heads, w // self.heads).transpose(1, 2)
             q, k, v = split(self.q(x)), split(self.k(x)), split(self.v(x))
-            scores = (q @ k.transpose(-1, -2) * (w // self.heads) ** -0.5).softmax(-1)
-            x = self.norm1(x + self.o((scores @ v).transpose(1, 2).reshape(n, s, w)))
+            if way == "fused-attention":
+                mixed = nn.functional.scaled_dot_product_attention(q, k, v)
+            else:
+                mixed = (q @ k.transpose(-1, -2) * (w // self.heads) ** -0.5).softmax(-1) @ v
+            x = self.norm1(x + self.o(mixed.transpose(1, 2).reshape(n, s, w)))
             return self.norm2(x + self.down(nn.functional.gelu(self.up(x))))
 
     class MiniLm(nn.Module):
@@ -106,7 +113,6 @@ def samples(shape, words, count):
 
 def export(name, folder):
     import torch
-    torch.set_num_threads(1)  # its other threads would go on spinning beside what is measured
     net, shape, words = make(name)
     x, labels = samples(shape, words, 8 * NETS[name])
     batch = torch.from_numpy(x[:2])
@@ -117,13 +123,13 @@ def export(name, folder):
     np.savez(folder / f"{name}.npz", x=x, labels=labels)
 
 
-def worker(name, threads, last):
+def worker(name, threads, way):
     import torch
     torch.set_num_threads(threads)
-    net, shape, words = make(name)
+    net, shape, words = make(name, way)
     net.train()
     x, labels = (torch.from_numpy(a) for a in samples(shape, words, NETS[name]))
-    if last:
+    if way == "channels-last":
         net, x = net.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.001, momentum=0.9)
 
@@ -142,8 +148,8 @@ def worker(name, threads, last):
                       "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
 
 
-def run_torch(name, threads, last):
-    out = subprocess.run([sys.executable, __file__, "--worker", name, "--threads", str(threads)] + (["--last"] if last else []),
+def run_torch(name, threads, way):
+    out = subprocess.run([sys.executable, __file__, "--worker", name, "--threads", str(threads), "--way", way],
                          check=True, capture_output=True, text=True).stdout
     return json.loads(out)
 
@@ -156,28 +162,47 @@ def run_pare(pare, folder, name, threads, steps):
     return {"rate": report["samples_per_second"], "peak": report["peak_memory_bytes"]}
 
 
+def quiet(args, measure):
+    """measure(), or None where other work than it disturbed the machine. What this process itself computed meanwhile is other work."""
+    own = time.process_time()
+    with machine.OtherWork() as other:
+        found = measure()
+    busy = other.processors + (time.process_time() - own) / other.seconds
+    if busy > args.disturbed:
+        print(f"other work kept {busy:.2f} processors busy: this doesn't count", file=sys.stderr, flush=True)
+        return None
+    return found
+
+
+def tried(args, count, measure):
+    """What `count` undisturbed tries gave; ends the program where twice as many don't give them."""
+    found = []
+    for _ in range(2 * count):
+        found += [one] if (one := quiet(args, measure)) else []
+        if len(found) == count:
+            return found
+    sys.exit("other work disturbs the machine: measure again when it is quiet")
+
+
 def compare(args, folder, name, threads):
-    last = False
-    if name in ("resnet18", "mobilenetv2"):
-        last = run_torch(name, threads, True)["rate"] > run_torch(name, threads, False)["rate"]
+    ways = {way: tried(args, 1, lambda: run_torch(name, threads, way))[0]["rate"] for way in WAYS[name]} if len(WAYS[name]) > 1 else {"plain": 0}
+    way = max(ways, key=ways.get)
+    if len(ways) > 1:
+        print(f"{name}, {threads} threads, PyTorch: " + ", ".join(f"{w} {rate:.1f}" for w, rate in ways.items()), file=sys.stderr, flush=True)
     steps = max(36, int(SECONDS * run_pare(args.pare, folder, name, threads, 4)["rate"] / NETS[name]))
-    ours, theirs = [], []
-    for _ in range(args.rounds):
-        ours.append(run_pare(args.pare, folder, name, threads, steps))
-        theirs.append(run_torch(name, threads, last))
-    ratios = [a["rate"] / b["rate"] for a, b in zip(ours, theirs)]
+    rounds = tried(args, args.rounds, lambda: (run_pare(args.pare, folder, name, threads, steps), run_torch(name, threads, way)))
+    ours, theirs = zip(*rounds)
+    ratios = [a["rate"] / b["rate"] for a, b in rounds]
     median = lambda runs, what: statistics.median(r[what] for r in runs)
     rate = lambda runs: f"{median(runs, 'rate'):,.0f}" if median(runs, "rate") >= 100 else f"{median(runs, 'rate'):.1f}"
-    return (f"| {datetime.date.today()} | {cpu()} | {name} | {NETS[name]} | {threads} | {args.rounds} | {rate(ours)} | "
-            f"{rate(theirs)} | {statistics.median(ratios):.2f} [{min(ratios):.2f}–{max(ratios):.2f}] | "
-            f"{median(ours, 'peak') / 1e6:.0f} | {median(theirs, 'peak') / 1e6:.0f} |")
+    return (f"| {name} | {threads} | {args.rounds} | {rate(ours)} | {rate(theirs)} ({way}) | "
+            f"{statistics.median(ratios):.2f} [{min(ratios):.2f}–{max(ratios):.2f}] | "
+            f"{median(ours, 'peak') / 1e6:,.0f} / {median(theirs, 'peak') / 1e6:,.0f} |")
 
 
-def cpu():
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return "unknown"
+def stamp(pare):
+    told = json.loads(subprocess.run([pare, "version", "--json"], check=True, capture_output=True, text=True).stdout)
+    return f"{datetime.date.today()}, {machine.cpu_name()}, commit {told.get('commit') or 'unknown'}: `train_peers.py`"
 
 
 def main():
@@ -187,22 +212,27 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pare", default=str(ROOT / "build/release/pare"))
     parser.add_argument("--results", default=str(ROOT / "bench/RESULTS.md"))
+    parser.add_argument("--disturbed", type=float, default=machine.QUIET, metavar="PROCESSORS", help="that others may keep busy in a round that counts")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
-    parser.add_argument("--last", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--export", help=argparse.SUPPRESS)
+    parser.add_argument("--way", default="plain", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
-        return worker(args.worker, int(args.threads), args.last)
-    rows = []
+        return worker(args.worker, int(args.threads), args.way)
+    if args.export:
+        return export(Path(args.export).name, Path(args.export).parent)
+    lines = [stamp(args.pare), "", "| network | threads | rounds | pare | PyTorch | ratio | MB, pare / PyTorch |", "|---|---|---|---|---|---|---|"]
+    print("\n".join(lines), flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for net in args.nets.split(","):
-            export(net, folder)
+            subprocess.run([sys.executable, __file__, "--export", folder / net], check=True, stdout=subprocess.DEVNULL)
             for threads in args.threads.split(","):
-                rows.append(compare(args, folder, net, int(threads)))
-                print(rows[-1], flush=True)
+                lines.append(compare(args, folder, net, int(threads)))
+                print(lines[-1], flush=True)
     if args.results != "-":
         with open(args.results, "a", encoding="utf-8") as file:
-            file.write("\n".join(rows) + "\n")
+            file.write("\n" + "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -20,15 +20,21 @@ for seed in $SEEDS; do
   once "$by.json" "$PARE" train "$student" "${common[@]}" --seed "$seed" --checkpoint "$by.npz" -o "$by.onnx" --json
   once "$with.json" "$PARE" distill --teacher "$teacher" --student "$student" "${common[@]}" "${taught[@]}" --seed "$seed" \
     --checkpoint "$with.npz" -o "$with.onnx" --json
-  scores+=("$(top1 "$by.onnx") $(top1 "$with.onnx")")
+  alone=$(top1 "$by.onnx") taught_score=$(top1 "$with.onnx")
+  scores+=("$alone $taught_score")
   rows+=("$(python3 -c "import sys; a, b = map(float, sys.argv[2:]); print(f'| {sys.argv[1]} | {a:.2f} | {b:.2f} | {b - a:+.2f} |')" \
-    "$seed" ${scores[-1]})")
+    "$seed" "$alone" "$taught_score")")
 done
 rows+=("$(printf '%s\n' "${scores[@]}" | python3 -c "
 import statistics, sys
 a, b = map(statistics.mean, zip(*(map(float, line.split()) for line in sys.stdin)))
 print(f'| mean | {a:.2f} | {b:.2f} | {b - a:+.2f} |')")")
+better=$(printf '%s\n' "${scores[@]}" | python3 -c "
+import sys
+pairs = [tuple(map(float, line.split())) for line in sys.stdin]
+print(len(pairs) >= 3 and sum(b - a for a, b in pairs) > 0)")
 macs=$(python3 -c 'import json,sys; r=json.load(open(sys.argv[1])); print("%.3f" % (r["after"]["macs"] / r["before"]["macs"]))' "${student%.onnx}.json")
+verdict=$(holds "Of at least 3 seeds the distilled are better in the mean; at most 1/4 of the multiplications, at most 2,000 steps" \
+  "$better and $macs <= 0.25 and $STEPS <= 2000")
 record "A student of ResNet-56 with $macs of its multiplications, $STEPS steps of 128, rate $RATE, temperature $TEMPERATURE, alpha $ALPHA, hint $HINT: \`$(basename "$0")\`" "" \
-  "${rows[@]}"
-tail -7 "$RESULTS"
+  "${rows[@]}" "" "$verdict"

@@ -7,25 +7,35 @@ STEPS=${STEPS:-500}
 PYTHON=${PYTHON:-python3}
 teacher=$ASSETS/models/cifar10/resnet20_cifar10_fp32.onnx
 folded=$WORK/resnet20_folded.onnx
-[[ -f $folded ]] || "$PYTHON" - "$teacher" "$folded" <<'PY'
+folding='
 import sys
 import onnxruntime as ort
 options = ort.SessionOptions()
 options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
 options.optimized_model_filepath = sys.argv[2]
 ort.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
-PY
+'
+once "${folded%.onnx}.txt" "$PYTHON" -c "$folding" "$teacher" "$folded"
 common=(--data "$CIFAR/train" "${IMAGENET[@]}" --steps "$STEPS" --batch 128 --weight-decay 5e-4 --flip --crop-pad 4 --temperature 4
   --validate-every 250 --seed 1)
 
 # row NAME FILE OPTIONS…: cuts FILE, teaches the cut one, and prints a line of the table.
 row() {
-  local name=$1 file=$2 run=$WORK/folded_$1
+  local name=$1 file=$2 run=$WORK/folded_$1_$STEPS
   shift 2
-  [[ -f $run.cut.onnx ]] || "$PARE" design "$file" --width 0.7 -o "$run.cut.onnx" --json >/dev/null
-  [[ -f $run.onnx ]] || "$PARE" distill --teacher "$teacher" --student "$run.cut.onnx" "${common[@]}" "$@" -o "$run.onnx" --json >/dev/null ||
-    { printf '| %s | `%s` | – | did not get through |\n' "${name//_/ }" "$*"; return; }
-  printf '| %s | `%s` | %.2f | %.2f |\n' "${name//_/ }" "$*" "$(top1 "$run.cut.onnx")" "$(top1 "$run.onnx")"
+  once "$run.cut.json" "$PARE" design "$file" --width 0.7 -o "$run.cut.onnx" --json
+  # A loss that is not finite is a result, too; being stopped, or refused by `once`, is none.
+  local status=0
+  once "$run.json" "$PARE" distill --teacher "$teacher" --student "$run.cut.onnx" "${common[@]}" "$@" -o "$run.onnx" --json || status=$?
+  if ((status > 124)); then return "$status"; fi
+  if ((status > 0)); then
+    printf '| %s | `%s` | – | did not get through |\n' "${name//_/ }" "$*"
+    return
+  fi
+  local before after
+  before=$(top1 "$run.cut.onnx")
+  after=$(top1 "$run.onnx")
+  printf '| %s | `%s` | %.2f | %.2f |\n' "${name//_/ }" "$*" "$before" "$after"
 }
 rows=("| file | options | top-1, cut | taught |" "|---|---|---|---|")
 rows+=("$(row with_normalisations "$teacher" --rate 0.05 --warmup 50)")
@@ -34,4 +44,3 @@ rows+=("$(row folded_clipped "$folded" --rate 0.05 --warmup 50 --clip 1)")
 rows+=("$(row folded_a_tenth "$folded" --rate 0.005 --warmup 50 --clip 1)")
 rows+=("$(row folded_adamw "$folded" --optimizer adamw --rate 0.001 --warmup 50)")
 record "ResNet-20 with its widths cut by 30 %, $STEPS steps of 128 without labels, with BatchNormalization and folded: \`$(basename "$0")\`" "" "${rows[@]}"
-tail -7 "$RESULTS"

@@ -10,18 +10,19 @@ model="$ASSETS/models/cifar10/resnet20_cifar10_fp32.onnx"
 stem="$WORK/resnet20_int4"
 how=(quantize "$model" --data "$CIFAR/train" "${IMAGENET[@]}" --weight-bits 4 --target any --verification 1000 --seed 1)
 once "$stem.json" "$PARE" "${how[@]}" -o "$stem.onnx" --json
-"$PARE" "${how[@]}" --tune --steps "$STEPS" --checkpoint "${stem}_tuned.npz" --resume -o "${stem}_tuned.onnx" --json >"${stem}_tuned.json"
+tuned=${stem}_tuned_$STEPS
+once "$tuned.json" "$PARE" "${how[@]}" --tune --steps "$STEPS" --checkpoint "$tuned.npz" --resume -o "$tuned.onnx" --json
 
 ort() { "$PYTHON" tools/oracle/cifar_top1.py "$1" "$CIFAR/test/test_batch.bin" 2>/dev/null || echo nan; }
-float=$(top1 "$model") before=$(top1 "$stem.onnx") after=$(top1 "${stem}_tuned.onnx")
-tuned() { "$PYTHON" -c 'import json,sys; print(json.load(open(sys.argv[1]))["tuned"][sys.argv[2]])' "${stem}_tuned.json" "$1"; }
+float=$(top1 "$model") before=$(top1 "$stem.onnx") after=$(top1 "$tuned.onnx") after_ort=$(ort "$tuned.onnx")
+float_ort=$(ort "$model") before_ort=$(ort "$stem.onnx")
+back=$(python3 -c "print('%.0f' % (100 * ($after - $before) / ($float - $before)))")
+took=$(minutes "$tuned.json") speed=$(member "$tuned.json" tuned samples_per_second)
+note=$(printf 'Won back: %s %% of what was lost; %.1f minutes, %.0f samples/s; %s bytes (float: %s).' "$back" "$took" "$speed" \
+  "$(stat -c %s "$tuned.onnx")" "$(stat -c %s "$model")")
+verdict=$(holds "At least 60 % won back, and ONNX Runtime within 0.5 points" \
+  "$after - $before >= 0.6 * ($float - $before) and abs($after - float('$after_ort')) <= 0.5")
 record "ResNet-20, 4-bit weights, 8-bit activations: \`$(basename "$0")\` with STEPS=$STEPS" "" \
   "| top-1, 10,000 test pictures | pare | ONNX Runtime |" "|---|---|---|" \
-  "| float | $float | $(ort "$model") |" \
-  "| quantized after training | $before | $(ort "$stem.onnx") |" \
-  "| tuned, without labels | $after | $(ort "${stem}_tuned.onnx") |" "" \
-  "$(printf 'Won back: %.0f %% of what was lost; %.1f minutes, %.0f samples/s; %s bytes (float: %s).' \
-    "$("$PYTHON" -c "print(100*($after-$before)/($float-$before))")" \
-    "$("$PYTHON" -c "print($(tuned seconds)/60)")" "$(tuned samples_per_second)" \
-    "$(stat -c %s "${stem}_tuned.onnx")" "$(stat -c %s "$model")")"
-tail -10 "$RESULTS"
+  "| float | $float | $float_ort |" "| quantized after training | $before | $before_ort |" "| tuned, without labels | $after | $after_ort |" "" \
+  "$note" "$verdict"
