@@ -37,8 +37,9 @@ Status ComputeInF32(PassContext& context);
 // --- training
 
 // BatchNormalization whose scale or bias is a parameter (else it is frozen) becomes pare.BatchNorm,
-// which normalizes by the statistics of the batch and keeps the running ones up to date: they
-// become states of its own. A residual sum and then a Relu or Clip behind it join it.
+// which normalizes by the statistics of the batch and keeps the running ones up to date: the
+// constants that store them become states, moved by one node after the other where several share
+// them. A residual sum and then a Relu or Clip behind it join it.
 Status TrainBatchNorm(PassContext& context);
 
 // --- internal: to our own operators and layouts

@@ -1,4 +1,6 @@
 // The form of BatchNormalization that training computes, and what stands behind it in one node.
+#include <map>
+
 #include "passes/fuse.h"
 #include "passes/passes.h"
 
@@ -17,6 +19,7 @@ bool FormBatchNorm(const Match& m, Patch& p) {
     return m.value(name).kind == ValueKind::kParameter;
   };
   if (m.type("x").dtype != DType::kF32 || !(moves("scale") || moves("bias"))) return false;
+  if (m["mean"] == m["variance"]) return false;  // one constant can't keep both
   return p.Replace(m["y"], p.Copy(m["y"]).Named("pare.BatchNorm"));
 }
 
@@ -43,26 +46,25 @@ std::span<const Rule> Rules() {
   return rules;
 }
 
-// The statistics in `input` as a state of the node's own, whose bytes nobody shares: they move.
-ValueId OwnState(Graph& graph, NodeId id, int input) {
-  const ValueId stored = graph.node(id).inputs[input];
+// Running statistics by the constant that stores them, as the nodes so far left them.
+using Statistics = std::map<ValueId, ValueId>;
+
+// The stored constant becomes a state, whose bytes nobody shares: they move.
+void MakeState(Graph& graph, ValueId stored) {
   const graph::Value& value = graph.value(stored);
-  const Tensor own = Tensor::Of<float>(value.type.dims(), value.data.as<float>());
-  if (value.uses.size() == 1 && !graph.is_visible(stored)) {
-    graph.SetConstant(stored, own);
-    graph.SetStoredKind(stored, ValueKind::kState);
-    return stored;
-  }
-  const ValueId state = graph.AddConstant(graph.FreshName(value.name), own, ValueKind::kState);
-  graph.SetInput(id, input, state);
-  return state;
+  graph.SetConstant(stored, Tensor::Of<float>(value.type.dims(), value.data.as<float>()));
+  graph.SetStoredKind(stored, ValueKind::kState);
 }
 
-void UpdateStatistics(Graph& graph, NodeId id) {
+// Nodes that share a constant (a layer that is applied twice) move it one after the other.
+void UpdateStatistics(Graph& graph, NodeId id, Statistics& latest) {
   for (int i : {3, 4}) {  // the running mean and variance: as inputs before, as outputs after
-    const ValueId state = OwnState(graph, id, i);
-    graph.AddNodeOutput(id, i, graph.FreshName(graph.value(state).name + ".next"));
-    graph.Assign(state, graph.node(id).outputs[i]);
+    const ValueId stored = graph.node(id).inputs[i];
+    const auto [now, first] = latest.try_emplace(stored, stored);
+    if (first) MakeState(graph, stored);
+    graph.SetInput(id, i, now->second);
+    graph.AddNodeOutput(id, i, graph.FreshName(graph.value(stored).name + ".next"));
+    now->second = graph.node(id).outputs[i];
   }
 }
 
@@ -71,13 +73,15 @@ void UpdateStatistics(Graph& graph, NodeId id) {
 Status TrainBatchNorm(PassContext& context) {
   PARE_TRY(Rewrite(context, Rules()));
   Graph& graph = context.graph();
+  Statistics latest;
   for (NodeId id : graph.Order()) {
     const graph::Node& node = graph.node(id);
     const bool updates = node.outputs.size() > 3;
     if (node.op != "pare.BatchNorm" || updates || !context.Allow("update-statistics")) continue;
-    UpdateStatistics(graph, id);
+    UpdateStatistics(graph, id, latest);
     PARE_TRY(ops::InferNode(graph, id, context.dims()));
   }
+  for (const auto& [stored, next] : latest) graph.Assign(stored, next);
   return {};
 }
 
