@@ -168,10 +168,23 @@ Status GradConcat(GradContext& context) {
   return {};
 }
 
+// A part that the node leaves out has no type: its size follows from the whole's.
 Status GradSplit(GradContext& context) {
+  const int64_t axis = context.attrs().i("axis", 0);
+  Dims absent = context.in_shape(0);
+  PARE_ASSIGN(const int at, NormalizeAxis(axis, static_cast<int>(absent.size())));
+  std::vector<int64_t> sizes(context.outputs(), kernels::CeilDiv(absent[at], context.outputs()));
   std::vector<Var> parts;
-  for (int i = 0; i < context.outputs(); ++i) parts.push_back(context.dy(i));
-  context.gives(0, Concat(parts, context.attrs().i("axis", 0)));
+  int64_t left = absent[at];
+  for (int i = 0; i < context.outputs(); ++i) {
+    if (!context.has_output(i) && context.has_input(1)) {
+      PARE_ASSIGN(sizes, context.Ints(1, "sizes"));
+    }
+    absent[at] = std::min(sizes[i], left);
+    parts.push_back(context.has_output(i) ? context.dy(i) : context.emit().Full(absent, 0));
+    left -= parts.back() ? parts.back().dims()[at] : 0;
+  }
+  context.gives(0, Concat(parts, axis));
   return {};
 }
 
