@@ -59,13 +59,17 @@ Status PreparePow(PrepareContext& context) {
 
 Status InferPow(InferContext& context) { return InferBroadcast(context); }
 
-// da = dy · b · a^(b − 1),  db = dy · y · ln a, which is 0 where a has no logarithm
+// da = dy · b · a^(b − 1), which is 0 where b is;  db = dy · y · ln a, which is 0 where a has no
+// logarithm
 Status GradPow(GradContext& g) {
   const Var a = g.in(0), dy = g.dy();
   const Var b = g.input(1).dtype == g.input(0).dtype ? g.in(1) : ToF32(g.in(1));
-  if (g.wants(0)) g.gives(0, dy * b * g.emit().Add("Pow", {a, b - 1.0f}));
+  const Var zero = g.emit().Scalar(0);
+  if (g.wants(0)) {
+    const Var slope = b * g.emit().Add("Pow", {a, b - 1.0f});
+    g.gives(0, dy * Where(Equal(b, zero), zero, slope));
+  }
   if (g.wants(1)) {
-    const Var zero = g.emit().Scalar(0);
     g.gives(1, Where(Less(zero, a), dy * g.out() * Log(a), zero));
   }
   return {};

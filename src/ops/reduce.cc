@@ -233,14 +233,34 @@ Status GradReduce(GradContext& g) {
   return {};
 }
 
-// Of equal extremes each gets a share.
-Var ToExtremes(Var x, Var y, Var dy) {
+// What `combine` makes of x over the axes that y has lost; x where there are none.
+Var OverReduced(std::string_view combine, Var x, Var y) {
   std::vector<int64_t> axes;
   for (int i = 0; i < x.rank(); ++i) {
     if (y.dims()[i] != x.dims()[i]) axes.push_back(i);
   }
+  return axes.empty() || !x ? x
+                            : x.emitter().Add(std::string(combine), {x, x.emitter().Ints(axes)});
+}
+
+// Of equal extremes each gets a share.
+Var ToExtremes(Var x, Var y, Var dy) {
   const Var is = ToF32(Equal(x, y));
-  return is * (axes.empty() ? dy : dy / ReduceSum(is, axes));
+  return is * (dy / OverReduced("ReduceSum", is, y));
+}
+
+// A length of 0 has no slope; as PyTorch's it is then 0.
+Var OfLength(Var x, Var y, Var dy) {
+  const Var zero = x.emitter().Scalar(0);
+  return x * Where(Equal(y, zero), zero, dy / y);
+}
+
+// The product of the others: of those that are not 0, where no other is.
+Var OfProduct(Var x, Var y, Var dy) {
+  const Var zero = x.emitter().Scalar(0), one = x.emitter().Scalar(1);
+  const Var is_zero = Equal(x, zero), zeros = ToF32(is_zero), rest = Where(is_zero, one, x);
+  const Var none_other = Equal(OverReduced("ReduceSum", zeros, y), zeros);
+  return Where(none_other, dy * OverReduced("ReduceProd", rest, y) / rest, zero);
 }
 
 Cost CostOfReduce(const NodeView& view) { return {.flops = CountIfKnown(view.input(0))}; }

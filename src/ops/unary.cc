@@ -93,6 +93,10 @@ Var SwishSlope(Var x, Var y, float a) {
   return sigmoid + y * a * (1.0f - sigmoid);
 }
 
+// Files write lengths and deviations as roots of sums of squares: these have the slope 0 where they
+// are 0, which an infinite one times 0 would not give.
+Var OfRoot(Var y, Var dy) { return Where(Equal(y, Zero(y)), Zero(y), dy * 0.5f / y); }
+
 // x·tanh(s) with s = softplus(x): t + x·(1 − t²)·σ(x)
 Var MishSlope(Var x) {
   const Var t = Apply("Tanh", Apply("Softplus", x));
