@@ -13,6 +13,8 @@ namespace pare {
 namespace {
 
 constexpr int kSteps = 5;
+// Its table of places, too, which PyTorch has as a weight.
+const train::ParameterOptions kAll{.freeze = {}, .only = {"*"}, .also = {}};
 
 class Training : public testing::TestWithParam<const char*> {
  protected:
@@ -37,7 +39,7 @@ class Training : public testing::TestWithParam<const char*> {
   Result<train::Program> MakeProgram(train::OptimizerOptions optimizer) {
     return train::Program::Make(graph_, objective_, model::Context::Make(2),
                                 {.batch = std::ssize(Batch(0).data.labels),
-                                 .parameters = {},
+                                 .parameters = kAll,
                                  .optimizer = std::move(optimizer)});
   }
 
@@ -45,6 +47,7 @@ class Training : public testing::TestWithParam<const char*> {
   Result<std::vector<train::State>> TwoSteps(train::ProgramOptions options) {
     const int64_t batch = std::ssize(Batch(0).data.labels);
     options.batch = batch;
+    options.parameters = kAll;
     PARE_ASSIGN(auto program,
                 train::Program::Make(graph_, objective_, model::Context::Make(2), options));
     for (int i = 0; i < 2; ++i) {

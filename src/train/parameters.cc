@@ -1,10 +1,12 @@
 #include "train/parameters.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/glob.h"
 #include "ops/node_view.h"
 #include "ops/op_def.h"
+#include "train/channel_axes.h"
 
 namespace pare::train {
 namespace {
@@ -13,50 +15,90 @@ using graph::Graph;
 using graph::Node;
 using graph::ValueId;
 
+// A constant that training may move.
+struct Candidate {
+  ValueId id;
+  bool is_weight;  // else one that may be a weight: only where it is asked for
+};
+
 class Finder {
  public:
-  explicit Finder(const Graph& graph) : graph_(graph), behind_(graph.value_count(), false) {}
+  explicit Finder(const Graph& graph)
+      : graph_(graph), behind_(graph.value_count(), false), channels_(graph) {}
 
-  std::vector<ValueId> Run() {
-    for (graph::NodeId id : graph_.Order()) Visit(graph_.node(id));
+  std::vector<Candidate> Run() {
+    for (graph::NodeId id : graph_.Order()) Visit(id);
     return std::move(found_);
   }
 
  private:
-  bool IsWeight(ValueId id) const {
+  const Tensor& data(ValueId id) const { return graph_.value(id).data; }
+  bool IsStored(ValueId id) const {
     return graph_.is_constant(id) && graph_.value(id).type.dtype == DType::kF32;
   }
 
-  void Visit(const Node& node) {
+  void Visit(graph::NodeId id) {
+    const Node& node = graph_.node(id);
     const ops::OpDef* op = ops::FindOp(node.op);
     bool behind = std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) {
       return input != ValueId::kNone && behind_[static_cast<size_t>(input)];
     });
-    if (op) behind = Take(node, op->grad, behind) || behind;
+    const uint32_t weights = op ? Stored(node, op->grad.parameters) : 0;
+    channels_.Visit(id, weights);
+    for (size_t i = 0; i < node.inputs.size() && i < ops::kMaxSlots; ++i) {
+      if (weights >> i & 1) Take(node.inputs[i], true);
+    }
+    if (op && behind) TakeLate(node, Stored(node, op->grad.late_parameters));
     for (ValueId output : node.outputs) {
-      if (output != ValueId::kNone) behind_[static_cast<size_t>(output)] = behind;
+      if (output != ValueId::kNone) behind_[static_cast<size_t>(output)] = behind || weights != 0;
     }
   }
 
-  // Whether the node has a parameter.
-  bool Take(const Node& node, const ops::GradRule& rule, bool behind) {
-    bool any = false;
+  // Those of the inputs that are constants.
+  uint32_t Stored(const Node& node, uint32_t inputs) const {
+    uint32_t stored = 0;
     for (size_t i = 0; i < node.inputs.size() && i < ops::kMaxSlots; ++i) {
-      const ValueId input = node.inputs[i];
-      if (!IsWeight(input)) continue;
-      // A single number in arithmetic is part of a formula (1/√d, ε), not a weight.
-      const bool late =
-          rule.late_parameters >> i & 1 && behind && graph_.value(input).data.count() > 1;
-      if (!(rule.parameters >> i & 1) && !late) continue;
-      any = true;
-      if (std::find(found_.begin(), found_.end(), input) == found_.end()) found_.push_back(input);
+      if (inputs >> i & 1 && IsStored(node.inputs[i])) stored |= 1u << i;
     }
-    return any;
+    return stored;
+  }
+
+  void TakeLate(const Node& node, uint32_t inputs) {
+    for (size_t i = 0; i < node.inputs.size() && i < ops::kMaxSlots; ++i) {
+      if (!(inputs >> i & 1)) continue;
+      // A single number in arithmetic is part of a formula (1/√d, ε), not a weight.
+      const Tensor& values = data(node.inputs[i]);
+      if (values.count() > 1 && AllFinite(values))
+        Take(node.inputs[i], AlongChannels(values.shape(), node.outputs[0]));
+    }
+  }
+
+  static bool AllFinite(const Tensor& values) {
+    return std::ranges::all_of(values.as<float>(), [](float x) { return std::isfinite(x); });
+  }
+
+  // Whether an operand of this shape is a vector with a number for each channel of the result.
+  bool AlongChannels(const Dims& shape, ValueId result) const {
+    const graph::TensorType& type = graph_.value(result).type;
+    if (!type.has_rank() || std::ssize(shape) - std::ranges::count(shape, 1) != 1) return false;
+    const auto axis = std::ranges::find_if(shape, [](int64_t size) { return size != 1; });
+    const auto from_behind = static_cast<int>(shape.end() - axis);
+    return from_behind <= type.rank() && channels_.LieAlong(result, type.rank() - from_behind);
+  }
+
+  void Take(ValueId id, bool is_weight) {
+    const auto known = std::ranges::find(found_, id, &Candidate::id);
+    if (known == found_.end()) {
+      found_.push_back({id, is_weight});
+    } else {
+      known->is_weight = known->is_weight || is_weight;
+    }
   }
 
   const Graph& graph_;
   std::vector<bool> behind_;  // by value: something is trained before it
-  std::vector<ValueId> found_;
+  ChannelAxes channels_;
+  std::vector<Candidate> found_;
 };
 
 bool Names(const Graph& graph, const std::string& pattern, ValueId id) {
@@ -73,10 +115,11 @@ bool AnyNames(const Graph& graph, const std::vector<std::string>& patterns, Valu
 }
 
 Status CheckPatterns(const Graph& graph, const std::vector<std::string>& patterns,
-                     const std::vector<ValueId>& parameters) {
+                     const std::vector<Candidate>& candidates) {
   for (const std::string& pattern : patterns) {
-    const bool used = std::any_of(parameters.begin(), parameters.end(),
-                                  [&](ValueId id) { return Names(graph, pattern, id); });
+    const bool used = std::any_of(candidates.begin(), candidates.end(), [&](const Candidate& one) {
+      return Names(graph, pattern, one.id);
+    });
     if (used) continue;
     return Fail(ErrorKind::kUsage, Text("no weight is called \"", pattern, "\""),
                 "`pare inspect` lists the nodes; patterns may hold * and ?");
@@ -102,13 +145,14 @@ std::string AdviceFor(const Graph& graph, bool patterns) {
 }  // namespace
 
 Result<std::vector<ValueId>> FindParameters(const Graph& graph, const ParameterOptions& options) {
-  std::vector<ValueId> all = Finder(graph).Run();
-  PARE_TRY(CheckPatterns(graph, options.freeze, all));
-  PARE_TRY(CheckPatterns(graph, options.only, all));
-  std::erase_if(all, [&](ValueId id) {
-    return AnyNames(graph, options.freeze, id) ||
-           (!options.only.empty() && !AnyNames(graph, options.only, id));
-  });
+  const std::vector<Candidate> candidates = Finder(graph).Run();
+  PARE_TRY(CheckPatterns(graph, options.freeze, candidates));
+  PARE_TRY(CheckPatterns(graph, options.only, candidates));
+  std::vector<ValueId> all;
+  for (const auto& [id, is_weight] : candidates) {
+    const bool wanted = options.only.empty() ? is_weight : AnyNames(graph, options.only, id);
+    if (wanted && !AnyNames(graph, options.freeze, id)) all.push_back(id);
+  }
   for (const std::string& name : options.also) {
     const ValueId id = graph.FindValue(name);
     if (id == ValueId::kNone || !graph.is_constant(id))
@@ -118,6 +162,15 @@ Result<std::vector<ValueId>> FindParameters(const Graph& graph, const ParameterO
   if (!all.empty()) return all;
   return Fail(ErrorKind::kUsage, "there is nothing to train: no float32 weight is left",
               AdviceFor(graph, !options.freeze.empty() || !options.only.empty()));
+}
+
+std::vector<ValueId> LeftAlone(const Graph& graph, const ParameterOptions& options) {
+  std::vector<ValueId> left;
+  if (!options.only.empty()) return left;
+  for (const auto& [id, is_weight] : Finder(graph).Run()) {
+    if (!is_weight && !AnyNames(graph, options.freeze, id)) left.push_back(id);
+  }
+  return left;
 }
 
 Result<Graph> WithParameters(const Graph& graph, const std::vector<ValueId>& parameters) {

@@ -22,10 +22,14 @@ struct ParameterOptions {
 };
 
 // The constants that the records name as parameters (ops::GradRule), in the order of their first
-// use. Operands of arithmetic only behind such a layer: before the first they prepare the input.
+// use. Operands of arithmetic only behind such a layer (before the first they prepare the input),
+// and only those that have a number for each of a layer's channels: other constants (masks, tables
+// of places, grids) move where `only` names them. None whose values aren't all finite does.
 // Fails where a pattern matches nothing, or nothing is left to train.
 Result<std::vector<graph::ValueId>> FindParameters(const graph::Graph& graph,
                                                    const ParameterOptions& options);
+// Those other constants, where nothing is said of them.
+std::vector<graph::ValueId> LeftAlone(const graph::Graph& graph, const ParameterOptions& options);
 
 // The graph with these constants as parameters, each with bytes of its own that may be written.
 Result<graph::Graph> WithParameters(const graph::Graph& graph,

@@ -7,6 +7,7 @@
 #include "graph/text.h"
 #include "platform/clock.h"
 #include "platform/file.h"
+#include "train/parameter_notes.h"
 #include "train/trace.h"
 
 namespace pare::train {
@@ -437,6 +438,8 @@ Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dat
                        how.batch, " of them in place of ", options.program.batch));
   }
   PARE_ASSIGN(Program program, Program::Make(model, objective, context, how));
+  PARE_ASSIGN(const auto notes, NotesOnParameters(model, how.parameters));
+  for (const std::string& note : notes) progress.Note(note);
   return Run(model, std::move(dataset), std::move(indices), preprocess, score, fitted,
              std::move(program), progress)
       .Go();
