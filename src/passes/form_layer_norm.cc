@@ -42,10 +42,16 @@ std::span<const Rule> Rules() {
         Op({"Add"})(Op({"ReduceMean"}, "variance")(square, Const("axes2")).Where(OverLastAxis),
                     AnyScalar("epsilon")));
   };
+  // As a parameter, too: a training step forms it as well.
+  static const auto weight = [](std::string_view name) {
+    return Any(name).Where([](const graph::Graph& graph, graph::ValueId id) {
+      return graph.value(id).kind == graph::ValueKind::kParameter || graph.is_constant(id);
+    });
+  };
   static const auto norm = [](const Pattern& square) {
     return Op({"Add"}, "y")(
-        Op({"Mul"})(Op({"Div"})(centred, deviation(square)).UsedOnce(), Const("scale")).UsedOnce(),
-        Const("bias"));
+        Op({"Mul"})(Op({"Div"})(centred, deviation(square)).UsedOnce(), weight("scale")).UsedOnce(),
+        weight("bias"));
   };
   static const Rule rules[] = {
       {"form-layer-norm-pow", norm(Op({"Pow"})(centred, Scalar(2))), FormNorm},

@@ -48,9 +48,10 @@ constexpr Pass kQuantize[] = {{"FormLayerNorm", FormLayerNorm}};
 constexpr Pass kSaturate[] = {{"SaturatePairs", SaturatePairs}};
 
 constexpr Pass kTrain[] = {
-    {"FoldConstants", FoldConstants},
-    {"RemoveIdentities", RemoveIdentities},
+    {"FoldConstants", FoldConstants},        //
+    {"RemoveIdentities", RemoveIdentities},  //
     {"MergeMoves", MergeMoves},
+    {"FormLayerNorm", FormLayerNorm},
     {"FormActivations", FormActivations},
     {"TrainBatchNorm", TrainBatchNorm},
     {"ToChannelsLast", ToChannelsLast},
