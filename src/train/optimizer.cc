@@ -80,6 +80,23 @@ Var UpdateOne(const Parameter& p, Var scale, const StepScalars& scalars,
   return next[0];
 }
 
+// What moves the averages of a step: 1 less their decay, which begins small, so that the weights of
+// the start are forgotten (as tf.train.ExponentialMovingAverage does with num_updates).
+Var ShareInAverage(const StepScalars& scalars, float decay) {
+  Emitter& emit = scalars.step.emitter();
+  const Var early = (scalars.step + 1.0f) / (scalars.step + 10.0f);
+  const Var share = 1.0f - emit.Add("Min", {emit.Scalar(decay), early});
+  return scalars.moves ? share * scalars.moves : share;
+}
+
+// Of a value that becomes `next`.
+Average AddAverage(Var value, Var next, Var share) {
+  const Tensor& data = value.emitter().graph().value(value.id()).data;
+  const Var average = AddState(value, "average", Tensor::Of<float>(data.shape(), data.as<float>()));
+  Assign(average, average + (next - average) * share);
+  return {value.id(), average.id()};
+}
+
 Var SumOfSquares(Emitter& emit, std::span<const Parameter> parameters) {
   Var sum;
   for (const Parameter& p : parameters) {
@@ -104,6 +121,7 @@ Result<OptimizerKind> ParseOptimizer(std::string_view name) {
 Updates EmitUpdates(Emitter& emit, std::span<const Parameter> given, Var loss,
                     const StepScalars& scalars, const OptimizerOptions& options) {
   emit.set_origin("update");
+  const std::vector<graph::Assignment> statistics = emit.graph().assignments();
   Updates updates;
   std::vector<Parameter> parameters(given.begin(), given.end());
   if (scalars.keeps_sum) {
@@ -120,19 +138,16 @@ Updates EmitUpdates(Emitter& emit, std::span<const Parameter> given, Var loss,
   Var holds = loss + updates.gradient_norm;
   if (scalars.moves) holds = holds + 1.0f / scalars.moves;
   scale = scale + holds * 0.0f;
+  const Var share = options.ema > 0 ? ShareInAverage(scalars, options.ema) : Var();
   for (const Parameter& p : parameters) {
     const Var next = UpdateOne(p, scale, scalars, options);
     if (!next) return updates;
     Assign(p.value, next);
-    if (options.ema <= 0) continue;
-    const Tensor& data = emit.graph().value(p.value.id()).data;
-    const Var average =
-        AddState(p.value, "average", Tensor::Of<float>(data.shape(), data.as<float>()));
-    Var step = (next - average) * (1 - options.ema);
-    if (scalars.moves) step = step * scalars.moves;
-    Assign(average, average + step);
-    updates.averages.push_back({p.value.id(), average.id()});
+    if (share) updates.averages.push_back(AddAverage(p.value, next, share));
   }
+  if (!share) return updates;
+  for (const auto& [state, next] : statistics)
+    updates.averages.push_back(AddAverage(emit.Of(state), emit.Of(next), share));
   return updates;
 }
 

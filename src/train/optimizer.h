@@ -28,7 +28,8 @@ struct OptimizerOptions {
   bool decay_vectors = false;
   std::vector<std::string> no_decay;  // glob patterns over the parameters' names
   float clip_norm = 0;                // of all gradients together; 0: no limit
-  float ema = 0;                      // decay of the averaged weights; 0: none
+  // Decay of the averaged weights and statistics, less in the first steps; 0: none.
+  float ema = 0;
 };
 
 struct Parameter {
@@ -49,15 +50,17 @@ struct StepScalars {
 };
 
 struct Average {
-  graph::ValueId parameter, average;
+  graph::ValueId value, average;
 };
 
 struct Updates {
-  ops::Var gradient_norm;         // of all gradients together, before clipping
-  std::vector<Average> averages;  // of each parameter, where options.ema; else empty
+  ops::Var gradient_norm;  // of all gradients together, before clipping
+  // Of each parameter, and of each state that the graph assigned before; empty without options.ema.
+  std::vector<Average> averages;
 };
 
-// Adds the update of every parameter, and its states. Where the loss or the norm is not finite,
+// Adds the update of every parameter, and its states. States that the graph assigns already are
+// running statistics. Where the loss or the norm is not finite,
 // nothing moves, so that the step can be looked at again.
 Updates EmitUpdates(ops::Emitter& emit, std::span<const Parameter> parameters, ops::Var loss,
                     const StepScalars& scalars, const OptimizerOptions& options);

@@ -247,7 +247,7 @@ Result<Graph> Program::Finished() const {
   };
   for (const State& state : states_) PARE_TRY(copy(state.id, state.data));
   for (const Average& average : averages_)
-    PARE_TRY(copy(average.parameter, step_.value(average.average).data));
+    PARE_TRY(copy(average.value, step_.value(average.average).data));
   return finished;
 }
 

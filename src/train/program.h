@@ -76,8 +76,7 @@ class Program {
   const std::vector<State>& states() const { return states_; }
   // No step follows: gives back what they computed in. States stay.
   void EndSteps() { session_.reset(); }
-  // The model with the weights and statistics as they are now (averaged weights, where there are
-  // such).
+  // The model with the weights and statistics as they are now (or averaged, where options.ema).
   Result<graph::Graph> Finished() const;
 
  private:

@@ -1,6 +1,9 @@
 // Running statistics of BatchNormalization, which training moves beside the weights.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "platform/test_folder.h"
 #include "train/testing.h"
 
 namespace pare::train {
@@ -69,9 +72,10 @@ struct Moments {
   }
 };
 
-Result<Program> Make(const Graph& graph, Objective& objective) {
+Result<Program> Make(const Graph& graph, Objective& objective, float ema = 0) {
   ProgramOptions options;
   options.batch = kBatch;
+  options.optimizer.ema = ema;
   return Program::Make(graph, objective, model::Context::Make(1), options);
 }
 
@@ -149,6 +153,83 @@ output y
   const Graph after = program->Finished().value();
   EXPECT_EQ(ValuesOf(after, "both"), ValuesOf(*graph, "both"));
   EXPECT_NE(ValuesOf(after, "scale"), ValuesOf(*graph, "scale"));
+}
+
+// The weights of the start hardly count after the first steps: with a decay of 0.999 alone the
+// average would be 0.999 of them.
+TEST(Averages, ForgetTheStartAndHoldStatisticsToo) {
+  const Graph before = SharedHead();
+  LabelObjective objective;
+  const auto after_one = [&](float ema) {
+    auto program = Make(before, objective, ema);
+    EXPECT_TRUE(program) << program.error().message();
+    EXPECT_TRUE(program->Run(SomeBatch(), {.step = 1, .rate = 0.1}));
+    return program->Finished().value();
+  };
+  const Graph last = after_one(0), averaged = after_one(0.999f);
+  for (const char* name : {"w1", "scale", "mean", "variance"}) {
+    SCOPED_TRACE(name);
+    const auto from = ValuesOf(before, name), to = ValuesOf(last, name);
+    const auto average = ValuesOf(averaged, name);
+    EXPECT_NE(from, to);
+    for (size_t i = 0; i < from.size(); ++i)
+      EXPECT_NEAR(average[i], from[i] + (1 - 2.0 / 11) * (to[i] - from[i]), 1e-6);
+  }
+}
+
+// Later the decay is the one that was asked for.
+TEST(Averages, ComeToTheDecayThatWasAsked) {
+  const Graph before = SharedHead();
+  LabelObjective objective;
+  auto plain = Make(before, objective), program = Make(before, objective, 0.5f);
+  ASSERT_TRUE(plain && program);
+  std::vector<double> average;
+  for (const float x : ValuesOf(before, "mean")) average.push_back(x);
+  for (int64_t step = 1; step <= 12; ++step) {
+    for (Program* one : {&*plain, &*program})
+      ASSERT_TRUE(one->Run(SomeBatch(), {.step = step, .rate = 0}));
+    const auto now = ValuesOf(plain->Finished().value(), "mean");
+    const double decay =
+        std::min(0.5, (1.0 + static_cast<double>(step)) / (10.0 + static_cast<double>(step)));
+    for (size_t i = 0; i < average.size(); ++i) average[i] += (1 - decay) * (now[i] - average[i]);
+  }
+  const auto actual = ValuesOf(program->Finished().value(), "mean");
+  for (size_t i = 0; i < average.size(); ++i) EXPECT_NEAR(actual[i], average[i], 1e-5);
+}
+
+class StopAfter : public SilentProgress {
+ public:
+  explicit StopAfter(int64_t steps) : left_(steps) {}
+  void Advance(int64_t units) override { left_ -= units; }
+  bool cancelled() const override { return left_ <= 0; }
+
+ private:
+  int64_t left_;
+};
+
+TEST(Averages, OfStatisticsGoOnToTheSameBits) {
+  const TestFolder folder;
+  TrainOptions options;
+  options.program.batch = kBatch;
+  options.program.parts = 2;
+  options.program.optimizer.ema = 0.9f;
+  options.steps = 12;
+  LabelObjective objective;
+  const auto run = [&](Progress& progress) {
+    return Train(SharedHead(), ThreeClouds(64), FirstIndices(64), {}, objective, {},
+                 model::Context::Make(2), options, progress);
+  };
+  SilentProgress silent;
+  const auto whole = run(silent);
+  ASSERT_TRUE(whole) << whole.error().message();
+  options.checkpoint = folder / "run.npz";
+  options.resume = true;
+  StopAfter early(5);
+  ASSERT_FALSE(run(early));
+  const auto resumed = run(silent);
+  ASSERT_TRUE(resumed) << resumed.error().message();
+  for (const char* name : {"w1", "w2", "scale", "shift", "mean", "variance", "w3"})
+    EXPECT_EQ(ValuesOf(whole->graph, name), ValuesOf(resumed->graph, name)) << name;
 }
 
 }  // namespace
