@@ -6,57 +6,19 @@
 #include <algorithm>
 #include <numeric>
 
+#include "drawn.h"
 #include "gradients.h"
 
 namespace pare {
 namespace {
 
-constexpr uint32_t kSeeds = 32;  // of each family
-
-using Sizes = std::vector<int64_t>;
-
-std::string List(const Sizes& sizes) {
-  std::string text;
-  for (const int64_t size : sizes) text += Text(text.empty() ? "" : ",", size);
-  return Text('[', text, ']');
-}
-
-// Numbers from a seed, the same everywhere; so what is drawn stands in statements of its own, and
-// not among the arguments of a call, which compilers evaluate in different orders.
-class Draw {
- public:
-  explicit Draw(uint32_t seed) : engine_(seed) {}
-  int64_t From(int64_t low, int64_t high) {  // both may come
-    return low + static_cast<int64_t>(engine_() % static_cast<uint32_t>(high - low + 1));
-  }
-  bool Coin() { return From(0, 1) == 1; }
-  Sizes Several(int64_t count, int64_t low, int64_t high) {
-    Sizes sizes(static_cast<size_t>(count));
-    for (int64_t& size : sizes) size = From(low, high);
-    return sizes;
-  }
-  template <typename T>
-  T One(std::initializer_list<T> all) {
-    return all.begin()[From(0, std::ssize(all) - 1)];
-  }
-
- private:
-  std::mt19937 engine_;
-};
-
-std::string Parameter(std::string_view name, const Sizes& shape, std::string_view range = "-1, 1") {
-  const int seed = std::accumulate(name.begin(), name.end(), 0);
-  return Text("param ", name, ": f32", List(shape), " = random(", seed, ", ", range, ")\n");
-}
-
-std::string Whole(std::string_view name, const Sizes& values) {
-  return Text("const ", name, ": i64[", values.size(), "] = ", List(values), '\n');
-}
-
-Sizes Joined(Sizes a, const Sizes& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
+using gradients::Draw;
+using gradients::Joined;
+using gradients::List;
+using gradients::Parameter;
+using gradients::Part;
+using gradients::Sizes;
+using gradients::Whole;
 
 // A place for windows: extents that hold at least one.
 struct Windows {
@@ -143,13 +105,6 @@ std::string Gemm(Draw& draw) {
               adds ? Parameter("c", added) : "", "y = Gemm(a, b", adds ? ", c" : "",
               ") {transA=", int{a_turned}, ", transB=", int{b_turned},
               scales ? ", alpha=0.5, beta=2.0" : "", "}\noutput y\n");
-}
-
-// A shape that `whole` can be the result of: some extents 1, leading ones left out.
-Sizes Part(Draw& draw, const Sizes& whole) {
-  Sizes part(whole.begin() + draw.From(0, std::ssize(whole)), whole.end());
-  for (int64_t& size : part) size = draw.From(0, 2) == 0 ? 1 : size;
-  return part;
 }
 
 std::string MatMul(Draw& draw) {
@@ -306,13 +261,7 @@ std::string Gather(Draw& draw) {
               "}\noutput y\n");
 }
 
-struct Family {
-  const char* name;
-  std::string (*make)(Draw& draw);
-};
-void PrintTo(const Family& family, std::ostream* out) { *out << family.name; }
-
-constexpr Family kFamilies[] = {
+constexpr gradients::Family kFamilies[] = {
     {"Conv", Conv},
     {"ConvTranspose", ConvTranspose},
     {"Pool", Pool},
@@ -331,17 +280,9 @@ constexpr Family kFamilies[] = {
     {"Gather", Gather},
 };
 
-class RandomGradients : public testing::TestWithParam<Family> {};
+class RandomGradients : public testing::TestWithParam<gradients::Family> {};
 
-TEST_P(RandomGradients, AreSlopes) {
-  for (uint32_t seed = 0; seed < kSeeds; ++seed) {
-    Draw draw(seed);
-    const std::string text = GetParam().make(draw);
-    SCOPED_TRACE(Text(GetParam().name, ", seed ", seed, ":\n", text));
-    gradients::Check(text);
-    if (HasFailure()) return;
-  }
-}
+TEST_P(RandomGradients, AreSlopes) { gradients::CheckFamily(GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(All, RandomGradients, testing::ValuesIn(kFamilies),
                          [](const auto& info) { return std::string(info.param.name); });
