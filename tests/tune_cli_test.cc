@@ -84,7 +84,7 @@ TEST_F(TuneCommand, KeepsTheUntunedModelOfATuningThatDiverges) {
       {"--weight-bits", "4", "--tune", "--steps", "20", "--optimizer", "sgd", "--rate", "1e30"});
   ASSERT_FALSE(report.empty());
   EXPECT_FALSE(report.at("tuned").as_object().at("kept").as_bool());
-  EXPECT_NE(json::serialize(report.at("notes")).find("tuning ended early"), std::string::npos);
+  EXPECT_NE(json::serialize(report.at("notes")).find("training ended early"), std::string::npos);
   EXPECT_TRUE(FileExists(folder_ / "q.onnx"));
 }
 
@@ -215,6 +215,20 @@ TEST_F(TuneCommand, SaysWhatIsWrong) {
             std::string::npos);
   const std::string few = error({"--tune", "--limit", "2"});
   EXPECT_NE(few.find("too few to learn from"), std::string::npos) << few;
+  // A limit that no step fits into is no training that ended early.
+  model_ = WriteModel(folder_ / "wide.onnx", R"(
+opset 17
+input x: f32[N,20]
+const w0: f32[20,4000] = random(1, -0.5, 0.5)
+const w1: f32[4000,10] = random(2, -0.1, 0.1)
+h = MatMul(x, w0)
+r = Relu(h)
+y = MatMul(r, w1)
+output y
+)");
+  const std::string memory = error({"--tune", "--max-memory", "1", "--steps", "2"});
+  EXPECT_NE(memory.find("allowed are 1 MB"), std::string::npos) << memory;
+  EXPECT_FALSE(FileExists(folder_ / "x.onnx"));
 }
 
 }  // namespace

@@ -54,13 +54,20 @@ class Run {
     bool stop = state_.step >= steps_ || OutOfPatience();  // the checkpoint may be the run's end
     while (!stop) {
       const Result<bool> ended = Epoch(state_.step / steps_an_epoch_);
-      if (!ended) return Fail(Rescued(ended.error()));
-      stop = *ended;
+      if (!ended && !EndsWith(ended.error())) return Fail(Rescued(ended.error()));
+      stop = !ended || *ended;
     }
     return Outcome();
   }
 
  private:
+  // Whether what stopped the run counts as its end.
+  bool EndsWith(const Error& error) {
+    if (!not_finite_ || !options_.ends_where_not_finite) return false;
+    progress_.Note(Text("training ended early: ", error.message()));
+    return true;
+  }
+
   // What the run has come to: the best weights, or those of its end where nothing is scored.
   Result<Trained> Outcome() {
     const double seconds = watch_.seconds();
@@ -230,6 +237,7 @@ class Run {
     const StepPlace place{.step = state_.step + 1, .part = part_, .rate = rate_};
     PARE_ASSIGN(const StepResult result, program_.Run(next, place));
     if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
+      not_finite_ = true;
       const auto found = program_.FindNotFinite(next, place);  // may lack the memory to look
       const std::string first = found ? *found : "";
       return Fail(
@@ -369,6 +377,7 @@ class Run {
   int64_t steps_ = 0, steps_an_epoch_ = 0;
   int64_t part_ = 0;  // of the step that is being computed
   double rate_ = 0;
+  bool not_finite_ = false;    // the step's loss or gradient
   int64_t first_step_ = 0;     // of this run
   double started_ = 0;         // when its first step began
   double seconds_before_ = 0;  // of the runs that this one goes on from

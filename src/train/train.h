@@ -30,6 +30,8 @@ struct TrainOptions {
   // What the caller decided by measuring before the run: the checkpoint keeps it (DecisionsIn), so
   // that a run that goes on can decide the same.
   std::string decisions;
+  // A loss or gradient that is not finite ends the run as its last step would: with a note.
+  bool ends_where_not_finite = false;
   std::string score_name = "validation";  // of the score, for messages
   std::string trace;  // folder for what the run computes with (train/trace.h); "": none
   // Called before a run that was better than its start ends with an error: with what it was at its
@@ -76,9 +78,10 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
 //
 // Too few samples for a batch make a smaller batch, and a note.
 //
-// A loss that is not finite stops the run: the error names the first node that wrote such a value,
-// and the last checkpoint stays. When the progress is cancelled a checkpoint is written first.
-// Whatever ends the run early, `options.rescue` gets the best weights until then.
+// A loss that is not finite stops the run: the error (with `ends_where_not_finite` a note) names
+// the first node that wrote such a value, and the last checkpoint stays. When the progress is
+// cancelled a checkpoint is written first. Whatever ends the run early, `options.rescue` gets the
+// best weights until then.
 Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dataset> dataset,
                       std::vector<int64_t> indices, const data::Preprocess& preprocess,
                       Objective& objective, const Score& score, const model::Context& context,

@@ -114,18 +114,10 @@ class Tuner {
       PARE_ASSIGN(const PairScore pairs, Measure(*form.session));
       return train::Scored{pairs.snr()};
     };
-    train::Trained best{.graph = inserted_.graph, .history = {}};
-    how.rescue = [&](const train::Trained& until) -> Result<std::string> {
-      best = until;
-      return std::string();
-    };
-    auto trained =
-        train::Train(inserted_.graph, job_.samples.dataset(), training_, job_.samples.preprocess(),
-                     objective, score, job_.context, how, job_.progress);
-    if (trained || trained.error().kind() != ErrorKind::kUnmet) return trained;
-    // A loss that is not finite: what was there before is no worse for it.
-    job_.progress.Note(Text("tuning ended early: ", trained.error().message()));
-    return best;
+    how.ends_where_not_finite = true;  // what was there before is no worse for it
+    return train::Train(inserted_.graph, job_.samples.dataset(), training_,
+                        job_.samples.preprocess(), objective, score, job_.context, how,
+                        job_.progress);
   }
 
   // Augmented samples hardly come twice.
