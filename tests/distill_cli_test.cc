@@ -210,6 +210,53 @@ TEST_F(DistillCommand, TakesHintsByNameOrChoosesThem) {
   EXPECT_NE(ErrorOf({"--attention-weight", "1e7"}).find("not between"), std::string::npos);
 }
 
+// Of three networks; `train` moves what is trained already by a tenth of the rate.
+TEST_F(DistillCommand, AndTrainChooseOptimizerAndRateByTheNetwork) {
+  Random random(4);
+  Tensor tokens = Tensor::Make(DType::kF32, {kSamples, 6, 8}).value();
+  for (float& x : tokens.mutable_as<float>()) x = random.Normal();
+  ASSERT_TRUE(data::SaveNpy(folder_ / "tokens.npy", tokens));
+  const std::string attends = Model("attends.onnx", R"(
+opset 17
+input x: f32[N,6,8]
+const w: f32[8,8] = random(1, -1, 1)
+const v: f32[8,5] = random(2, -1, 1)
+const one: i64[1] = [1]
+k = MatMul(x, w)
+t = Transpose(x) {perm=[0,2,1]}
+s = MatMul(k, t)
+p = Softmax(s)
+a = MatMul(p, x)
+m = ReduceMean(a, one) {keepdims=0}
+y = MatMul(m, v)
+output y
+)"),
+                    plain = Model("plain.onnx", kWideConvolutions),
+                    output = folder_ / "chosen.onnx";
+  std::vector<int64_t> labels(kSamples, 1);
+  WriteLabels(labels);
+  ASSERT_TRUE(data::SaveNpy(folder_ / "tokens_labels.npy", Tensor::Of<int64_t>({kSamples}, labels)));
+  const auto chosen = [&](Arguments all, const std::string& samples) {
+    all.insert(all.end(), {"-o", output, "--data", samples, "--steps", "1", "--batch", "8"});
+    const Ran ran = Pare(all);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    const auto run =
+        json::parse(model::Model::Load(output)->graph().metadata.at("pare.run")).as_object();
+    return Text(std::string(run.at("optimizer").as_string()), ' ',
+                run.at("rate").to_number<double>(), ' ',
+                ran.err.find("the optimizer is") != std::string::npos ? "told" : "",
+                ran.err.find("clipped to length 1") != std::string::npos ? "clipped" : "");
+  };
+  const std::string rows = folder_ / "tokens.npy";
+  EXPECT_EQ(chosen({"distill", "--teacher", attends, "--student", attends}, rows), "adamw 0.001 told");
+  EXPECT_EQ(chosen({"train", attends}, rows), "adamw 0.0001 told");
+  EXPECT_EQ(chosen({"train", attends, "--from-scratch"}, rows), "adamw 0.001 told");
+  EXPECT_EQ(chosen({"train", attends, "--nesterov"}, rows), "sgd 0.005 ");
+  EXPECT_EQ(chosen({"distill", "--teacher", plain, "--student", plain}, data_), "sgd 0.05 clipped");
+  EXPECT_EQ(chosen({"train", plain}, data_), "sgd 0.005 clipped");
+  EXPECT_EQ(chosen({"distill", "--teacher", kTeacher, "--student", student_}, data_), "sgd 0.05 ");
+}
+
 TEST_F(DistillCommand, RefusesATeacherOfOtherOutputs) {
   const std::string two = Model("two.onnx", R"(
 opset 17

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "data/npy.h"
 #include "onnx/export.h"
 #include "pare/session.h"
 #include "pare/train.h"
@@ -195,6 +196,130 @@ TEST(Network, RefusesAnUnknownOptimizer) {
   ASSERT_FALSE(trained);
   EXPECT_NE(trained.error().message().find("adamw"), std::string::npos)
       << trained.error().message();
+}
+
+// Of the command line; no option out of them reaches what computes.
+TEST(TrainOptions, HaveBounds) {
+  const auto model = Classifier(1);
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(model && data);
+  const auto refused = [&](std::string_view name, auto change) {
+    TrainOptions options = Short();
+    change(options);
+    for (const auto& trained :
+         {Train(*model, *data, options), Distill(*model, *model, *data, options),
+          TrainByTargets(*model, *data, *data, options)}) {
+      ASSERT_FALSE(trained) << name;
+      EXPECT_EQ(trained.error().kind(), ErrorKind::kUsage);
+      EXPECT_NE(trained.error().message().find(name), std::string::npos)
+          << trained.error().message();
+    }
+  };
+  refused("validation is -1", [](TrainOptions& o) { o.validation = -1; });
+  refused("epochs is 0", [](TrainOptions& o) { o.epochs = 0; });
+  refused("steps is -3", [](TrainOptions& o) { o.steps = -3; });
+  refused("batch is 0", [](TrainOptions& o) { o.batch = 0; });
+  refused("rate is -1", [](TrainOptions& o) { o.rate = -1; });
+  refused("rate is ", [](TrainOptions& o) { o.rate = NAN; });
+  refused("smoothing is 2", [](TrainOptions& o) { o.smoothing = 2; });
+  refused("alpha is 5", [](TrainOptions& o) { o.alpha = 5; });
+  refused("temperature is 0", [](TrainOptions& o) { o.temperature = 0; });
+  refused("clip_norm is -1", [](TrainOptions& o) { o.clip_norm = -1; });
+  refused("resume needs", [](TrainOptions& o) { o.resume = true; });
+}
+
+bool Tells(const TrainResult& trained, std::string_view what) {
+  return std::any_of(trained.notes.begin(), trained.notes.end(),
+                     [&](const std::string& note) { return note.find(what) != std::string::npos; });
+}
+
+std::string Bytes(const TrainResult& trained, const std::string& path) {
+  EXPECT_TRUE(trained.model.Save(path));
+  return ReadFile(path).value_or("");
+}
+
+// Weights that are good already move by a tenth of the usual rate; random ones, and a student's, by
+// all of it.
+TEST(TrainOptions, LeaveTheRateToTheModel) {
+  const TestFolder folder;
+  const auto fresh = Classifier(1);
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(fresh && data && fresh->Save(folder / "net.onnx"));
+  const auto loaded = Model::Load(folder / "net.onnx");
+  ASSERT_TRUE(loaded);
+  TrainOptions options = Short();
+  options.steps = 3;
+  options.validation = 0;
+  const auto trained = [&](const Model& model, double rate, bool distills) {
+    options.rate = rate;
+    const auto result =
+        distills ? Distill(*fresh, model, *data, options) : Train(model, *data, options);
+    EXPECT_TRUE(result) << result.error().message();
+    return Bytes(*result, folder / Text("out", rate, distills, ".onnx"));
+  };
+  EXPECT_EQ(trained(*fresh, 0, false), trained(*fresh, 0.05, false));
+  EXPECT_EQ(trained(*loaded, 0, false), trained(*loaded, 0.005, false));
+  EXPECT_EQ(trained(*Classifier(2), 0, true), trained(*Classifier(2), 0.05, true));
+}
+
+TEST(TrainOptions, ChooseTheOptimizerByTheNetwork) {
+  Network net(1);
+  Value h = net.Linear(Flatten(net.Input("pictures", {3, 32, 32})), 16);
+  net.Output("logits", net.Linear(net.LayerNorm(Relu(h)), 10));
+  const auto model = net.Build();
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(model && data);
+  const TestFolder folder;
+  TrainOptions options = Short();
+  options.steps = 3;
+  options.validation = 0;
+  options.rate = 0;
+  const auto by_network = Train(*model, *data, options);
+  options.optimizer = "adamw";
+  const auto given = Train(*model, *data, options);
+  ASSERT_TRUE(by_network && given);
+  EXPECT_EQ(Bytes(*by_network, folder / "a.onnx"), Bytes(*given, folder / "b.onnx"));
+  EXPECT_TRUE(Tells(*by_network, "the optimizer is adamw"));
+  EXPECT_FALSE(Tells(*given, "the optimizer is"));
+}
+
+// Values in the shape of scores: the loss says what they are.
+TEST(TrainOptions, SayWhichLossIsDistilledBy) {
+  const auto student = Classifier(1), teacher = Classifier(2);
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(student && teacher && data);
+  TrainOptions options = Short();
+  options.steps = 10;
+  const auto taught = Distill(*teacher, *student, *data, options);
+  ASSERT_TRUE(taught) << taught.error().message();
+  EXPECT_TRUE(Tells(*taught, "scores of 10 classes"));
+  options.loss = "cosine";
+  const auto cosine = Distill(*teacher, *student, *data, options);
+  ASSERT_TRUE(cosine) << cosine.error().message();
+  EXPECT_LE(cosine->score_after, 1);
+  EXPECT_FALSE(Tells(*cosine, "scores of"));
+  options.loss = "soap";
+  EXPECT_FALSE(Distill(*teacher, *student, *data, options));
+}
+
+TEST(TrainOptions, MoveNoPicturesOfDenseTargets) {
+  Network net(1);
+  net.Output("map", net.Conv(net.Input("x", {1, 4, 4}), 1, 3));
+  const auto model = net.Build();
+  const TestFolder folder;
+  const Tensor maps = Tensor::Zeros(DType::kF32, {24, 1, 4, 4}).value();
+  ASSERT_TRUE(data::SaveNpy(folder / "x.npy", maps));
+  const auto data = Dataset::Open(folder / "x.npy");
+  ASSERT_TRUE(model && data);
+  TrainOptions options;
+  options.steps = 1;
+  options.batch = 4;
+  EXPECT_TRUE(TrainByTargets(*model, *data, *data, options));
+  options.flip = true;
+  const auto refused = TrainByTargets(*model, *data, *data, options);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("targets of each position"), std::string::npos)
+      << refused.error().message();
 }
 
 // The filters of a network with half of their numbers at 0, before and after training.

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -80,15 +81,16 @@ struct TrainOptions {
   int64_t batch = 64;
   int64_t parts = 1;                // that a batch is computed in, one after the other; divides it
   int64_t max_memory_mb = 0;        // of a step; 0: no limit
-  std::string optimizer = "sgd";    // adamw
-  double rate = 0;                  // 0: 0.05 for sgd, 0.001 for adamw
+  std::string optimizer;            // sgd, adamw; empty: by the network (TrainResult::notes)
+  double rate = 0;                  // 0: 0.05 for sgd, 0.001 for adamw; a tenth of it to train on
+                                    // what was loaded, or was trained before
   std::string schedule = "cosine";  // constant, step, one-cycle
   int64_t warmup = 0;               // steps
   double momentum = 0.9;            // of sgd
   bool nesterov = false;
   double weight_decay = 0;
-  double clip_norm = 0;  // limit of the gradient's length; 0: none
-  double ema = 0;        // > 0: the weights averaged over the steps with this decay are the result
+  std::optional<double> clip_norm;  // limit of the gradient's length; 0: none; else by the network
+  double ema = 0;  // > 0: the weights averaged over the steps with this decay are the result
   int64_t validation = 1000;   // samples kept back, that choose the best weights; at most a quarter
   int64_t validate_every = 0;  // steps; 0: an epoch
   int64_t patience = 0;        // validations without a gain until it stops; 0: never
@@ -99,9 +101,11 @@ struct TrainOptions {
   bool flip = false;        // augmentation of pictures
   int64_t crop_pad = 0;
   double mixup = 0;
-  double smoothing = 0;               // of labels (Train), 0 … 1
-  std::string target_loss = "mse";    // of TrainByTargets; huber, cosine
-  double temperature = 4, alpha = 1;  // of Distill: 1 − alpha is the labels' part in the loss
+  double smoothing = 0;             // of labels (Train), 0 … 1
+  std::string target_loss = "mse";  // of TrainByTargets; huber, cosine
+  // Of Distill: auto (soft for classifiers, else mse), soft, mse, huber, cosine.
+  std::string loss = "auto";
+  double temperature = 4, alpha = 1;  // of its soft loss; 1 − alpha is the labels' part
   std::string checkpoint;             // file that keeps the run (.npz), at each validation
   bool resume = false;                // go on from the checkpoint, where it is there
   int threads = 0;
@@ -114,18 +118,22 @@ struct TrainResult {
   double score_before = 0, score_after = 0;  // 0 without validation samples
   int64_t steps = 0;
   double samples_per_second = 0;
+  std::vector<std::string> notes;  // what was chosen or taken for granted, and should be known
 };
+
+// Options out of their bounds are errors (kUsage) of all three, before anything is read.
 
 // By the dataset's labels: cross-entropy of the first output; the score is top-1 in percent.
 Result<TrainResult> Train(const Model& model, const Dataset& dataset,
                           const TrainOptions& options = {});
 // By values: what the first output shall be for each sample of `dataset`, a row of `targets` each;
 // the score is the part of the targets' variance that the outputs explain (R², at most 1), with the
-// loss "cosine" the mean cosine.
+// loss "cosine" the mean cosine. Flipped or shifted pictures are refused for targets of positions.
 Result<TrainResult> TrainByTargets(const Model& model, const Dataset& dataset,
                                    const Dataset& targets, const TrainOptions& options = {});
 // By the teacher's answers, without labels; the score is the agreement with the teacher in percent,
-// of what is no classifier the error at the outputs in dB: Σ teacher² / Σ (student − teacher)².
+// of what is no classifier or has another loss than soft the error at the outputs in dB, Σ teacher²
+// / Σ (student − teacher)², with the loss "cosine" the mean cosine.
 Result<TrainResult> Distill(const Model& teacher, const Model& student, const Dataset& dataset,
                             const TrainOptions& options = {});
 

@@ -1,48 +1,21 @@
 #include "pare/train.h"
 
+#include <algorithm>
+
 #include "api/access.h"
+#include "api/train_options.h"
 #include "compress/distill/fit.h"
 #include "compress/distill/objective.h"
 #include "compress/validate.h"
 #include "compress/widen.h"
 #include "onnx/export.h"
+#include "train/defaults.h"
 #include "train/targets.h"
 
 namespace pare {
 namespace {
 
-Result<train::TrainOptions> ToInternal(const TrainOptions& options) {
-  train::TrainOptions internal;
-  internal.epochs = options.epochs;
-  internal.steps = options.steps;
-  internal.seed = options.seed;
-  internal.validate_every = options.validate_every;
-  internal.patience = options.patience;
-  internal.checkpoint = options.checkpoint;
-  internal.resume = options.resume;
-  internal.program.batch = options.batch;
-  internal.program.parts = options.parts;
-  internal.program.max_memory_bytes = options.max_memory_mb * 1'000'000;
-  internal.program.parameters.freeze = options.freeze;
-  internal.program.parameters.only = options.train_only;
-  internal.program.keep_zeros = options.keep_zeros;
-  train::OptimizerOptions& optimizer = internal.program.optimizer;
-  PARE_ASSIGN(optimizer.kind, train::ParseOptimizer(options.optimizer));
-  optimizer.momentum = static_cast<float>(options.momentum);
-  optimizer.nesterov = options.nesterov;
-  optimizer.weight_decay = static_cast<float>(options.weight_decay);
-  optimizer.clip_norm = static_cast<float>(options.clip_norm);
-  optimizer.ema = static_cast<float>(options.ema);
-  PARE_ASSIGN(internal.schedule.kind, train::ParseSchedule(options.schedule));
-  internal.schedule.rate = options.rate > 0 ? options.rate : train::DefaultRate(optimizer.kind);
-  internal.schedule.warmup_steps = options.warmup;
-  internal.augment.flip = options.flip;
-  internal.augment.crop_pad = options.crop_pad;
-  internal.augment.mixup = static_cast<float>(options.mixup);
-  return internal;
-}
-
-// Hands the run's progress on to the caller's function, and its answer back.
+// Hands the run's progress on to the caller's function, and its answer back; keeps what is told.
 class Reporter : public SilentProgress {
  public:
   explicit Reporter(const TrainOptions& options) : report_(options.progress) {}
@@ -50,15 +23,20 @@ class Reporter : public SilentProgress {
     now_ = {.stage = std::string(what), .done = 0, .total = total, .now = {}};
   }
   void Now(std::string_view text) override { now_.now = text; }
+  void Note(std::string_view text) override {
+    if (std::ranges::find(notes_, text) == notes_.end()) notes_.emplace_back(text);
+  }
   void Advance(int64_t units) override {
     now_.done += units;
     if (report_ && !report_(now_)) cancelled_ = true;
   }
   bool cancelled() const override { return cancelled_; }
+  const std::vector<std::string>& notes() const { return notes_; }
 
  private:
   const std::function<bool(const TrainProgress&)>& report_;
   TrainProgress now_;
+  std::vector<std::string> notes_;
   bool cancelled_ = false;
 };
 
@@ -73,16 +51,25 @@ class Job {
         preprocess_(model_.preprocess),
         progress_(options) {}
 
+  // A student begins where its teacher will lead it; what is trained by itself goes on from where
+  // it was.
   Status Prepare(const Model* teacher = nullptr) {
+    PARE_TRY(CheckOptions(options_));
     PARE_TRY(PreparePreprocess(teacher));
     PARE_ASSIGN(graph_, compress::Widened(model_.graph, progress_, train::kTrainable));
-    PARE_ASSIGN(internal_, ToInternal(options_));
+    const bool fine_tuned = !teacher && !model_.random;
+    PARE_ASSIGN(internal_, ToInternal(options_, graph_, fine_tuned, progress_));
     internal_.augment.border = train::BorderOf(preprocess_);
     split_ = compress::SplitForTraining(*dataset_, options_.validation, 0, options_.seed);
     return {};
   }
   compress::Validation validation() const {
     return {dataset_, split_.validation, preprocess_, options_.batch};
+  }
+  Status CheckMoved() {
+    PARE_ASSIGN(const std::string note, train::CheckMoved(internal_.augment, graph_));
+    if (!note.empty()) progress_.Note(note);
+    return {};
   }
   // Samples without a label can't be learned from by labels.
   Status CheckLabelled() const { return train::CheckLabelled(*dataset_, split_.training); }
@@ -108,8 +95,11 @@ class Job {
     PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(trained.graph));
     const auto size = static_cast<int64_t>(bytes.size());
     return TrainResult{Access::Make({{}, std::move(trained.graph), preprocess_, size}),
-                       trained.start_score, trained.best_score, trained.steps,
-                       trained.samples_per_second};
+                       trained.start_score,
+                       trained.best_score,
+                       trained.steps,
+                       trained.samples_per_second,
+                       progress_.notes()};
   }
 
  private:
@@ -164,6 +154,7 @@ Result<TrainResult> TrainByTargets(const Model& model, const Dataset& dataset,
   return Guarded([&]() -> Result<TrainResult> {
     Job job(model, dataset, options);
     PARE_TRY(job.Prepare());
+    PARE_TRY(job.CheckMoved());
     const auto values = Access::Of(targets).dataset;
     PARE_TRY(train::CheckTargets(*values, *Access::Of(dataset).dataset));
     PARE_ASSIGN(const train::TargetLoss loss, train::ParseTargetLoss(options.target_loss));
@@ -185,6 +176,9 @@ Result<TrainResult> Distill(const Model& teacher, const Model& student, const Da
     const bool classifies =
         compress::ChooseMetric(compress::Metric::kAuto, answers) == compress::Metric::kTop;
     compress::DistillOptions loss;
+    PARE_ASSIGN(loss.loss, compress::ParseDistillLoss(options.loss));
+    const std::string guess = compress::GuessNote(loss.loss, classifies, answers);
+    if (!guess.empty()) job.progress().Note(guess);
     loss.temperature = static_cast<float>(options.temperature);
     loss.alpha = static_cast<float>(options.alpha);
     if (loss.alpha < 1) PARE_TRY(job.CheckLabelled());

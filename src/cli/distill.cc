@@ -5,6 +5,7 @@
 #include "compress/distill/cache.h"
 #include "compress/distill/fit.h"
 #include "compress/distill/objective.h"
+#include "train/defaults.h"
 
 namespace pare::cli {
 namespace {
@@ -205,7 +206,8 @@ Result<std::vector<compress::Teacher>> MakeTeachers(const DistillCommandOptions&
   const size_t cache =
       options.training.train.augment.any()
           ? 0
-          : (static_cast<size_t>(options.cache_mib) << 20) / models.teachers.size();
+          : static_cast<size_t>(train::UnitsOf(options.cache_mib, train::kMebibyte)) /
+                models.teachers.size();
   for (size_t i = 0; i < models.teachers.size(); ++i) {
     const model::Model& model = models.teachers[i];
     const auto questions = compress::DistillObjective::QuestionsFor(loss, classifies, i == 0);
@@ -239,11 +241,8 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
   const graph::Graph& teacher = models.teachers[0].graph();
   const bool classifies =
       compress::ChooseMetric(compress::Metric::kAuto, teacher) == compress::Metric::kTop;
-  if (classifies && loss.loss == compress::DistillLoss::kAuto) {
-    console.Note(Text("the teacher's output is taken for the scores of ",
-                      *compress::ClassCount(teacher),
-                      " classes (--loss soft); where it is values, give --loss mse"));
-  }
+  const std::string guess = compress::GuessNote(loss.loss, classifies, teacher);
+  if (!guess.empty()) console.Note(guess);
   const compress::Likeness likeness = compress::LikenessFor(loss.loss, classifies);
   PARE_ASSIGN(auto score,
               compress::ScoreByReference(teacher, likeness, setup.validation, setup.context));

@@ -1,5 +1,6 @@
 #include "cli/command.h"
 #include "cli/training.h"
+#include "train/defaults.h"
 #include "train/initialize.h"
 #include "train/targets.h"
 
@@ -90,24 +91,11 @@ Result<Lesson> LabelsOf(const TrainOptions& options, const TrainingSetup& setup,
                 "top-1"};
 }
 
-// Augmentation moves pictures, and leaves targets where they are.
-Status CheckMoved(const train::AugmentOptions& augment, const graph::Graph& graph,
-                  Console& console) {
-  if (!augment.flip && augment.crop_pad == 0) return {};
-  const graph::TensorType& output = graph.value(graph.outputs()[0].value).type;
-  if (!output.has_rank() || output.rank() > 2) {
-    return Fail(ErrorKind::kUsage,
-                "--flip and --crop-pad move the pictures, and not the targets of each position",
-                "leave them out");
-  }
-  console.Note(
-      "--flip and --crop-pad move the pictures alone: targets that tell of places become wrong");
-  return {};
-}
-
 Result<Lesson> TargetsOf(const TrainOptions& options, const TrainingSetup& setup,
                          const model::Model& model, Console& console) {
-  PARE_TRY(CheckMoved(options.training.train.augment, model.graph(), console));
+  PARE_ASSIGN(const std::string moved,
+              train::CheckMoved(options.training.train.augment, model.graph()));
+  if (!moved.empty()) console.Note(moved);
   PARE_ASSIGN(const auto targets,
               OpenTargets(options.targets, *setup.dataset, model.graph(), console));
   const train::TargetLoss loss = options.loss.value_or(train::TargetLoss::kMse);

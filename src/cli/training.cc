@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
 
 #include "cli/curve.h"
 #include "cli/report.h"
@@ -12,22 +11,12 @@
 #include "onnx/export.h"
 #include "platform/file.h"
 #include "platform/memory.h"
+#include "train/defaults.h"
 
 namespace pare::cli {
 namespace {
 
 using train::OptimizerKind;
-
-constexpr std::string_view kConvolutions[] = {"Conv", "ConvTranspose"};
-constexpr std::string_view kNormalizations[] = {"BatchNormalization", "InstanceNormalization",
-                                                "GroupNormalization", "LayerNormalization",
-                                                "RMSNormalization",   "LpNormalization"};
-
-bool HasOp(const graph::Graph& graph, std::span<const std::string_view> ops) {
-  return std::ranges::any_of(graph.Order(), [&](graph::NodeId id) {
-    return std::ranges::find(ops, graph.node(id).op) != ops.end();
-  });
-}
 
 // A float option with bounds.
 void DeclareFloat(Parser& parser, std::string names, std::string value, float& target, double low,
@@ -71,7 +60,7 @@ Result<FileNotes> NotesOf(const TrainingOptions& options, const TrainingJob& job
   notes.record.Set("training", job.setup.split.training.size());
   notes.record.Set("validation", job.setup.split.validation.size());
   notes.record.Set("optimizer", train::OptimizerName(optimizer.kind));
-  notes.record.Set("rate", options.rate());
+  notes.record.Set("rate", options.train.schedule.rate);
   if (options.train.program.keep_zeros) notes.record.Set("keep_zeros", true);
   return notes;
 }
@@ -105,10 +94,11 @@ Status TrainingOptions::Check() const {
   if (given_epochs && given_steps)
     return Fail(ErrorKind::kUsage, "--epochs and --steps are both given", "one of them is enough");
   const train::OptimizerOptions& optimizer = train.program.optimizer;
-  if (optimizer.kind != OptimizerKind::kSgd && (given_momentum || optimizer.nesterov)) {
+  const bool other = given_optimizer && *given_optimizer != OptimizerKind::kSgd;
+  if (other && (given_momentum || optimizer.nesterov)) {
     return Fail(ErrorKind::kUsage,
                 Text(given_momentum ? "--momentum" : "--nesterov", " is sgd's, and --optimizer is ",
-                     train::OptimizerName(optimizer.kind)),
+                     train::OptimizerName(*given_optimizer)),
                 "leave it out");
   }
   return {};
@@ -118,26 +108,24 @@ train::TrainOptions TrainingOptions::How() const {
   train::TrainOptions how = train;
   how.epochs = given_epochs.value_or(how.epochs);
   how.steps = given_steps.value_or(how.steps);
-  how.schedule.rate = rate();
-  how.program.max_memory_bytes = max_memory_mb * 1'000'000;
-  train::OptimizerOptions& optimizer = how.program.optimizer;
-  if (given_momentum) optimizer.momentum = static_cast<float>(*given_momentum);
-  optimizer.clip_norm = static_cast<float>(given_clip.value_or(unnormalized ? 1 : 0));
+  how.program.max_memory_bytes = train::UnitsOf(max_memory_mb, train::kMegabyte);
+  if (given_momentum)
+    how.program.optimizer.momentum = static_cast<float>(*given_momentum);
   return how;
 }
 
-double TrainingOptions::rate() const {
-  const double usual = train::DefaultRate(train.program.optimizer.kind);
-  return given_rate.value_or(fine_tunes || unnormalized ? usual / 10 : usual);
-}
-
 void TrainingOptions::UseDefaultsFor(const graph::Graph& graph, Console& console) {
-  unnormalized = HasOp(graph, kConvolutions) && !HasOp(graph, kNormalizations);
-  if (!unnormalized || (given_rate && given_clip)) return;
-  console.Note(
-      Text("nothing normalizes the network's convolutions (BatchNormalization is folded into "
-           "their weights?): where not given, --rate is ",
-           rate(), " and --clip 1"));
+  const bool as_sgd = given_momentum || train.program.optimizer.nesterov;
+  const train::Defaults defaults = train::DefaultsFor(
+      graph,
+      {.optimizer = given_optimizer || !as_sgd ? given_optimizer : OptimizerKind::kSgd,
+       .rate = given_rate,
+       .clip_norm = given_clip},
+      fine_tunes);
+  train.program.optimizer.kind = defaults.optimizer;
+  train.program.optimizer.clip_norm = defaults.clip_norm;
+  train.schedule.rate = defaults.rate;
+  if (!defaults.note.empty()) console.Note(defaults.note);
 }
 
 CommandFiles TrainingOptions::Files() const {
@@ -207,14 +195,14 @@ void TrainingOptions::DeclareOptimizer(Parser& parser) {
   train::OptimizerOptions& optimizer = train.program.optimizer;
   parser.Option(
       "--optimizer", "NAME",
-      [&optimizer](std::string_view name) -> Status {
-        PARE_ASSIGN(optimizer.kind, train::ParseOptimizer(name));
+      [this](std::string_view name) -> Status {
+        PARE_ASSIGN(given_optimizer, train::ParseOptimizer(name));
         return {};
       },
-      "sgd (default) or adamw");
+      "sgd or adamw (default: adamw for networks with attention or layer normalization, else sgd)");
   parser.Option("--rate", "R", given_rate, 0, 1e38,
                 "highest learning rate (default: sgd 0.05, adamw 0.001; a tenth of that for "
-                "`train` without --from-scratch, and for convolutions without a normalization)");
+                "`train` without --from-scratch)");
   parser.Option(
       "--schedule", "NAME",
       [this](std::string_view name) -> Status {

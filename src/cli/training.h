@@ -18,27 +18,23 @@ struct TrainingOptions {
   int64_t validation = 1000;
   int64_t max_memory_mb = 0;  // 0: no limit
   train::TrainOptions train;
-  bool fine_tunes = false;
-  bool unnormalized = false;  // UseDefaultsFor
-  bool writes = true;         // the model: else the caller does, if it likes what it got
+  bool fine_tunes = false;  // weights that are good already
+  bool writes = true;       // the model: else the caller does, if it likes what it got
 
   void Declare(Parser& parser);
   // What of these says how training goes: the run, the optimizer, augmentation.
   void DeclareTraining(Parser& parser);
-  // The optimizer's usual one where none is given; a tenth of it for weights that are good already,
-  // and for networks that nothing normalizes.
-  double rate() const;
-  // What isn't given goes by the network: convolutions without a normalization (folded into their
-  // weights by most exports) diverge at the usual rate. Tells so.
+  // What isn't given goes by the network (train/defaults.h). Tells so.
   void UseDefaultsFor(const graph::Graph& graph, Console& console);
   // Fails where options contradict each other.
   Status Check() const;
-  // `train` with what was given.
+  // `train` with what was given, behind UseDefaultsFor.
   train::TrainOptions How() const;
   // What these options read and write.
   CommandFiles Files() const;
 
   // Where an option was given: others may contradict it.
+  std::optional<train::OptimizerKind> given_optimizer;
   std::optional<double> given_rate, given_momentum, given_clip;
   std::optional<int64_t> given_epochs, given_steps;
 

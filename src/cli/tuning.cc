@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "cli/text.h"
+#include "train/defaults.h"
 
 namespace pare::cli {
 
@@ -76,7 +77,7 @@ Result<std::optional<compress::TuneOptions>> TuningOptions::Make(const data::Dat
   made.train.epochs = epochs.value_or(made.train.epochs);
   made.train.steps = epochs ? 0 : steps.value_or(made.train.steps);
   made.train.program.batch = batch.value_or(made.train.program.batch);
-  made.train.program.max_memory_bytes = max_memory_mb.value_or(0) * 1'000'000;
+  made.train.program.max_memory_bytes = train::UnitsOf(max_memory_mb.value_or(0), train::kMegabyte);
   made.train.validate_every = validate_every.value_or(made.train.validate_every);
   made.validation = validation.value_or(made.validation);
   made.alpha = static_cast<float>(alpha.value_or(made.alpha));

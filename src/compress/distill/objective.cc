@@ -86,6 +86,12 @@ Result<DistillLoss> ParseDistillLoss(std::string_view name) {
               "auto, soft, mse, huber or cosine");
 }
 
+std::string GuessNote(DistillLoss loss, bool classifies, const graph::Graph& teacher) {
+  if (!classifies || loss != DistillLoss::kAuto) return "";
+  return Text("the teacher's output is taken for the scores of ", ClassCount(teacher).value_or(0),
+              " classes (--loss soft); where it is values, give --loss mse");
+}
+
 bool DistillObjective::SoftLoss(const DistillOptions& options, bool classifies) {
   return options.loss == DistillLoss::kSoft || (options.loss == DistillLoss::kAuto && classifies);
 }

@@ -24,6 +24,10 @@ enum class DistillLoss : uint8_t {
 Likeness LikenessFor(DistillLoss loss, bool classifies);
 Result<DistillLoss> ParseDistillLoss(std::string_view name);
 
+// Where kAuto took the first output of a teacher for scores of classes: which, and the way out; else
+// "".
+std::string GuessNote(DistillLoss loss, bool classifies, const graph::Graph& teacher);
+
 struct DistillOptions {
   DistillLoss loss = DistillLoss::kAuto;
   float temperature = 4;

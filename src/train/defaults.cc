@@ -1,0 +1,88 @@
+#include "train/defaults.h"
+
+#include <algorithm>
+#include <limits>
+#include <span>
+#include <string_view>
+
+#include "passes/pipeline.h"
+
+namespace pare::train {
+namespace {
+
+using graph::Graph;
+using graph::Node;
+
+constexpr std::string_view kConvolutions[] = {"Conv", "ConvTranspose"};
+constexpr std::string_view kOfPositions[] = {"LayerNormalization", "RMSNormalization"};
+constexpr std::string_view kOfPictures[] = {"BatchNormalization", "InstanceNormalization",
+                                            "GroupNormalization", "LpNormalization"};
+constexpr std::string_view kAttention[] = {"Attention", "MultiHeadAttention"};
+
+bool HasOp(const Graph& graph, std::span<const std::string_view> ops) {
+  return std::ranges::any_of(graph.Order(), [&](graph::NodeId id) {
+    return std::ranges::find(ops, graph.node(id).op) != ops.end();
+  });
+}
+
+// Products of what a Softmax makes and what is no constant: values, weighted by their likeness.
+bool HasProductOfSoftmax(const Graph& graph) {
+  return std::ranges::any_of(graph.Order(), [&](graph::NodeId id) {
+    const Node& node = graph.node(id);
+    if (node.op != "MatMul" || node.inputs.size() != 2) return false;
+    if (graph.is_constant(node.inputs[1])) return false;
+    const Node* likeness = graph.producer_of(node.inputs[0]);
+    return likeness && likeness->op == "Softmax";
+  });
+}
+
+// With normalisations in one piece, whatever the opset that the file was written for.
+Graph Formed(const Graph& model) {
+  Graph formed = model;
+  return passes::RunPasses(formed, passes::QuantizePasses()) ? formed : model;
+}
+
+}  // namespace
+
+Defaults DefaultsFor(const Graph& model, const Wishes& wishes, bool fine_tuned) {
+  const Graph formed = Formed(model);
+  const bool positions = HasOp(formed, kOfPositions);
+  const bool attends = HasOp(formed, kAttention) || HasProductOfSoftmax(formed);
+  const bool unnormalized =
+      !positions && HasOp(formed, kConvolutions) && !HasOp(formed, kOfPictures);
+  Defaults chosen;
+  chosen.optimizer =
+      wishes.optimizer.value_or(positions || attends ? OptimizerKind::kAdamW : OptimizerKind::kSgd);
+  const double usual = DefaultRate(chosen.optimizer);
+  chosen.rate = wishes.rate.value_or(fine_tuned ? usual / 10 : usual);
+  chosen.clip_norm = static_cast<float>(wishes.clip_norm.value_or(unnormalized ? 1 : 0));
+  if (!wishes.optimizer && chosen.optimizer != OptimizerKind::kSgd) {
+    chosen.note = Text("the network has ", attends ? "attention" : "layer normalization",
+                       ": the optimizer is ", OptimizerName(chosen.optimizer), ", its rate ",
+                       chosen.rate, " (--optimizer, --rate)");
+  }
+  if (!wishes.clip_norm && unnormalized) {
+    chosen.note += Text(chosen.note.empty() ? "" : "; ",
+                        "nothing normalizes the network's convolutions (BatchNormalization is "
+                        "folded into their weights?): gradients are clipped to length 1 (--clip)");
+  }
+  return chosen;
+}
+
+Result<std::string> CheckMoved(const AugmentOptions& augment, const Graph& model) {
+  if (!augment.flip && augment.crop_pad == 0) return std::string();
+  const graph::TensorType& output = model.value(model.outputs()[0].value).type;
+  if (!output.has_rank() || output.rank() > 2) {
+    return Fail(ErrorKind::kUsage,
+                "--flip and --crop-pad move the pictures, and not the targets of each position",
+                "leave them out");
+  }
+  return std::string(
+      "--flip and --crop-pad move the pictures alone: targets that tell of places become wrong");
+}
+
+int64_t UnitsOf(int64_t count, int64_t unit) {
+  return std::min(count, std::numeric_limits<int64_t>::max() / unit) * unit;
+}
+
+}  // namespace pare::train
