@@ -295,6 +295,25 @@ output r
   EXPECT_LE(other.object().at("score_after").to_number<double>(), 1);
 }
 
+// A teacher of probabilities and a student of logits: scored as the loss compares them.
+TEST_F(DistillCommand, ScoresEachPositionOfSoftDenseOutputs) {
+  const auto dense = [](int seed, std::string_view last) {
+    return Text("opset 17\ninput x: f32[N,3,12,12]\nconst w: f32[5,3,1,1] = random(", seed,
+                ", -1, 1)\nh = Conv(x, w)\n", last, "\noutput y\n");
+  };
+  const std::string teacher = Model("masks.onnx", dense(1, "y = Softmax(h) {axis=1}")),
+                    student = Model("logits.onnx", dense(2, "y = Identity(h)"));
+  const Ran ran = Pare({"distill", "--teacher", teacher, "--student", student, "--data", data_,
+                        "-o", folder_ / "d.onnx", "--loss", "soft", "--temperature", "1", "--steps",
+                        "30", "--batch", "8", "--rate", "0.5", "--validation", "8", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const json::object report = ran.object();
+  EXPECT_EQ(report.at("score").as_string(), "position-agreement");
+  EXPECT_LT(report.at("score_before").to_number<double>(), 70);
+  EXPECT_GT(report.at("score_after").to_number<double>(), 80);
+  EXPECT_EQ(report.at("best_step").as_int64(), 30);
+}
+
 TEST_F(DistillCommand, WantsALabelForEachSampleOfMixedTraining) {
   EXPECT_NE(ErrorOf({"--alpha", "0.5"}).find("asks for labels"), std::string::npos);
   std::vector<int64_t> labels(kSamples, 1);

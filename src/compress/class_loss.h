@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "base/tensor.h"
 #include "graph/graph.h"
@@ -30,6 +31,24 @@ class ClassLoss {
   bool probabilities_, reference_probabilities_ = false;
   double smoothing_ = 0, sum_ = 0;
   int64_t rows_ = 0;
+};
+
+// How two models classify each position of their outputs: by logits, with the classes along one
+// axis. Outputs count alike, whatever number of positions they have.
+class PositionScore {
+ public:
+  // Of both models' `output`, in the shape of `scores`; of the first `samples` samples.
+  void Add(size_t output, std::span<const float> reference, const Tensor& scores, int axis,
+           int64_t samples);
+  double agreement() const;   // percent of the positions whose highest class is the same
+  double divergence() const;  // KL(reference ‖ scores) of a position; of several outputs the sum
+
+ private:
+  struct Sums {
+    double divergence = 0;
+    int64_t positions = 0, agreeing = 0;
+  };
+  std::vector<Sums> outputs_;
 };
 
 }  // namespace pare::compress

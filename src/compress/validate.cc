@@ -3,11 +3,13 @@
 #include <algorithm>
 
 #include "base/random.h"
+#include "compress/class_axis.h"
 #include "compress/for_each_answer.h"
 #include "compress/inputs.h"
 #include "compress/values.h"
 #include "data/split.h"
 #include "passes/pipeline.h"
+#include "train/loss.h"
 
 namespace pare::compress {
 namespace {
@@ -37,9 +39,66 @@ Result<data::Loader> LoaderOf(const Graph& graph, const Validation& v) {
                             {.batch = v.batch, .preprocess = v.preprocess, .prefetch = true});
 }
 
-train::Scored Share(double percent, const ClassLoss& loss, const Validation& validation) {
+train::Scored Share(double percent, double loss, const Validation& validation) {
   const auto samples = static_cast<double>(std::max<size_t>(1, validation.indices.size()));
-  return {percent, loss.mean(), 100 * static_cast<double>(kNoGainInHits) / samples};
+  return {percent, loss, 100 * static_cast<double>(kNoGainInHits) / samples};
+}
+
+// What answers in logits, and along which axes it makes probabilities of them, if at all.
+struct Scorer {
+  std::shared_ptr<runtime::Session> session;
+  std::vector<std::optional<int>> axes;
+
+  static Result<Scorer> Make(Graph graph, const model::Context& context) {
+    Scorer scorer;
+    for (size_t i = 0; i < graph.outputs().size(); ++i) {
+      const graph::ValueId output = graph.outputs()[i].value;
+      scorer.axes.push_back(train::SoftmaxAxis(graph, output));
+      graph.SetOutputValue(static_cast<int>(i), train::LogitsOf(graph, output));
+    }
+    PARE_ASSIGN(scorer.session, SessionOf(std::move(graph), context));
+    return scorer;
+  }
+};
+
+Result<PositionScore> ComparePositions(const Scorer& reference, const Scorer& own,
+                                       const Validation& validation) {
+  const Graph &graph = own.session->graph(), &other = reference.session->graph();
+  PARE_ASSIGN(const SharedInputs shared, MatchInputs(graph, other));
+  PARE_ASSIGN(data::Loader loader, LoaderOf(graph, validation));
+  PositionScore score;
+  std::vector<Tensor> expected(other.outputs().size());
+  const auto look = [&](const data::Batch& batch, const std::vector<Tensor>& actual) -> Status {
+    PARE_ASSIGN(const auto inputs, shared.Of(batch.inputs));
+    PARE_TRY(reference.session->Run(inputs, expected));
+    PARE_TRY(ToF32(expected));
+    for (size_t i = 0; i < std::min(actual.size(), expected.size()); ++i) {
+      if (actual[i].rank() == 0 || actual[i].count() != expected[i].count()) {
+        return Fail(ErrorKind::kUsage,
+                    Text("the student's output is ", DimsText(actual[i].shape()),
+                         ", the teacher's ", DimsText(expected[i].shape())),
+                    "a student answers what its teacher answers");
+      }
+      const bool alike = actual[i].shape() == expected[i].shape();
+      PARE_ASSIGN(const int axis, ClassAxis(actual[i].shape(), own.axes[i],
+                                            alike ? reference.axes[i] : own.axes[i]));
+      score.Add(i, expected[i].as<float>(), actual[i], axis, batch.count());
+    }
+    return {};
+  };
+  SilentProgress silent;
+  PARE_TRY(ForEachAnswer(*own.session, loader, "", silent, look));
+  return score;
+}
+
+Result<train::Score> ScoreByPositions(const Graph& reference, const Validation& validation,
+                                      const model::Context& context) {
+  PARE_ASSIGN(const Scorer other, Scorer::Make(reference, context));
+  return [=](const Graph& graph) -> Result<train::Scored> {
+    PARE_ASSIGN(const Scorer own, Scorer::Make(graph, context));
+    PARE_ASSIGN(const PositionScore score, ComparePositions(other, own, validation));
+    return Share(score.agreement(), score.divergence(), validation);
+  };
 }
 
 }  // namespace
@@ -52,7 +111,7 @@ train::Score ScoreByLabels(const Validation& validation, float smoothing,
     Inner inner(progress);
     ClassLoss loss(graph, smoothing);
     PARE_ASSIGN(const Evaluation evaluation, Evaluate(*session, loader, inner, &loss));
-    return Share(evaluation.top1.value_or(0), loss, validation);
+    return Share(evaluation.top1.value_or(0), loss.mean(), validation);
   };
 }
 
@@ -104,19 +163,20 @@ Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& ot
 }
 
 std::string_view LikenessName(Likeness likeness) {
-  constexpr std::string_view kNames[] = {"agreement", "cosine", "snr"};
+  constexpr std::string_view kNames[] = {"agreement", "position-agreement", "cosine", "snr"};
   return kNames[static_cast<size_t>(likeness)];
 }
 
 Result<train::Score> ScoreByReference(const Graph& reference, Likeness likeness,
                                       const Validation& validation, const model::Context& context) {
+  if (likeness == Likeness::kPositions) return ScoreByPositions(reference, validation, context);
   PARE_ASSIGN(std::shared_ptr<runtime::Session> other, SessionOf(reference, context));
   return [=](const Graph& graph) -> Result<train::Scored> {
     PARE_ASSIGN(const auto session, SessionOf(graph, context));
     if (likeness == Likeness::kAgreement) {
       ClassLoss loss(graph, reference);
       PARE_ASSIGN(const PairScore pairs, ComparePairs(*other, *session, validation, &loss));
-      return Share(pairs.agreement(), loss, validation);
+      return Share(pairs.agreement(), loss.mean(), validation);
     }
     PARE_ASSIGN(const PairScore score, ComparePairs(*other, *session, validation));
     if (const auto cosine = score.cosine())

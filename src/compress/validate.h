@@ -22,6 +22,7 @@ struct Validation {
 // What is measured against another model's answers.
 enum class Likeness : uint8_t {
   kAgreement,  // of classifiers, percent
+  kPositions,  // the same of each position of dense outputs, a final Softmax looked through
   kCosine,     // of the outputs
   kSnr,        // of the outputs, dB (PairScore::snr)
 };
@@ -44,8 +45,8 @@ std::string_view TargetScoreName(train::TargetLoss loss);  // "cosine", "r2"
 Result<PairScore> ComparePairs(runtime::Session& reference, runtime::Session& other,
                                const Validation& validation, ClassLoss* loss = nullptr);
 
-// `reference` is simplified. Where kNoGainInHits samples are the difference of two agreements, the
-// divergence from the reference's classes decides.
+// `reference` is simplified. Where kNoGainInHits samples (or as many samples' positions) are the
+// difference of two agreements, the divergence from the reference's classes decides.
 Result<train::Score> ScoreByReference(const graph::Graph& reference, Likeness likeness,
                                       const Validation& validation, const model::Context& context);
 

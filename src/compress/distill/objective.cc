@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/random.h"
+#include "compress/class_axis.h"
 #include "compress/distill/trunk.h"
 #include "train/loss.h"
 
@@ -45,37 +46,13 @@ Status CheckPair(const LayerPair& pair, Dims student, Dims teacher, int axis) {
   return Fail(ErrorKind::kUsage, text, "pair layers of the same extents; the channels may differ");
 }
 
-// The axis along which an output's classes stand, in the shape of its logits. Each position along
-// the others (of a picture, a sequence) is classified for itself.
-Result<int> ClassAxis(const Dims& shape, std::optional<int> own, std::optional<int> teachers) {
-  const auto larger = [](int64_t size) { return size > 1; };
-  const auto first = std::find_if(shape.begin() + 1, shape.end(), larger);
-  if (std::count_if(shape.begin() + 1, shape.end(), larger) == 1)
-    return static_cast<int>(first - shape.begin());
-  const std::string text =
-      Text("--loss soft compares scores of classes, and the output is ", DimsText(shape));
-  constexpr const char* kAdvice = "--loss mse, huber or cosine compares the values as they are";
-  if (first == shape.end()) return Fail(ErrorKind::kUsage, text, kAdvice);
-  if (own && teachers && *own != *teachers) {
-    return Fail(ErrorKind::kUsage,
-                Text(text, ": the student's Softmax goes along axis ", *own,
-                     ", the teacher's along ", *teachers),
-                kAdvice);
-  }
-  if (own) return *own;
-  if (teachers) return *teachers;
-  if (shape.size() >= 4) return 1;
-  return Fail(ErrorKind::kUsage,
-              Text(text, ": which axis they stand along is known where a Softmax makes the output"),
-              kAdvice);
-}
-
 }  // namespace
 
 Likeness LikenessFor(DistillLoss loss, bool classifies) {
   if (loss == DistillLoss::kCosine) return Likeness::kCosine;
   const bool soft = loss == DistillLoss::kSoft || loss == DistillLoss::kAuto;
-  return soft && classifies ? Likeness::kAgreement : Likeness::kSnr;
+  if (soft && classifies) return Likeness::kAgreement;
+  return loss == DistillLoss::kSoft ? Likeness::kPositions : Likeness::kSnr;
 }
 
 Result<DistillLoss> ParseDistillLoss(std::string_view name) {
