@@ -1,6 +1,7 @@
 // `pare prune` from its command line to a smaller file.
 #include <boost/json.hpp>
 
+#include "data/npy.h"
 #include "platform/file.h"
 #include "platform/test_folder.h"
 #include "running.h"
@@ -348,6 +349,21 @@ TEST(PruneCommand, RefusesWhatSaysTooLittleOrTooMuch) {
             2);
   EXPECT_EQ(Prune({"-o", output, "--target-macs", "0.001x", "--importance", "l1"}).code, 1);
   EXPECT_FALSE(std::filesystem::exists(output));
+  const std::string values = WriteModel(folder / "values.onnx", R"(
+opset 17
+input x: f32[N,6]
+const w: f32[6,16] = random(1, -1, 1)
+const v: f32[16,1] = random(2, -1, 1)
+h = MatMul(x, w)
+r = Relu(h)
+y = MatMul(r, v)
+output y
+)");
+  ASSERT_TRUE(data::SaveNpy(folder / "x.npy", Tensor::Zeros(DType::kF32, {40, 6}).value()));
+  const Ran ran = Pare({"prune", values, "--data", folder / "x.npy", "-o", output, "--target-macs",
+                        "0.5x", "--temperature", "2"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_NE(ran.err.find("--temperature has no effect"), std::string::npos) << ran.err;
 }
 
 }  // namespace

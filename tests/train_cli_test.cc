@@ -400,6 +400,28 @@ TEST(TrainCommand, KeepsTheZerosOfASparseModel) {
   }
 }
 
+// By the name of the weight, or of the node that reads it: as --freeze does.
+TEST(TrainCommand, SparesWhatADecayPatternNames) {
+  const TestFolder folder;
+  const auto before = model::Model::Load(kModel, train::kTrainable).value();
+  const graph::Graph& graph = before.graph();
+  const graph::ValueId first = graph.FindValue("conv1.weight");
+  ASSERT_NE(first, graph::ValueId::kNone);
+  const std::string node = graph.node(graph.value(first).uses[0].node).name;
+  const auto moved = [&](const std::string& pattern) {
+    const std::string output = folder / "o.onnx";
+    const Ran ran =
+        Pare(Short({"train", kModel, "-o", output, "--validation", "0", "--rate", "0",
+                    "--optimizer", "adamw", "--weight-decay", "1", "--no-decay", pattern}));
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    const json::object run =
+        json::parse(model::Model::Load(output)->graph().metadata.at("pare.run")).as_object();
+    return std::string(json::serialize(run.at("no_decay")));
+  };
+  EXPECT_EQ(moved("conv1.weight"), "[\"conv1.weight\"]");
+  EXPECT_NE(moved(node).find("\"conv1.weight\""), std::string::npos);
+}
+
 TEST(TrainCommand, SaysWhatIsWrong) {
   const TestFolder folder;
   const auto error = [&](Arguments more) {
@@ -413,6 +435,10 @@ TEST(TrainCommand, SaysWhatIsWrong) {
   EXPECT_NE(error({"--freeze", "no_such*"}).find("no weight is called \"no_such*\""),
             std::string::npos);
   EXPECT_NE(error({"--freeze", "*"}).find("fewer --freeze patterns"), std::string::npos);
+  EXPECT_NE(error({"--no-decay", "conv1*"}).find("none decay"), std::string::npos);
+  EXPECT_NE(error({"--no-decay", "no_such*", "--weight-decay", "0.1"})
+                .find("no weight that is trained is called \"no_such*\""),
+            std::string::npos);
   EXPECT_NE(error({"--schedule", "linear"}).find("no schedule"), std::string::npos);
   EXPECT_NE(error({"--rate", "1e30"}).find("not finite"), std::string::npos);
   EXPECT_NE(error({"--rate", "-1"}).find("not between"), std::string::npos);

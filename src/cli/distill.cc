@@ -87,6 +87,27 @@ struct DistillCommandOptions {
   }
 
   compress::DistillOptions Loss() const {
+  size_t cache_bytes() const {
+    return static_cast<size_t>(train::UnitsOf(cache_mib, train::kMebibyte));
+  }
+  // Without a word they would change nothing.
+  Status Check() const {
+    PARE_TRY(training.Check());
+    if (hint_weight && distill.hints.empty() && !pairing)
+      return Unused("--hint-weight", "there are no hints", "--hint or --hints gives some");
+    if (attention_weight && distill.attention.empty())
+      return Unused("--attention-weight", "there are no attention maps", "--attention gives some");
+    return {};
+  }
+  Status CheckTemperature(bool classifies) const {
+    if (!temperature || compress::IsSoft(distill.loss, classifies)) return {};
+    return Unused("--temperature", "the loss compares values",
+                  "it is of --loss soft, which classifiers are learned by");
+  }
+  static Status Unused(std::string_view option, std::string_view why, std::string_view advice) {
+    return Fail(ErrorKind::kUsage, Text(option, " has no effect: ", why), std::string(advice));
+  }
+
     compress::DistillOptions loss = distill;
     const auto set = [](float& to, const std::optional<double>& given) {
       if (given) to = static_cast<float>(*given);
@@ -223,7 +244,7 @@ Result<std::vector<compress::Teacher>> MakeTeachers(const DistillCommandOptions&
 
 Status Distill(const DistillCommandOptions& options, Console& console) {
   TrainingOptions training = options.training;
-  PARE_TRY(training.Check());
+  PARE_TRY(options.Check());
   CommandFiles files = training.Files();
   files.Read(options.teachers);
   files.Write(options.cache);
@@ -241,6 +262,7 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
   const graph::Graph& teacher = models.teachers[0].graph();
   const bool classifies =
       compress::ChooseMetric(compress::Metric::kAuto, teacher) == compress::Metric::kTop;
+  PARE_TRY(options.CheckTemperature(classifies));
   const std::string guess = compress::GuessNote(loss.loss, classifies, teacher);
   if (!guess.empty()) console.Note(guess);
   const compress::Likeness likeness = compress::LikenessFor(loss.loss, classifies);

@@ -71,7 +71,14 @@ Result<PruneInputs> PruneInputs::Open(const PruneCommandOptions& options, Comman
   PARE_ASSIGN(inputs.split, data::SplitDataset(*inputs.dataset, split));
   if (!inputs.split.note.empty()) console.Note(inputs.split.note);
   const graph::Graph& graph = inputs.deployed.graph();
-  if (compress::ChooseMetric(compress::Metric::kAuto, graph) == compress::Metric::kTop) {
+  const bool classifies =
+      compress::ChooseMetric(compress::Metric::kAuto, graph) == compress::Metric::kTop;
+  if (options.temperature && !classifies) {
+    return Fail(ErrorKind::kUsage,
+                "--temperature has no effect: the model is no classifier, and is learned by values",
+                "leave it out");
+  }
+  if (classifies) {
     PARE_TRY(
         CheckLabels(*inputs.dataset, graph, inputs.deployed.preprocess().label_offset, console));
   } else {

@@ -12,6 +12,7 @@
 #include "platform/file.h"
 #include "platform/memory.h"
 #include "train/defaults.h"
+#include "train/named_weights.h"
 
 namespace pare::cli {
 namespace {
@@ -47,8 +48,9 @@ struct FileNotes {
   Json record;
 };
 
-Result<FileNotes> NotesOf(const TrainingOptions& options, const TrainingJob& job) {
-  const train::OptimizerOptions& optimizer = options.train.program.optimizer;
+Result<FileNotes> NotesOf(const TrainingOptions& options, const train::TrainOptions& how,
+                          const TrainingJob& job) {
+  const train::OptimizerOptions& optimizer = how.program.optimizer;
   FileNotes notes{.metadata = job.model.graph().metadata, .record = {}};
   PARE_TRY(StoreData(options.data, *job.setup.dataset, job.model, notes.metadata));
   PARE_ASSIGN(notes.record, RunRecord({.command = job.command,
@@ -60,7 +62,10 @@ Result<FileNotes> NotesOf(const TrainingOptions& options, const TrainingJob& job
   notes.record.Set("training", job.setup.split.training.size());
   notes.record.Set("validation", job.setup.split.validation.size());
   notes.record.Set("optimizer", train::OptimizerName(optimizer.kind));
-  notes.record.Set("rate", options.train.schedule.rate);
+  if (!optimizer.no_decay.empty()) {
+    notes.record.Set("no_decay", Json::ArrayOf(optimizer.no_decay));
+  }
+  notes.record.Set("rate", how.schedule.rate);
   if (options.train.program.keep_zeros) notes.record.Set("keep_zeros", true);
   return notes;
 }
@@ -94,6 +99,10 @@ Status TrainingOptions::Check() const {
   if (given_epochs && given_steps)
     return Fail(ErrorKind::kUsage, "--epochs and --steps are both given", "one of them is enough");
   const train::OptimizerOptions& optimizer = train.program.optimizer;
+  if (!optimizer.no_decay.empty() && optimizer.weight_decay == 0) {
+    return Fail(ErrorKind::kUsage, "--no-decay spares weights, and none decay",
+                "--weight-decay D lets them, or leave it out");
+  }
   const bool other = given_optimizer && *given_optimizer != OptimizerKind::kSgd;
   if (other && (given_momentum || optimizer.nesterov)) {
     return Fail(ErrorKind::kUsage,
@@ -109,8 +118,7 @@ train::TrainOptions TrainingOptions::How() const {
   how.epochs = given_epochs.value_or(how.epochs);
   how.steps = given_steps.value_or(how.steps);
   how.program.max_memory_bytes = train::UnitsOf(max_memory_mb, train::kMegabyte);
-  if (given_momentum)
-    how.program.optimizer.momentum = static_cast<float>(*given_momentum);
+  if (given_momentum) how.program.optimizer.momentum = static_cast<float>(*given_momentum);
   return how;
 }
 
@@ -217,11 +225,10 @@ void TrainingOptions::DeclareOptimizer(Parser& parser) {
   DeclareFloat(parser, "--weight-decay", "D", optimizer.weight_decay, 0, 1,
                "of matrices and filters (default 0)");
   parser.Option("--no-decay", "PATTERN", optimizer.no_decay,
-                "weights that don't decay (repeatable)");
-  parser.Option(
-      "--clip", "NORM", given_clip, 0, 1e9,
-      "limit of the gradient's length; 0: none (default: none; 1 for convolutions without "
-      "a normalization)");
+                "weights that don't decay, by their name or a node's (repeatable)");
+  parser.Option("--clip", "NORM", given_clip, 0, 1e9,
+                "limit of the gradient's length; 0: none (default: none; 1 for convolutions that "
+                "nothing normalizes)");
   DeclareFloat(parser, "--ema", "DECAY", optimizer.ema, 0, 0.99999,
                "write weights averaged over the steps, e.g. 0.999 (default: the last ones)");
 }
@@ -268,7 +275,10 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   const TrainingSetup& setup = job.setup;
   train::TrainOptions how = options.How();
   how.score_name = job.score_name;
-  PARE_ASSIGN(const FileNotes notes, NotesOf(options, job));
+  std::vector<std::string>& spared = how.program.optimizer.no_decay;
+  PARE_ASSIGN(spared,
+              train::NamedWeights(job.model.graph(), how.program.parameters, spared, "--no-decay"));
+  PARE_ASSIGN(const FileNotes notes, NotesOf(options, how, job));
   std::optional<int64_t> rescued;  // the step
   const auto rescue = [&](const train::Trained& best) -> Result<std::string> {
     PARE_TRY(onnx::Export(Described(job, notes, best), options.output));

@@ -69,13 +69,13 @@ std::string GuessNote(DistillLoss loss, bool classifies, const graph::Graph& tea
               " classes (--loss soft); where it is values, give --loss mse");
 }
 
-bool DistillObjective::SoftLoss(const DistillOptions& options, bool classifies) {
-  return options.loss == DistillLoss::kSoft || (options.loss == DistillLoss::kAuto && classifies);
+bool IsSoft(DistillLoss loss, bool classifies) {
+  return loss == DistillLoss::kSoft || (loss == DistillLoss::kAuto && classifies);
 }
 
 Questions DistillObjective::QuestionsFor(const DistillOptions& options, bool classifies,
                                          bool first) {
-  Questions questions{.hints = {}, .logits = SoftLoss(options, classifies)};
+  Questions questions{.hints = {}, .logits = IsSoft(options.loss, classifies)};
   if (!first) return questions;
   for (const auto* pairs : {&options.hints, &options.attention}) {
     for (const LayerPair& pair : *pairs) questions.hints.push_back(pair.teacher);

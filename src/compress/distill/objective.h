@@ -24,7 +24,10 @@ enum class DistillLoss : uint8_t {
 Likeness LikenessFor(DistillLoss loss, bool classifies);
 Result<DistillLoss> ParseDistillLoss(std::string_view name);
 
-// Where kAuto took the first output of a teacher for scores of classes: which, and the way out; else
+// Whether classes are compared, as soft logits, and not values.
+bool IsSoft(DistillLoss loss, bool classifies);
+// Where kAuto took the first output of a teacher for scores of classes: which, and the way out;
+// else
 // "".
 std::string GuessNote(DistillLoss loss, bool classifies, const graph::Graph& teacher);
 
@@ -61,8 +64,7 @@ class DistillObjective : public train::Objective {
   std::vector<Teacher>& teachers() { return teachers_; }
 
  private:
-  static bool SoftLoss(const DistillOptions& options, bool classifies);
-  bool soft() const { return SoftLoss(options_, classifies_); }
+  bool soft() const { return IsSoft(options_.loss, classifies_); }
   // What the student answers to the question that its teachers are asked.
   ops::Var OwnAnswer(train::LossContext& context, size_t output) const;
   Result<ops::Var> OutputLoss(train::LossContext& context, size_t output, const Teacher& teacher,
