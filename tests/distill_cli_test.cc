@@ -235,7 +235,8 @@ output y
                     output = folder_ / "chosen.onnx";
   std::vector<int64_t> labels(kSamples, 1);
   WriteLabels(labels);
-  ASSERT_TRUE(data::SaveNpy(folder_ / "tokens_labels.npy", Tensor::Of<int64_t>({kSamples}, labels)));
+  ASSERT_TRUE(
+      data::SaveNpy(folder_ / "tokens_labels.npy", Tensor::Of<int64_t>({kSamples}, labels)));
   const auto chosen = [&](Arguments all, const std::string& samples) {
     all.insert(all.end(), {"-o", output, "--data", samples, "--steps", "1", "--batch", "8"});
     const Ran ran = Pare(all);
@@ -248,13 +249,46 @@ output y
                 ran.err.find("clipped to length 1") != std::string::npos ? "clipped" : "");
   };
   const std::string rows = folder_ / "tokens.npy";
-  EXPECT_EQ(chosen({"distill", "--teacher", attends, "--student", attends}, rows), "adamw 0.001 told");
+  EXPECT_EQ(chosen({"distill", "--teacher", attends, "--student", attends}, rows),
+            "adamw 0.001 told");
   EXPECT_EQ(chosen({"train", attends}, rows), "adamw 0.0001 told");
   EXPECT_EQ(chosen({"train", attends, "--from-scratch"}, rows), "adamw 0.001 told");
   EXPECT_EQ(chosen({"train", attends, "--nesterov"}, rows), "sgd 0.005 ");
   EXPECT_EQ(chosen({"distill", "--teacher", plain, "--student", plain}, data_), "sgd 0.05 clipped");
   EXPECT_EQ(chosen({"train", plain}, data_), "sgd 0.005 clipped");
   EXPECT_EQ(chosen({"distill", "--teacher", kTeacher, "--student", student_}, data_), "sgd 0.05 ");
+}
+
+TEST_F(DistillCommand, RefusesOptionsThatWouldChangeNothing) {
+  const Arguments cases[] = {{"--hint-weight", "2"},
+                             {"--attention-weight", "2"},
+                             {"--attention-weight", "2", "--hints", "name"},
+                             {"--temperature", "2", "--loss", "mse"},
+                             {"--temperature", "2", "--loss", "cosine"}};
+  for (const Arguments& more : cases)
+    EXPECT_NE(ErrorOf(more).find(more[0] + " has no effect"), std::string::npos) << more[0];
+  EXPECT_EQ(Pare(Short(folder_ / "s.onnx", {"--temperature", "2"})).code, 0);
+  EXPECT_EQ(Pare(Short(folder_ / "s.onnx", {"--hints", "name", "--hint-weight", "2"})).code, 0);
+}
+
+// The answers of a run come before those of others.
+TEST_F(DistillCommand, BoundsTheFileOfItsCache) {
+  const std::string cache = folder_ / "answers.npz", output = folder_ / "s.onnx";
+  ASSERT_EQ(Pare(Short(output, {"--cache", cache})).code, 0);
+  auto saved = compress::LoadAnswers(cache);
+  ASSERT_TRUE(saved);
+  // As if the runs of another teacher had filled a megabyte.
+  compress::SavedAnswers other{.teacher = 7, .keys = {}, .answers = {}};
+  other.keys = Tensor::Zeros(DType::kU64, {1000}).value();
+  other.answers = Tensor::Zeros(DType::kF32, {1000, 262}).value();
+  saved->insert(saved->begin(), other);
+  ASSERT_TRUE(compress::SaveAnswers(cache, *saved));
+  ASSERT_EQ(Pare(Short(output, {"--cache", cache, "--cache-size", "2"})).code, 0);
+  EXPECT_EQ(compress::LoadAnswers(cache)->size(), 2u);
+  ASSERT_EQ(Pare(Short(output, {"--cache", cache, "--cache-size", "1"})).code, 0);
+  const auto kept = compress::LoadAnswers(cache);
+  ASSERT_EQ(kept->size(), 1u);
+  EXPECT_EQ(kept->at(0).keys.count(), kSamples - 8);
 }
 
 TEST_F(DistillCommand, RefusesATeacherOfOtherOutputs) {
@@ -303,9 +337,28 @@ TEST_F(DistillCommand, ScoresEachPositionOfSoftDenseOutputs) {
   };
   const std::string teacher = Model("masks.onnx", dense(1, "y = Softmax(h) {axis=1}")),
                     student = Model("logits.onnx", dense(2, "y = Identity(h)"));
-  const Ran ran = Pare({"distill", "--teacher", teacher, "--student", student, "--data", data_,
-                        "-o", folder_ / "d.onnx", "--loss", "soft", "--temperature", "1", "--steps",
-                        "30", "--batch", "8", "--rate", "0.5", "--validation", "8", "--json"});
+  const Ran ran = Pare({"distill",
+                        "--teacher",
+                        teacher,
+                        "--student",
+                        student,
+                        "--data",
+                        data_,
+                        "-o",
+                        folder_ / "d.onnx",
+                        "--loss",
+                        "soft",
+                        "--temperature",
+                        "1",
+                        "--steps",
+                        "30",
+                        "--batch",
+                        "8",
+                        "--rate",
+                        "0.5",
+                        "--validation",
+                        "8",
+                        "--json"});
   ASSERT_EQ(ran.code, 0) << ran.err;
   const json::object report = ran.object();
   EXPECT_EQ(report.at("score").as_string(), "position-agreement");

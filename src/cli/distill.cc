@@ -65,7 +65,8 @@ struct DistillCommandOptions {
     parser.Option("--cache", "FILE", cache,
                   "keep the teachers' answers there (.npz), for later runs of the same --batch");
     parser.Option("--cache-size", "MIB", cache_mib, 0,
-                  "of remembered answers (default 512; 0: none)");
+                  "of remembered answers, in memory and in the file of --cache (default 512; 0: "
+                  "none)");
   }
 
   static void DeclarePairs(Parser& parser, std::string name,
@@ -86,7 +87,6 @@ struct DistillCommandOptions {
         std::move(help));
   }
 
-  compress::DistillOptions Loss() const {
   size_t cache_bytes() const {
     return static_cast<size_t>(train::UnitsOf(cache_mib, train::kMebibyte));
   }
@@ -108,6 +108,7 @@ struct DistillCommandOptions {
     return Fail(ErrorKind::kUsage, Text(option, " has no effect: ", why), std::string(advice));
   }
 
+  compress::DistillOptions Loss() const {
     compress::DistillOptions loss = distill;
     const auto set = [](float& to, const std::optional<double>& given) {
       if (given) to = static_cast<float>(*given);
@@ -225,10 +226,7 @@ Result<std::vector<compress::Teacher>> MakeTeachers(const DistillCommandOptions&
   std::vector<compress::Teacher> teachers;
   // Augmented samples hardly come twice.
   const size_t cache =
-      options.training.train.augment.any()
-          ? 0
-          : static_cast<size_t>(train::UnitsOf(options.cache_mib, train::kMebibyte)) /
-                models.teachers.size();
+      options.training.train.augment.any() ? 0 : options.cache_bytes() / models.teachers.size();
   for (size_t i = 0; i < models.teachers.size(); ++i) {
     const model::Model& model = models.teachers[i];
     const auto questions = compress::DistillObjective::QuestionsFor(loss, classifies, i == 0);
@@ -284,7 +282,7 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
                    .values = teacher.metadata.contains(compress::kOutputsKey)},
                   console);
   // Answers hold for a run that was stopped, too.
-  const Status saved = cache ? cache->Save(objective.teachers()) : Status();
+  const Status saved = cache ? cache->Save(objective.teachers(), options.cache_bytes()) : Status();
   PARE_TRY(report);
   PARE_TRY(saved);
   return console.Show(*report);

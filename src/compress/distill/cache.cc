@@ -9,6 +9,14 @@ Result<AnswerCache> AnswerCache::Load(std::string path) {
   return AnswerCache(std::move(path), std::move(saved));
 }
 
+namespace {
+
+size_t BytesOf(const SavedAnswers& answers) {
+  return answers.keys.bytes() + answers.answers.bytes();
+}
+
+}  // namespace
+
 const SavedAnswers* AnswerCache::Of(uint64_t teacher) const {
   const auto at = std::find_if(saved_.begin(), saved_.end(),
                                [&](const SavedAnswers& saved) { return saved.teacher == teacher; });
@@ -24,18 +32,26 @@ Status AnswerCache::Fill(std::span<Teacher> teachers) const {
   return {};
 }
 
-Status AnswerCache::Save(std::span<const Teacher> teachers) const {
-  std::vector<SavedAnswers> all = saved_;
-  bool any = false;
+Status AnswerCache::Save(std::span<const Teacher> teachers, size_t max_bytes) const {
+  std::vector<SavedAnswers> all = saved_, now;
+  size_t left = max_bytes;
+  const auto take = [&](const SavedAnswers& answers) { left -= std::min(left, BytesOf(answers)); };
   for (const Teacher& teacher : teachers) {
-    if (teacher.remembered() == 0) continue;
-    any = true;
-    PARE_ASSIGN(SavedAnswers now, teacher.Remembered(Of(teacher.answers_of())));
-    // The same teacher may have been given twice.
-    std::erase_if(all, [&](const SavedAnswers& old) { return old.teacher == now.teacher; });
-    all.push_back(std::move(now));
+    // The same one may have been given twice.
+    const auto same = [&](const SavedAnswers& old) { return old.teacher == teacher.answers_of(); };
+    if (teacher.remembered() == 0 || std::ranges::any_of(now, same)) continue;
+    std::erase_if(all, same);
+    PARE_ASSIGN(now.emplace_back(), teacher.Remembered(Of(teacher.answers_of()), left));
+    take(now.back());
   }
-  return any ? SaveAnswers(path_, all) : Status();
+  if (now.empty()) return {};
+  // The last in the file are the newest.
+  while (!all.empty() && BytesOf(all.back()) <= left) {
+    take(all.back());
+    now.insert(now.begin(), std::move(all.back()));
+    all.pop_back();
+  }
+  return SaveAnswers(path_, now);
 }
 
 }  // namespace pare::compress

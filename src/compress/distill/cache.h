@@ -16,9 +16,10 @@ class AnswerCache {
 
   // Gives the teachers what the file has of theirs.
   Status Fill(std::span<Teacher> teachers) const;
-  // Writes what they remember, beside what the file had of these and of other teachers; nothing
-  // where they remember nothing.
-  Status Save(std::span<const Teacher> teachers) const;
+  // Writes what they remember, and beside that, as far as `max_bytes` of answers go, what the file
+  // had of these teachers, and of others: those go first whose answers were saved first. Nothing is
+  // written where the teachers remember nothing.
+  Status Save(std::span<const Teacher> teachers, size_t max_bytes) const;
 
  private:
   AnswerCache(std::string path, std::vector<SavedAnswers> saved)

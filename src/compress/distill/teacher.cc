@@ -199,10 +199,11 @@ Status Teacher::Remember(const SavedAnswers& saved) {
   return {};
 }
 
-Result<SavedAnswers> Teacher::Remembered(const SavedAnswers* before) const {
+Result<SavedAnswers> Teacher::Remembered(const SavedAnswers* before, size_t max_bytes) const {
+  const size_t most = max_bytes / (sizeof(uint64_t) + row_floats_ * sizeof(float));
   std::map<uint64_t, const float*> rows;  // in order: the same answers give the same file
   for (const auto& [key, row] : cache_) rows.emplace(key, row->data());
-  for (int64_t i = 0; before && i < before->keys.count(); ++i) {
+  for (int64_t i = 0; before && i < before->keys.count() && rows.size() < most; ++i) {
     rows.emplace(before->keys.as<uint64_t>()[i],
                  before->answers.as<float>().data() + i * static_cast<int64_t>(row_floats_));
   }

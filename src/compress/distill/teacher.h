@@ -29,7 +29,7 @@ struct TeacherOptions {
   int64_t batch = 1;
   // Of the student's inputs at such a batch; empty where the model leaves nothing but that free.
   std::vector<Dims> shapes{};
-  size_t cache_bytes = 0;  // of answers that are kept in memory
+  size_t cache_bytes = 0;  // of answers that are kept in memory, all they take counted
   SharedInputs inputs;     // how it takes what the student takes
 };
 
@@ -56,8 +56,8 @@ class Teacher {
   size_t remembered() const { return cache_.size(); }  // answers
   // Takes answers of this teacher as if they had been asked for, as far as memory is allowed.
   Status Remember(const SavedAnswers& saved);
-  // All that is remembered, and what `before` holds beside.
-  Result<SavedAnswers> Remembered(const SavedAnswers* before) const;
+  // All that is remembered, and of what `before` holds beside as much as makes `max_bytes`.
+  Result<SavedAnswers> Remembered(const SavedAnswers* before, size_t max_bytes) const;
 
  private:
   using Row = std::shared_ptr<const std::vector<float>>;  // all outputs, one after the other
@@ -65,7 +65,12 @@ class Teacher {
   Status Plan(const graph::Graph& graph, const TeacherOptions& options);
   Status Compute(const std::vector<Tensor>& inputs, std::span<const int64_t> rows,
                  std::vector<Row>& answers);
-  bool HasRoom() const { return (cache_.size() + 1) * row_floats_ * sizeof(float) <= cache_bytes_; }
+  // Of a row in memory, beside its numbers: a node and a bucket of the map, the counted pointer,
+  // two blocks of the heap.
+  static constexpr size_t kRowOverhead = 128;
+  bool HasRoom() const {
+    return (cache_.size() + 1) * (row_floats_ * sizeof(float) + kRowOverhead) <= cache_bytes_;
+  }
 
   std::unique_ptr<runtime::Session> session_;
   SharedInputs inputs_;

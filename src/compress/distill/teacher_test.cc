@@ -129,7 +129,7 @@ class Answers : public ::testing::Test {
  protected:
   // Answers are saved, with zeros in place of them: who takes them shows it.
   void SaveZeros(const Teacher& teacher) {
-    auto saved = teacher.Remembered(nullptr);
+    auto saved = teacher.Remembered(nullptr, kRoom);
     ASSERT_TRUE(saved);
     for (float& x : saved->answers.mutable_as<float>()) x = 0;
     ASSERT_TRUE(SaveAnswers(path_, {*saved}));
@@ -161,7 +161,7 @@ TEST_F(Answers, OfOthersAreKept) {
   Teacher first = Made(Net("y = Neg(h)"), 2), second = Made(Net("y = Abs(h)"), 2);
   ASSERT_TRUE(first.Answer({rows_}) && second.Answer({rows_}));
   for (const Teacher* teacher : {&first, &second, &second})
-    ASSERT_TRUE(AnswerCache::Load(path_)->Save({teacher, 1}));
+    ASSERT_TRUE(AnswerCache::Load(path_)->Save({teacher, 1}, kRoom));
   const auto saved = LoadAnswers(path_);
   ASSERT_TRUE(saved) << saved.error().message();
   ASSERT_EQ(saved->size(), 2u);
@@ -173,12 +173,40 @@ TEST_F(Answers, OfOthersAreKept) {
 TEST_F(Answers, AreAddedToThoseBefore) {
   Teacher first = Made(Net("y = Neg(h)"), 2);
   ASSERT_TRUE(first.Answer({rows_}));
-  ASSERT_TRUE(AnswerCache::Load(path_)->Save({&first, 1}));
+  ASSERT_TRUE(AnswerCache::Load(path_)->Save({&first, 1}, kRoom));
   Teacher again = Made(Net("y = Neg(h)"), 2, 1);
   const auto cache = AnswerCache::Load(path_);
   ASSERT_TRUE(cache && cache->Fill({&again, 1}));
-  ASSERT_TRUE(cache->Save({&again, 1}));
+  ASSERT_TRUE(cache->Save({&again, 1}, kRoom));
   EXPECT_EQ(LoadAnswers(path_)->at(0).keys.count(), 2);
+}
+
+// A row of three floats and its key are 20 bytes in the file, and far more in memory.
+TEST_F(Answers, FillNoMoreThanTheirRoom) {
+  constexpr size_t kRow = 20;
+  std::vector<uint64_t> teachers;
+  for (const char* last : {"y = Neg(h)", "y = Abs(h)", "y = Relu(h)"}) {
+    Teacher teacher = Made(Net(last), 2);
+    ASSERT_TRUE(teacher.Answer({rows_}));
+    ASSERT_TRUE(AnswerCache::Load(path_)->Save({&teacher, 1}, 5 * kRow));
+    teachers.push_back(teacher.answers_of());
+  }
+  // Three times two rows: those that were saved first made room.
+  auto saved = LoadAnswers(path_);
+  ASSERT_EQ(saved->size(), 2u);
+  EXPECT_EQ(saved->at(0).teacher, teachers[1]);
+  EXPECT_EQ(saved->at(1).teacher, teachers[2]);
+  // Of one teacher those of this run stay, and as many others as there is room for.
+  Teacher same = Made(Net("y = Relu(h)"), 2);
+  ASSERT_TRUE(same.Answer({RowsOf({2, 4}, 9)}));
+  ASSERT_TRUE(AnswerCache::Load(path_)->Save({&same, 1}, 3 * kRow));
+  saved = LoadAnswers(path_);
+  ASSERT_EQ(saved->size(), 1u);
+  EXPECT_EQ(saved->at(0).keys.count(), 3);
+
+  Teacher small = Made(Net("y = Neg(h)"), 2, 10 * 3 * sizeof(float));
+  ASSERT_TRUE(small.Answer({RowsOf({10, 4})}));
+  EXPECT_EQ(small.remembered(), 0u);
 }
 
 TEST_F(Answers, AreNotReadFromWhatHoldsNone) {
