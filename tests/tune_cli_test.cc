@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "cli/command.h"
+#include "demo.h"
 #include "onnx/export.h"
 #include "platform/file.h"
 #include "platform/test_folder.h"
@@ -185,6 +186,43 @@ TEST_F(TuneCommand, StopsAndGoesOnToTheSameFile) {
   ASSERT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_NE(resumed.err.find("going on after step 17"), std::string::npos) << resumed.err;
   EXPECT_EQ(*ReadFile(whole), *ReadFile(stopped));
+}
+
+// By labels that the untuned form answers all right, one that is nearer to the float model is
+// worse.
+TEST_F(TuneCommand, KeepsTheUntunedFormWhereTheTunedOneMissesMaxDrop) {
+  const Arguments four{"--weight-bits", "4"};
+  Report(four);
+  const auto model = model::Model::Load(folder_ / "q.onnx");
+  ASSERT_TRUE(model) << model.error().message();
+  const auto session = model::MakeSession(model->graph(), model::Context::Make(1));
+  ASSERT_TRUE(session);
+  const auto rows = data::LoadNpy(folder_ / "x.npy");
+  ASSERT_TRUE(rows);
+  std::vector<Tensor> outputs(1);
+  ASSERT_TRUE((*session)->Run({&*rows, 1}, outputs));
+  std::vector<int64_t> labels;
+  const auto scores = outputs[0].as<float>();
+  const int64_t classes = outputs[0].shape()[1];
+  for (int64_t row = 0; row < 600; ++row) {
+    const auto begin = scores.begin() + row * classes;
+    labels.push_back(std::max_element(begin, begin + classes) - begin);
+  }
+  ASSERT_TRUE(data::SaveNpy(folder_ / "x_labels.npy", Tensor::Of<int64_t>({600}, labels)));
+  const auto top1 = [](const json::object& report) {
+    const json::object& quality = report.at("quality").as_object();
+    return quality.at("top1_a").to_number<double>() - quality.at("top1_b").to_number<double>();
+  };
+  const double drop = top1(Report(four));
+  const Arguments tuned =
+      four + Arguments{"--tune", "--steps",          "60", "--tune-batch", "32", "--rate",
+                       "0.003",  "--validate-every", "20"};
+  ASSERT_LT(drop, top1(Report(tuned)) - 1) << "the construction is of no use";
+  const json::object held = Report(tuned + Arguments{"--max-drop", Text(drop / 2)});
+  EXPECT_FALSE(held.at("tuned").as_object().at("kept").as_bool());
+  EXPECT_NE(json::serialize(held.at("notes")).find("the tuned form loses more than --max-drop"),
+            std::string::npos);
+  EXPECT_LE(top1(held), drop / 2);
 }
 
 TEST_F(TuneCommand, SaysWhereFewSamplesChoose) {

@@ -15,6 +15,11 @@ class DropHolder {
   DropHolder(Job& job, const std::vector<int64_t>& samples)
       : job_(job), samples_(samples), base_(job.best.variant) {}
 
+  Result<bool> RunFor(const Form& form) {
+    PARE_ASSIGN(in_float_, model::MakeSession(job_.calibration.graph, job_.context));
+    return Holds(form);
+  }
+
   Result<bool> Run() {
     PARE_ASSIGN(in_float_, model::MakeSession(job_.calibration.graph, job_.context));
     PARE_ASSIGN(const bool holds, Holds(job_.best));
@@ -124,6 +129,10 @@ class DropHolder {
 
 Result<bool> HoldMaxDrop(Job& job, const std::vector<int64_t>& samples) {
   return DropHolder(job, samples).Run();
+}
+
+Result<bool> HoldsMaxDrop(Job& job, const Form& form, const std::vector<int64_t>& samples) {
+  return DropHolder(job, samples).RunFor(form);
 }
 
 }  // namespace pare::compress

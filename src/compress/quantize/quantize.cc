@@ -105,25 +105,25 @@ Status Calibrate(Job& job, const Scheme& scheme) {
 }
 
 // Every second verification sample steers which layers go back to float; the others, which then are
-// all that is left to verify on, did not see it.
-Status Steer(Job& job, data::Split& split) {
+// all that is left to verify on, did not see it. Those that steer.
+Result<std::vector<int64_t>> Steer(Job& job, data::Split& split) {
   const bool few = std::ssize(split.verification) < kFewSamples;  // half of them tell nothing
   std::vector<int64_t> steering, unseen;
   for (size_t i = 0; i < split.verification.size(); ++i)
     (few || i % 2 == 0 ? steering : unseen).push_back(split.verification[i]);
   PARE_ASSIGN(const bool steered, HoldMaxDrop(job, steering));
-  if (!steered) return {};
+  if (!steered) return steering;
   if (few) {
     job.progress.Note(Text("with ", steering.size(), " verification samples, fewer than ",
                            kFewSamples,
                            ", --max-drop was steered on the same ones that verify: "
                            "others may lose more"));
-    return {};
+    return steering;
   }
   job.progress.Note(Text("--max-drop was steered on ", steering.size(),
                          " verification samples; the ", unseen.size(), " others verify"));
   split.verification = std::move(unseen);
-  return {};
+  return steering;
 }
 
 // Everything (of what --limit draws) that doesn't verify, nor steered.
@@ -215,10 +215,13 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
   if (!options.keep_slow_layers && !small) PARE_TRY(ChooseByTime(job));
   if (options.bias_correction) PARE_TRY(CorrectOutputs(job));
   const std::vector<int64_t> verification = result.split.verification;
-  if (options.max_drop) PARE_TRY(Steer(job, result.split));
+  std::vector<int64_t> steering;
+  if (options.max_drop) {
+    PARE_ASSIGN(steering, Steer(job, result.split));
+  }
   if (options.tune && AnyInteger(job.best.built.scheme)) {
-    PARE_ASSIGN(result.tuned,
-                Tune(job, wide, *options.tune, TuningPool(*dataset, options, verification)));
+    PARE_ASSIGN(result.tuned, Tune(job, wide, *options.tune,
+                                   TuningPool(*dataset, options, verification), steering));
   }
   result.seconds = watch.seconds();
   ReportLayers(job, options, result);

@@ -60,5 +60,7 @@ Status CorrectOutputs(Job& job);
 // Gives the fewest of the worst layers back whose return to float holds options.max_drop on
 // `samples`; kUnmet where even all don't. Whether any was needed.
 Result<bool> HoldMaxDrop(Job& job, const std::vector<int64_t>& samples);
+// Whether this form holds it.
+Result<bool> HoldsMaxDrop(Job& job, const Form& form, const std::vector<int64_t>& samples);
 
 }  // namespace pare::compress

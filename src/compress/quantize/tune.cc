@@ -17,10 +17,12 @@ constexpr size_t kTeacherCache = size_t{256} << 20;
 
 class Tuner {
  public:
-  Tuner(Job& job, const Graph& teacher, const TuneOptions& options, std::vector<int64_t> pool)
+  Tuner(Job& job, const Graph& teacher, const TuneOptions& options, std::vector<int64_t> pool,
+        const std::vector<int64_t>& steering)
       : job_(job),
         teacher_(teacher),
         options_(options),
+        steering_(steering),
         classifies_(ChooseMetric(Metric::kAuto, teacher) == Metric::kTop) {
     Divide(std::move(pool));
   }
@@ -40,7 +42,11 @@ class Tuner {
     PARE_ASSIGN(const train::Trained trained, Train());
     PARE_ASSIGN(Form form, FormOf(trained.graph));
     PARE_ASSIGN(const PairScore after, Measure(*form.session));
-    Tuned tuned{.kept = after.snr() > before.snr(),
+    bool keeps = after.snr() > before.snr();
+    if (keeps) {
+      PARE_ASSIGN(keeps, HoldsLimit(form));
+    }
+    Tuned tuned{.kept = keeps,
                 .snr_before = before.snr(),
                 .snr_after = after.snr(),
                 .agreement_before = AgreementOf(before),
@@ -57,6 +63,16 @@ class Tuner {
   }
 
  private:
+  Result<bool> HoldsLimit(const Form& form) {
+    if (!job_.options.max_drop) return true;
+    PARE_ASSIGN(const bool holds, HoldsMaxDrop(job_, form, steering_));
+    if (!holds) {
+      job_.progress.Note(Text("the tuned form loses more than --max-drop ", *job_.options.max_drop,
+                              ", which the one before holds"));
+    }
+    return holds;
+  }
+
   void Divide(std::vector<int64_t> pool) {
     const int64_t kept = std::min<int64_t>(options_.validation, std::ssize(pool) / 4);
     TrainingSplit split = DividePool(std::move(pool), kept, options_.train.seed);
@@ -126,6 +142,7 @@ class Tuner {
   Job& job_;
   const Graph& teacher_;
   const TuneOptions& options_;
+  const std::vector<int64_t>& steering_;
   const bool classifies_;
   std::vector<int64_t> training_;
   Validation validation_;
@@ -148,8 +165,8 @@ TuneOptions::TuneOptions() {
 }
 
 Result<Tuned> Tune(Job& job, const Graph& teacher, const TuneOptions& options,
-                   std::vector<int64_t> pool) {
-  return Tuner(job, teacher, options, std::move(pool)).Run();
+                   std::vector<int64_t> pool, const std::vector<int64_t>& steering) {
+  return Tuner(job, teacher, options, std::move(pool), steering).Run();
 }
 
 }  // namespace pare::compress

@@ -1,7 +1,7 @@
 // Tuning of a quantization by training (quantization-aware training): the float model teaches what
 // it was made from, through roundings that stand in the graph, without labels. A part of the
 // samples stays aside; the tuned form replaces the other only where it is nearer to the float model
-// on them.
+// on them, and holds --max-drop, too.
 #pragma once
 
 #include <memory>
@@ -27,7 +27,8 @@ struct TuneOptions {
 };
 
 struct Tuned {
-  bool kept = false;  // the tuned form is nearer to the float model than the one before
+  // The tuned form is nearer to the float model than the one before, and holds what that held.
+  bool kept = false;
   // Of the outputs, Σ model² / Σ (form − model)² in dB; for classifiers the agreement, percent. On
   // the validation samples, as integers.
   double snr_before = 0, snr_after = 0;
@@ -38,8 +39,9 @@ struct Tuned {
   std::vector<train::HistoryRow> history;  // scores are dB
 };
 
-// Tunes job.best on the samples `pool` against `teacher`, the float model.
+// Tunes job.best on the samples `pool` against `teacher`, the float model. Where there is a limit
+// (--max-drop), the tuned form is kept only if it holds it on the samples `steering`.
 Result<Tuned> Tune(Job& job, const graph::Graph& teacher, const TuneOptions& options,
-                   std::vector<int64_t> pool);
+                   std::vector<int64_t> pool, const std::vector<int64_t>& steering);
 
 }  // namespace pare::compress
