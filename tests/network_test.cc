@@ -90,6 +90,23 @@ TEST(Network, KeepsTheFirstErrorUntilItIsBuilt) {
   EXPECT_NE(model.error().message().find("Add"), std::string::npos) << model.error().message();
 }
 
+TEST(Network, TakesNoValuesOfAnother) {
+  Network one(1), two(2);
+  const Value a = one.Input("a", {4}), b = two.Input("b", {4});
+  one.Output("y", one.Linear(a + b, 3));
+  const auto model = one.Build();
+  ASSERT_FALSE(model);
+  EXPECT_EQ(model.error().kind(), ErrorKind::kUsage);
+  EXPECT_NE(model.error().message().find("two networks"), std::string::npos);
+  Network three(3);
+  three.Output("y", three.Linear(three.Input("x", {4}), 3));
+  EXPECT_TRUE(three.Build());
+  three.Output("z", three.LayerNorm(one.Input("c", {4})));
+  const auto other = three.Build();
+  ASSERT_FALSE(other);
+  EXPECT_NE(other.error().message().find("another network"), std::string::npos);
+}
+
 TEST(Network, LearnsFromLabels) {
   const auto model = Classifier(1);
   const auto data = Dataset::Open(kPictures);

@@ -55,6 +55,13 @@ struct NetworkAccess {
   }
   // Nothing where an earlier formula failed.
   static ops::Var Of(const Value& value) { return value.impl_ ? value.impl_->var : ops::Var(); }
+  // And nothing, an error of `network`, where the value is another's.
+  static ops::Var Of(const Value& value, NetworkImpl& network) {
+    if (!value.impl_ || value.impl_->network.get() == &network) return Of(value);
+    network.emit.Fail(Error(ErrorKind::kUsage, "a layer takes a value of another network",
+                            "a formula is of one network"));
+    return {};
+  }
   static const std::shared_ptr<NetworkImpl>& NetworkOf(const Value& value) {
     return value.impl_->network;
   }
@@ -73,6 +80,15 @@ Value Apply(std::string op, const std::vector<Value>& operands, Attrs attrs = {}
     if (!vars.back()) return {};
   }
   const auto& network = NetworkAccess::NetworkOf(operands[0]);
+  for (const Value& operand : operands) {
+    const auto& other = NetworkAccess::NetworkOf(operand);
+    if (other == network) continue;
+    const Error mixed(ErrorKind::kUsage, Text(op, " takes values of two networks"),
+                      "a formula is of one network");
+    network->emit.Fail(mixed);
+    other->emit.Fail(mixed);
+    return {};
+  }
   return NetworkAccess::Wrap(network, network->emit.Add(std::move(op), vars, std::move(attrs)));
 }
 
@@ -116,7 +132,7 @@ Value Network::Input(const std::string& name, const std::vector<int64_t>& shape)
 }
 
 Value Network::Linear(Value x, int64_t outputs) {
-  const Var in = NetworkAccess::Of(x);
+  const Var in = NetworkAccess::Of(x, *impl_);
   if (!in) return {};
   const int64_t inputs = SizeOf(in, -1, "Linear");
   const Var w = impl_->Weight("linear.weight", {inputs, outputs}, inputs);
@@ -126,7 +142,7 @@ Value Network::Linear(Value x, int64_t outputs) {
 }
 
 Value Network::Conv(Value x, int64_t channels, int64_t size, int64_t stride, int64_t groups) {
-  const Var in = NetworkAccess::Of(x);
+  const Var in = NetworkAccess::Of(x, *impl_);
   if (!in) return {};
   const int64_t inputs = SizeOf(in, 1, "Conv") / std::max<int64_t>(1, groups);
   const Var w = impl_->Weight("conv.weight", {channels, inputs, size, size}, inputs * size * size);
@@ -138,7 +154,7 @@ Value Network::Conv(Value x, int64_t channels, int64_t size, int64_t stride, int
 }
 
 Value Network::BatchNorm(Value x) {
-  const Var in = NetworkAccess::Of(x);
+  const Var in = NetworkAccess::Of(x, *impl_);
   if (!in) return {};
   const Dims shape{SizeOf(in, 1, "BatchNorm")};
   std::vector<Var> operands{in};
@@ -149,7 +165,7 @@ Value Network::BatchNorm(Value x) {
 }
 
 Value Network::LayerNorm(Value x) {
-  const Var in = NetworkAccess::Of(x);
+  const Var in = NetworkAccess::Of(x, *impl_);
   if (!in) return {};
   const Dims shape{SizeOf(in, -1, "LayerNorm")};
   return NetworkAccess::Wrap(
@@ -158,7 +174,7 @@ Value Network::LayerNorm(Value x) {
 }
 
 void Network::Output(const std::string& name, Value value) {
-  const Var out = NetworkAccess::Of(value);
+  const Var out = NetworkAccess::Of(value, *impl_);
   if (out) impl_->graph.AddOutput(out.id(), name);
 }
 
