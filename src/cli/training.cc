@@ -210,7 +210,8 @@ void TrainingOptions::DeclareOptimizer(Parser& parser) {
       "sgd or adamw (default: adamw for networks with attention or layer normalization, else sgd)");
   parser.Option("--rate", "R", given_rate, 0, 1e38,
                 "highest learning rate (default: sgd 0.05, adamw 0.001; a tenth of that for "
-                "`train` without --from-scratch)");
+                "`train` without --from-scratch, and for what `prune` fitted of networks without "
+                "BatchNormalization)");
   parser.Option(
       "--schedule", "NAME",
       [this](std::string_view name) -> Status {

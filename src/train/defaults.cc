@@ -69,6 +69,11 @@ Defaults DefaultsFor(const Graph& model, const Wishes& wishes, bool fine_tuned) 
   return chosen;
 }
 
+bool IsBatchNormalized(const Graph& model) {
+  constexpr std::string_view kBatch[] = {"BatchNormalization"};
+  return HasOp(model, kBatch);
+}
+
 Result<std::string> CheckMoved(const AugmentOptions& augment, const Graph& model) {
   if (!augment.flip && augment.crop_pad == 0) return std::string();
   const graph::TensorType& output = model.value(model.outputs()[0].value).type;

@@ -33,6 +33,9 @@ struct Defaults {
 //   BatchNormalization was folded into them.
 Defaults DefaultsFor(const graph::Graph& model, const Wishes& wishes, bool fine_tuned);
 
+// Whether BatchNormalization holds the sizes of what the layers give, however their weights move.
+bool IsBatchNormalized(const graph::Graph& model);
+
 // Augmentation moves pictures, and leaves targets where they are. Fails (kUsage) where the model
 // tells something of each position; a note for the user, or "" where nothing is moved.
 Result<std::string> CheckMoved(const AugmentOptions& augment, const graph::Graph& model);

@@ -101,6 +101,11 @@ TEST(Defaults, GoByTheNetworkAndItsWeights) {
   }
 }
 
+TEST(Defaults, KnowBatchNormalization) {
+  EXPECT_TRUE(IsBatchNormalized(Parsed(kNormalized)));
+  EXPECT_FALSE(IsBatchNormalized(Parsed(kConvolution)));
+}
+
 TEST(Defaults, LeaveWhatIsGiven) {
   const Wishes wishes{.optimizer = OptimizerKind::kSgd, .rate = 0.3, .clip_norm = 0.0};
   for (const std::string_view text : {kConvolution, kAttends}) {
