@@ -229,17 +229,25 @@ input x: f32[N,3,6,6]
 const w0: f32[4,3,1,1] = random(1, -1, 1)
 const w1: f32[4,4,1,1] = random(2, -1, 1)
 const w2: f32[4,4,1,1] = random(3, -1, 1)
+const w3: f32[4,4,1,1] = random(4, -1, 1)
 const six: f32[] = 6
 a = Conv(x, w0)
 s = Sigmoid(a)
 b = Conv(s, w1)
 r = Add(b, a)
-d = Div(r, six)
-c = Conv(d, w2)
-output c
+c = Conv(r, w2)
+d = Min(c, six)
+e = Conv(d, w3)
+output e
 )",
-     {{"a", "int8"}, {"s", "int8"}, {"b", "int8"}, {"r", "int8"}, {"d", "int8"}, {"c", "int8"}},
-     {"a", "s", "b", "r", "d", "c"},
+     {{"a", "int8"},
+      {"s", "int8"},
+      {"b", "int8"},
+      {"r", "int8"},
+      {"c", "int8"},
+      {"d", "int8"},
+      {"e", "int8"}},
+     {"a", "s", "b", "r", "c", "d", "e"},
      {"Sigmoid", "Add"}},
 };
 
@@ -381,7 +389,7 @@ class RandomNetwork {
   void AddFunction() {
     static constexpr const char* kFunctions[] = {"Relu",     "Sigmoid", "HardSwish", "LeakyRelu",
                                                  "Tanh",     "Gelu",    "Elu",       "Softplus",
-                                                 "Identity", "Abs",     "Neg",       "Sin"};
+                                                 "Identity", "Abs",     "Neg"};
     const Map from = Draw(4) == 0 ? Some() : maps_.back();
     Add(Text(kFunctions[Draw(std::size(kFunctions))], '(', from.name, ')'), from.channels,
         from.size);
