@@ -29,7 +29,7 @@ struct QuantizeOptions {
 
 struct LayerResult {
   std::string name, op;
-  std::string precision;  // "int8", "int7" and "int4" (weights of 7 and 4 bits), "float32"
+  std::string precision;  // "int8", "int7" (pairs fit 16 bits), "int4", "float32"
   std::string reason;     // why, where it needs one
 };
 

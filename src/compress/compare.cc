@@ -8,7 +8,9 @@
 #include "compress/for_each_answer.h"
 #include "compress/inputs.h"
 #include "compress/quantize/domain.h"
+#include "compress/quantize/pairs.h"
 #include "compress/quantize/scheme.h"
+#include "compress/quantize/write_qdq.h"
 #include "compress/reasons.h"
 #include "compress/saturation.h"
 #include "graph/text.h"
@@ -55,7 +57,7 @@ std::map<std::string, bool> IntegersByLayer(const Graph& graph, const Graph& run
   return integers;
 }
 
-// 4 by the weights' type, 7 by their magnitude (64 or less), else 8.
+// 4 by the weights' type, 7 where their pairs fit (quantize/pairs.h), else 8.
 int WeightBitsOf(const Graph& graph, const Node& node) {
   if (node.inputs.size() < 2) return 8;
   const Node* dq = graph.producer_of(node.inputs[1]);
@@ -63,10 +65,7 @@ int WeightBitsOf(const Graph& graph, const Node& node) {
   const Tensor& weights = graph.value(dq->inputs[0]).data;
   if (IsNarrow(weights.dtype())) return 4;
   if (weights.dtype() != DType::kI8) return 8;
-  const auto values = weights.as<int8_t>();
-  return std::all_of(values.begin(), values.end(), [](int8_t v) { return v >= -64 && v <= 64; })
-             ? 7
-             : 8;
+  return PairsFit(weights, WeightAxis(node, weights.rank())) ? 7 : 8;
 }
 
 // The nodes behind `id` that are parts of the same layer: a product's bias, and a clamp that it

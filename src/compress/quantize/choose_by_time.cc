@@ -87,15 +87,16 @@ class TimeChooser {
     if (faster.empty()) return {};
     std::vector<std::string> names;
     for (const FasterLayer& layer : faster) names.push_back(layer.name);
-    PARE_ASSIGN(const auto* in_8_bits, job_.DifferenceOf(job_.best));
     size_t tried = names.size() + 1;
     for (const double part : kParts) {
       const auto count = static_cast<size_t>(std::ceil(part * static_cast<double>(names.size())));
       if (count == tried) continue;
       tried = count;
       PARE_ASSIGN(Form form, job_.Make(WithSevenBits(std::span(names).first(count))));
-      PARE_ASSIGN(const auto* now, job_.DifferenceOf(form));
-      if (!IsKnownError(now->error) || !(now->error <= kMostErrors * in_8_bits->error)) continue;
+      // The ranges were searched for weights of 7 bits: what the search saw speaks for these.
+      runtime::Session* const sides[] = {job_.best.session.get(), form.session.get()};
+      PARE_ASSIGN(const auto errors, job_.UnseenErrors(sides));
+      if (!IsKnownError(errors[1]) || !(errors[1] <= kMostErrors * errors[0])) continue;
       job_.best = std::move(form);
       NoteSevenBits(faster.first(count));
       break;

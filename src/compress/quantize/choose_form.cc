@@ -8,8 +8,7 @@
 namespace pare::compress {
 namespace {
 
-constexpr int64_t kSearchSamples = 12;    // of the probe, for a choice among many
-constexpr int64_t kScreeningSamples = 4;  // of them, to find whom to look at closely
+constexpr int64_t kScreeningSamples = 4;  // of a search's, to find whom to look at closely
 constexpr size_t kSaturationSamples = 4;
 
 // Which calibrator gives `variant` its best form; the error of that.
@@ -45,7 +44,7 @@ Status Refine(Job& job, double error) {
   if (refined.range_factors.empty()) return {};
   PARE_ASSIGN(Form form, job.Make(refined));
   runtime::Session* const sides[] = {job.best.session.get(), form.session.get()};
-  PARE_ASSIGN(const auto errors, job.probe.ErrorsOfOthers(sides, kSearchSamples, job.progress));
+  PARE_ASSIGN(const auto errors, job.UnseenErrors(sides));
   if (errors[1] <= errors[0]) job.best = std::move(form);
   return {};
 }

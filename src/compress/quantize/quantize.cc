@@ -167,9 +167,10 @@ void ReportLayers(const Job& job, const QuantizeOptions& options, Quantized& res
                     .precision = layer.integer ? Text("int", bits) : "float32",
                     .reason = why(layer, bits)});
     const auto run = runs.find(layer.name);
-    if (run != runs.end() && InFloat(run->second) == layer.integer) {
+    if (run != runs.end()) {
+      if (InFloat(run->second) == layer.integer)
+        reported.reason = layer.integer ? run->second.reason : kBetweenIntegers;
       reported.precision = run->second.precision;
-      reported.reason = layer.integer ? run->second.reason : kBetweenIntegers;
     }
     result.seven_bit_layers += reported.precision == "int7";
     result.four_bit_layers += reported.precision == "int4";

@@ -12,6 +12,8 @@
 
 namespace pare::compress {
 
+constexpr int64_t kSearchSamples = 12;  // of the probe, which the search for ranges looks at
+
 struct Job {
   const model::Context& context;
   const QuantizeOptions& options;
@@ -27,6 +29,10 @@ struct Job {
   }
   Result<Form> Make(const Variant& variant) {
     return MakeForm(calibration, variant, probe.shapes(), context);
+  }
+  // Relative, each form's, on the samples that the search for ranges did not look at.
+  Result<std::vector<double>> UnseenErrors(std::span<runtime::Session* const> forms) const {
+    return probe.ErrorsOfOthers(forms, kSearchSamples, progress);
   }
   // Of the form from the float model, over all samples of the probe; measured once.
   Result<const Probe::Difference*> DifferenceOf(Form& form) const {

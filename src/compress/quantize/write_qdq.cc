@@ -6,6 +6,7 @@
 
 #include "compress/bias_of_product.h"
 #include "compress/quantize/domain.h"
+#include "compress/quantize/pairs.h"
 #include "ops/dequantized.h"
 #include "ops/node_view.h"
 #include "ops/op_def.h"
@@ -42,30 +43,76 @@ std::span<const float> CutsFor(int bits) {
   static constexpr float kFine[] = {0.97f, 0.94f, 0.91f, 0.88f, 0.84f, 0.8f};
   static constexpr float kCoarse[] = {0.97f, 0.94f, 0.91f, 0.88f, 0.84f, 0.8f,  0.76f, 0.72f,
                                       0.68f, 0.64f, 0.6f,  0.56f, 0.52f, 0.48f, 0.44f, 0.4f};
+  // Pairs that don't fit are cut, or the steps wider.
+  static constexpr float kOfPairs[] = {0.94f, 1.1f, 1.2f, 1.3f, 1.42f, 1.56f, 1.72f, 1.9f};
+  if (bits == 7) return kOfPairs;
   return bits > 4 ? std::span<const float>(kFine) : kCoarse;
 }
 
-float BestScale(std::span<const float> weights, const ChannelView& view, int64_t channel,
-                int bits) {
-  const int largest = LargestLevel(bits);
+// Rounds a layer's weights, channel by channel.
+class Rounder {
+ public:
+  Rounder(const Tensor& weights, int channel_axis, int bits)
+      : weights_(weights.as<float>()),
+        order_(weights.shape(), channel_axis),
+        bits_(bits),
+        largest_(static_cast<float>(LargestLevel(bits))),
+        values_(static_cast<size_t>(order_.depth())),
+        exact_(values_.size()),
+        levels_(values_.size()) {}
+
+  int64_t channels() const { return order_.channels(); }
+  // The channel that the others speak of.
+  void Take(int64_t channel) {
+    channel_ = channel;
+    for (size_t i = 0; i < values_.size(); ++i) values_[i] = weights_[At(i)];
+  }
+  // The squared error that `scale` leaves.
+  double Round(float scale);
+  // With the least error.
+  float BestScale();
+  // The levels of the last rounding.
+  void Store(std::span<int8_t> to) const {
+    for (size_t i = 0; i < levels_.size(); ++i) to[At(i)] = levels_[i];
+  }
+
+ private:
+  size_t At(size_t place) const {
+    return static_cast<size_t>(order_.index(channel_, static_cast<int64_t>(place)));
+  }
+
+  std::span<const float> weights_;
+  PairOrder order_;
+  int bits_;
+  float largest_;
+  int64_t channel_ = 0;
+  std::vector<float> values_, exact_;  // exact_: in steps
+  std::vector<int8_t> levels_;
+};
+
+double Rounder::Round(float scale) {
+  for (size_t i = 0; i < values_.size(); ++i) {
+    exact_[i] = values_[i] / scale;
+    levels_[i] = static_cast<int8_t>(std::clamp(std::nearbyint(exact_[i]), -largest_, largest_));
+  }
+  if (bits_ == 7) order_.Fit(exact_, levels_);
+  double error = 0;
+  for (size_t i = 0; i < values_.size(); ++i) {
+    const double difference = values_[i] - static_cast<float>(levels_[i]) * scale;
+    error += difference * difference;
+  }
+  return error;
+}
+
+float Rounder::BestScale() {
   float magnitude = 0;
-  view.Each(channel, [&](int64_t i) { magnitude = std::max(magnitude, std::fabs(weights[i])); });
+  for (const float value : values_) magnitude = std::max(magnitude, std::fabs(value));
   if (!(magnitude > 0)) return 1.0f;
-  const auto error_of = [&](float scale) {
-    double error = 0;
-    view.Each(channel, [&](int64_t i) {
-      const float level =
-          std::clamp(std::nearbyint(weights[i] / scale), -1.0f * largest, 1.0f * largest);
-      const double difference = weights[i] - level * scale;
-      error += difference * difference;
-    });
-    return error;
-  };
-  const float full = std::max(magnitude / largest, 1e-12f);
+  const float full = std::max(magnitude / largest_, 1e-12f);
   float best = full;
-  double best_error = error_of(full);
-  for (const float cut : CutsFor(bits)) {
-    const double error = error_of(full * cut);
+  double best_error = Round(full);
+  for (const float cut : CutsFor(bits_)) {
+    const double error = Round(full * cut);
     if (error < best_error) {
       best_error = error;
       best = full * cut;
@@ -280,30 +327,29 @@ bool IsBiasOfChannels(const Graph& graph, const Node& node, size_t input) {
   return bias.rank() > 0 && bias.count() == channels && bias.shape().back() == channels;
 }
 
-int LargestLevel(int bits) { return bits == 7 ? 64 : (1 << (bits - 1)) - 1; }
+int LargestLevel(int bits) { return bits == 7 ? 127 : (1 << (bits - 1)) - 1; }
 
 QuantizedWeights QuantizeWeights(const Tensor& weights, int channel_axis, int bits) {
-  const ChannelView view(weights.shape(), channel_axis);
+  Rounder rounder(weights, channel_axis, bits);
   std::vector<float> scales;
-  for (int64_t channel = 0; channel < view.channels; ++channel)
-    scales.push_back(BestScale(weights.as<float>(), view, channel, bits));
+  for (int64_t channel = 0; channel < rounder.channels(); ++channel) {
+    rounder.Take(channel);
+    scales.push_back(rounder.BestScale());
+  }
   return RoundWeights(weights, channel_axis, bits, std::move(scales));
 }
 
 QuantizedWeights RoundWeights(const Tensor& weights, int channel_axis, int bits,
                               std::vector<float> scales) {
-  const ChannelView view(weights.shape(), channel_axis);
-  const float largest = static_cast<float>(LargestLevel(bits));
   const DType dtype = bits > 4 ? DType::kI8 : DType::kI4;
   QuantizedWeights rounded{
       Tensor::Make(dtype, weights.shape()).value(), std::move(scales), channel_axis, bits, {}};
-  const auto in = weights.as<float>();
-  const auto out = rounded.values.mutable_as<int8_t>();
-  for (int64_t channel = 0; channel < view.channels; ++channel) {
-    const float scale = rounded.scales[channel];
-    view.Each(channel, [&](int64_t i) {
-      out[i] = static_cast<int8_t>(std::clamp(std::nearbyint(in[i] / scale), -largest, largest));
-    });
+  const auto levels = rounded.values.mutable_as<int8_t>();
+  Rounder rounder(weights, channel_axis, bits);
+  for (int64_t channel = 0; channel < rounder.channels(); ++channel) {
+    rounder.Take(channel);
+    rounder.Round(rounded.scales[channel]);
+    rounder.Store(levels);
   }
   return rounded;
 }

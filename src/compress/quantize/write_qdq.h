@@ -20,13 +20,14 @@ struct QuantizedWeights {
   std::vector<double> mean_shift;
 };
 
-// The largest |q| of `bits` in [2, 8]: 2^(bits−1) − 1, but 64 for 7 bits, which is what makes a
-// pair of u8·s8 products fit 16 bits.
+// The largest |q| of `bits` in [2, 8]: 2^(bits−1) − 1, but 127 for 7 bits: these are 8 bits less as
+// much as pairs need to fit (pairs.h).
 int LargestLevel(int bits);
 // Symmetric per channel; the range of each channel is the one, of a few cuts below its largest
 // magnitude, with the least squared error.
 QuantizedWeights QuantizeWeights(const Tensor& weights, int channel_axis, int bits);
-// The same with scales that are known: rne(w / scale), clamped.
+// The same with scales that are known: rne(w / scale), clamped; of 7 bits the pairs that don't fit
+// lowered.
 QuantizedWeights RoundWeights(const Tensor& weights, int channel_axis, int bits,
                               std::vector<float> scales);
 using LayerWeights = std::map<graph::NodeId, std::shared_ptr<const QuantizedWeights>>;
