@@ -331,6 +331,30 @@ TEST_P(IntegerLayers, AreThoseThatRunSo) {
   }
 }
 
+// As other tools write it; the Add, of a single s8 number, is absorbed by what comes behind.
+TEST(Integers, AnAbsorbedOperatorOfOneNumberHasNoWeights) {
+  auto graph = graph::Parse(R"(
+opset 17
+input x: f32[N,3,6,6]
+const s: f32[] = 0.02
+const z: u8[] = 128
+const c: i8[] = 5
+const zc: i8[] = 0
+q = QuantizeLinear(x, s, z)
+d = DequantizeLinear(q, s, z)
+k = DequantizeLinear(c, s, zc)
+a = Add(d, k)
+y = Sigmoid(a)
+output y
+)");
+  ASSERT_TRUE(graph) << graph.error().message();
+  ASSERT_TRUE(passes::RunPasses(*graph, passes::SimplifyPasses()));
+  const auto session = model::MakeSession(*graph, model::Context::Make(1));
+  ASSERT_TRUE(session) << session.error().message();
+  for (const auto& layer : compress::ListLayers(*graph, (*session)->graph()))
+    EXPECT_NE(layer.precision, "int7") << layer.name;
+}
+
 INSTANTIATE_TEST_SUITE_P(Networks, IntegerLayers, ::testing::ValuesIn(kNetworks));
 
 // A convolutional network of layers that are drawn at random, as text.

@@ -57,14 +57,15 @@ std::map<std::string, bool> IntegersByLayer(const Graph& graph, const Graph& run
   return integers;
 }
 
-// 4 by the weights' type, 7 where their pairs fit (quantize/pairs.h), else 8.
+// 4 by the weights' type, 7 where they have pairs and all fit (quantize/pairs.h), else 8.
 int WeightBitsOf(const Graph& graph, const Node& node) {
-  if (node.inputs.size() < 2) return 8;
+  const ops::OpDef* op = ops::FindOp(node.op);
+  if (!op || node.inputs.size() < 2 || op->quant.inputs[1].role != ops::Role::kWeight) return 8;
   const Node* dq = graph.producer_of(node.inputs[1]);
   if (!dq || dq->op != "DequantizeLinear" || !graph.is_constant(dq->inputs[0])) return 8;
   const Tensor& weights = graph.value(dq->inputs[0]).data;
   if (IsNarrow(weights.dtype())) return 4;
-  if (weights.dtype() != DType::kI8) return 8;
+  if (weights.dtype() != DType::kI8 || weights.rank() < 2) return 8;
   return PairsFit(weights, WeightAxis(node, weights.rank())) ? 7 : 8;
 }
 

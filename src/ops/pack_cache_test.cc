@@ -43,6 +43,8 @@ TEST(PackCache, KnowsEqualConstantsByTheirContent) {
   const PackCache by_content(PackCache::Filling::kNow, PackCache::Identity::kContent);
   EXPECT_EQ(by_content.NameOf(a), by_content.NameOf(b));
   EXPECT_NE(by_content.NameOf(a), by_content.NameOf(other));
+  EXPECT_NE(by_content.NameOf(Tensor::Of<float>({1}, {0})),
+            by_content.NameOf(Tensor::Of<float>({8}, {0, 0, 0, 0, 0, 0, 0, 0})));
   EXPECT_NE(PackCache().NameOf(a), PackCache().NameOf(b));
 }
 

@@ -35,7 +35,9 @@ struct PackCache::Packed {
 uint64_t PackCache::NameOf(const Tensor& constant) const {
   if (identity_ == Identity::kAddress) return reinterpret_cast<uintptr_t>(constant.data());
   WordHash hash;
-  hash.Add({constant.data(), constant.bytes()});
+  const size_t bytes = constant.bytes();  // zeros of any length would be alike
+  hash.Add(std::as_bytes(std::span(&bytes, 1)));
+  hash.Add({constant.data(), bytes});
   return hash.value();
 }
 

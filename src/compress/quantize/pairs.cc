@@ -58,6 +58,7 @@ bool PairOrder::Fits(std::span<const int8_t> levels) const {
 
 bool PairsFit(const Tensor& levels, int channel_axis) {
   const PairOrder order(levels.shape(), channel_axis);
+  if (order.depth() < 2) return false;  // none
   const auto all = levels.as<int8_t>();
   std::vector<int8_t> channel(static_cast<size_t>(order.depth()));
   for (int64_t c = 0; c < order.channels(); ++c) {

@@ -33,7 +33,7 @@ class PairOrder {
   bool filters_;  // [channels, in, taps…]; else the channels are `inner_` apart
 };
 
-// Whether all pairs of these s8 weights fit.
+// Whether these s8 weights have pairs, and all fit.
 bool PairsFit(const Tensor& levels, int channel_axis);
 
 }  // namespace pare::compress

@@ -172,7 +172,7 @@ void ReportLayers(const Job& job, const QuantizeOptions& options, Quantized& res
         reported.reason = layer.integer ? run->second.reason : kBetweenIntegers;
       reported.precision = run->second.precision;
     }
-    result.seven_bit_layers += reported.precision == "int7";
+    result.seven_bit_layers += !InFloat(reported) && bits == 7;
     result.four_bit_layers += reported.precision == "int4";
   }
 }

@@ -23,7 +23,7 @@ struct QuantizedWeights {
 // The largest |q| of `bits` in [2, 8]: 2^(bits−1) − 1, but 127 for 7 bits: these are 8 bits less as
 // much as pairs need to fit (pairs.h).
 int LargestLevel(int bits);
-// Symmetric per channel; the range of each channel is the one, of a few cuts below its largest
+// Symmetric per channel; the range of each channel is the one, of a few around its largest
 // magnitude, with the least squared error.
 QuantizedWeights QuantizeWeights(const Tensor& weights, int channel_axis, int bits);
 // The same with scales that are known: rne(w / scale), clamped; of 7 bits the pairs that don't fit
