@@ -320,6 +320,22 @@ TEST(PruneCommand, HoldsALimitOfTheDropByTraining) {
   EXPECT_EQ(ReadFile(output).value(), whole);
 }
 
+// The cut is no worse for it: it is what is written, and said to be.
+TEST(PruneCommand, WritesTheCutWhereRecoveryIsNotFinite) {
+  const TestFolder folder;
+  const std::string output = folder / "small.onnx";
+  const Ran ran = PruneAndMaybeTrain(
+      Joined(KeepMost(), {"-o", output, "--target-macs", "0.8x", "--importance", "l1",
+                          "--no-measure", "--no-reconstruction", "--steps", "4", "--batch", "8",
+                          "--limit", "100", "--validation", "8", "--rate", "1e30"}));
+  ASSERT_EQ(ran.code, 0) << ran.out;
+  const json::object report = ran.object();
+  EXPECT_EQ(report.at("output").as_string(), output);
+  EXPECT_EQ(report.at("recovery").at("best_step").as_int64(), 0);
+  EXPECT_NE(json::serialize(report.at("notes")).find("training ended early"), std::string::npos);
+  EXPECT_TRUE(model::Model::Load(output));
+}
+
 TEST(PruneCommand, TimesTheFormThatIsDeployed) {
   const TestFolder folder;
   const Ran ran = Prune({"-o", folder / "small.onnx", "--target-macs", "0.8x", "--importance", "l2",

@@ -30,6 +30,7 @@ Result<TrainingReport> Recover(const PruneRun& run, const graph::Graph& cut,
   // unless BatchNormalization holds it.
   training.fine_tunes = !options.no_reconstruction && !train::IsBatchNormalized(cut);
   training.UseDefaultsFor(cut, run.console);
+  training.train.ends_where_not_finite = true;  // the cut is no worse for it
   model::Model student = run.inputs.trainable;
   student.set_graph(cut);
   const graph::Graph& teacher = run.inputs.deployed.graph();
