@@ -75,6 +75,18 @@ TEST(TrainCommand, KeepsTheWeightsOfTheStartWhereNoneIsBetter) {
   EXPECT_NE(json::serialize(report.at("notes")).find("weights at the start"), std::string::npos);
 }
 
+TEST(TrainCommand, SaysThatNothingIsValidatedOnTooFewSamples) {
+  const TestFolder folder;
+  const auto said = [&](const char* samples) {
+    const Ran ran = Pare(Short({"train", kModel, "-o", folder / Text(samples, ".onnx"), "--json",
+                                "--limit", samples, "--batch", "3"}));
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return ran.out.find("too few samples to keep any back") != std::string::npos;
+  };
+  EXPECT_TRUE(said("3"));
+  EXPECT_FALSE(said("40"));
+}
+
 TEST(TrainCommand, WritesAModelItsCurveAndAReport) {
   const TestFolder folder;
   const std::string output = folder / "tuned.onnx";
@@ -84,6 +96,7 @@ TEST(TrainCommand, WritesAModelItsCurveAndAReport) {
   const json::object report = json::parse(ran.out).as_object();
   EXPECT_EQ(report.at("score").as_string(), "top-1");
   EXPECT_EQ(report.at("steps").as_int64(), 2);
+  EXPECT_EQ(report.at("batch").as_int64(), 4);
   EXPECT_EQ(report.at("training_samples").as_int64(), 32);
   EXPECT_EQ(report.at("validation_samples").as_int64(), 8);
   EXPECT_EQ(report.at("history").as_array().size(), 1);

@@ -295,6 +295,11 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   report.training_samples = std::ssize(setup.split.training);
   report.validation_samples = std::ssize(setup.split.validation);
   const train::Score score = setup.split.validation.empty() ? train::Score() : job.score;
+  if (!score && options.validation != 0) {
+    console.Note(
+        "too few samples to keep any back: nothing tells whether the weights at the end, which are "
+        "written, are better than those at the start");
+  }
   auto trained =
       OfModel(train::Train(job.model.graph(), setup.dataset, setup.split.training, preprocess,
                            job.objective, score, setup.context, how, console),
@@ -361,6 +366,7 @@ Json ToJson(const TrainingReport& report) {
                             {"score_after", scored(report.score_after)},
                             {"steps", t.steps},
                             {"best_step", t.best_step},
+                            {"batch", t.batch},
                             {"seconds", t.seconds},
                             {"samples_per_second", t.samples_per_second},
                             {"training_samples", report.training_samples},
