@@ -1,21 +1,6 @@
 #include "train/named_weights.h"
 
-#include <algorithm>
-
-#include "base/glob.h"
-
 namespace pare::train {
-namespace {
-
-bool IsNamed(const graph::Graph& model, graph::ValueId weight, const std::string& pattern) {
-  const graph::Value& value = model.value(weight);
-  return MatchesGlob(pattern, value.name) ||
-         std::ranges::any_of(value.uses, [&](const graph::Use& use) {
-           return MatchesGlob(pattern, model.node(use.node).name);
-         });
-}
-
-}  // namespace
 
 Result<std::vector<std::string>> NamedWeights(const graph::Graph& model,
                                               const ParameterOptions& parameters,
@@ -27,7 +12,7 @@ Result<std::vector<std::string>> NamedWeights(const graph::Graph& model,
   for (const std::string& pattern : patterns) {
     const size_t before = names.size();
     for (graph::ValueId weight : weights) {
-      if (IsNamed(model, weight, pattern)) names.push_back(model.value(weight).name);
+      if (IsNamed(model, pattern, weight)) names.push_back(model.value(weight).name);
     }
     if (names.size() > before) continue;
     return Fail(ErrorKind::kUsage,

@@ -101,24 +101,16 @@ class Finder {
   std::vector<Candidate> found_;
 };
 
-bool Names(const Graph& graph, const std::string& pattern, ValueId id) {
-  const graph::Value& value = graph.value(id);
-  if (MatchesGlob(pattern, value.name)) return true;
-  return std::any_of(value.uses.begin(), value.uses.end(), [&](const graph::Use& use) {
-    return MatchesGlob(pattern, graph.node(use.node).name);
-  });
-}
-
 bool AnyNames(const Graph& graph, const std::vector<std::string>& patterns, ValueId id) {
   return std::any_of(patterns.begin(), patterns.end(),
-                     [&](const std::string& pattern) { return Names(graph, pattern, id); });
+                     [&](const std::string& pattern) { return IsNamed(graph, pattern, id); });
 }
 
 Status CheckPatterns(const Graph& graph, const std::vector<std::string>& patterns,
                      const std::vector<Candidate>& candidates) {
   for (const std::string& pattern : patterns) {
     const bool used = std::any_of(candidates.begin(), candidates.end(), [&](const Candidate& one) {
-      return Names(graph, pattern, one.id);
+      return IsNamed(graph, pattern, one.id);
     });
     if (used) continue;
     return Fail(ErrorKind::kUsage, Text("no weight is called \"", pattern, "\""),
@@ -143,6 +135,14 @@ std::string AdviceFor(const Graph& graph, bool patterns) {
 }
 
 }  // namespace
+
+bool IsNamed(const Graph& graph, const std::string& pattern, ValueId id) {
+  const graph::Value& value = graph.value(id);
+  if (MatchesGlob(pattern, value.name)) return true;
+  return std::any_of(value.uses.begin(), value.uses.end(), [&](const graph::Use& use) {
+    return MatchesGlob(pattern, graph.node(use.node).name);
+  });
+}
 
 Result<std::vector<ValueId>> FindParameters(const Graph& graph, const ParameterOptions& options) {
   const std::vector<Candidate> candidates = Finder(graph).Run();

@@ -21,6 +21,9 @@ struct ParameterOptions {
   std::vector<std::string> also;
 };
 
+// Whether a glob pattern speaks of a weight: by its name, or by that of a node that reads it.
+bool IsNamed(const graph::Graph& graph, const std::string& pattern, graph::ValueId weight);
+
 // The constants that the records name as parameters (ops::GradRule), in the order of their first
 // use. Operands of arithmetic only behind such a layer (before the first they prepare the input),
 // and only those that have a number for each of a layer's channels: other constants (masks, tables
