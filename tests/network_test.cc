@@ -144,7 +144,7 @@ TEST(Network, LearnsValues) {
   ASSERT_TRUE(data && targets && model);
   TrainOptions options;
   options.batch = 16;
-  options.epochs = 10;
+  options.epochs = 30;
   options.target_loss = "huber";
   const auto trained = TrainByTargets(*model, *data, *targets, options);
   ASSERT_TRUE(trained) << trained.error().message();
@@ -255,28 +255,24 @@ std::string Bytes(const TrainResult& trained, const std::string& path) {
   return ReadFile(path).value_or("");
 }
 
-// Weights that are good already move by a tenth of the usual rate; random ones, and a student's, by
-// all of it.
-TEST(TrainOptions, LeaveTheRateToTheModel) {
+TEST(TrainOptions, LeaveTheRateToTrials) {
   const TestFolder folder;
-  const auto fresh = Classifier(1);
+  const auto model = Classifier(1);
   const auto data = Dataset::Open(kPictures);
-  ASSERT_TRUE(fresh && data && fresh->Save(folder / "net.onnx"));
-  const auto loaded = Model::Load(folder / "net.onnx");
-  ASSERT_TRUE(loaded);
+  ASSERT_TRUE(model && data);
   TrainOptions options = Short();
   options.steps = 3;
-  options.validation = 0;
-  const auto trained = [&](const Model& model, double rate, bool distills) {
-    options.rate = rate;
-    const auto result =
-        distills ? Distill(*fresh, model, *data, options) : Train(model, *data, options);
-    EXPECT_TRUE(result) << result.error().message();
-    return Bytes(*result, folder / Text("out", rate, distills, ".onnx"));
-  };
-  EXPECT_EQ(trained(*fresh, 0, false), trained(*fresh, 0.05, false));
-  EXPECT_EQ(trained(*loaded, 0, false), trained(*loaded, 0.005, false));
-  EXPECT_EQ(trained(*Classifier(2), 0, true), trained(*Classifier(2), 0.05, true));
+  options.rate = 0;
+  const auto chosen = Train(*model, *data, options);
+  ASSERT_TRUE(chosen) << chosen.error().message();
+  EXPECT_GT(chosen->rate, 0);
+  ASSERT_FALSE(chosen->notes.empty());
+  EXPECT_NE(chosen->notes.back().find("the learning rate is"), std::string::npos);
+  options.rate = chosen->rate;
+  const auto given = Train(*model, *data, options);
+  ASSERT_TRUE(given);
+  EXPECT_EQ(given->rate, chosen->rate);
+  EXPECT_EQ(Bytes(*given, folder / "given.onnx"), Bytes(*chosen, folder / "chosen.onnx"));
 }
 
 TEST(TrainOptions, ChooseTheOptimizerByTheNetwork) {

@@ -154,31 +154,6 @@ TEST(PruneCommand, RecoversWithoutLabelsAndGoesOnFromACheckpoint) {
   EXPECT_EQ(before, left());
 }
 
-// What was fitted is good already, and nothing normalizes it.
-TEST(PruneCommand, RecoversFittedWeightsByATenthOfTheRate) {
-  const TestFolder folder;
-  const std::string model = WriteModel(folder / "model.onnx", kWideConvolutions);
-  Tensor pictures = Tensor::Make(DType::kF32, {48, 3, 12, 12}).value();
-  Random random(2);
-  for (float& x : pictures.mutable_as<float>()) x = random.Normal();
-  ASSERT_TRUE(data::SaveNpy(folder / "x.npy", pictures));
-  const auto rate = [&](const Arguments& more) {
-    const std::string output = folder / "small.onnx";
-    const Ran ran =
-        Pare(Joined({"prune", model, "--data", folder / "x.npy", "-o", output, "--target-macs",
-                     "0.7x", "--no-measure", "--calibration", "16", "--verification", "8",
-                     "--steps", "1", "--batch", "8", "--seconds", "0.01"},
-                    more));
-    EXPECT_EQ(ran.code, 0) << ran.err;
-    const auto written = model::Model::Load(output);
-    EXPECT_TRUE(written);
-    const auto run = json::parse(written->graph().metadata.at("pare.run")).as_object();
-    return run.at("rate").to_number<double>();
-  };
-  EXPECT_EQ(rate({}), 0.005);
-  EXPECT_EQ(rate({"--no-reconstruction"}), 0.05);
-}
-
 TEST(PruneCommand, RemovesBlocks) {
   const TestFolder folder;
   const Ran ran = Prune({"-o", folder / "small.onnx", "--depth", "0.7"});

@@ -323,6 +323,38 @@ output y
             std::string::npos);
 }
 
+// What no loss sees would stay random.
+TEST(TrainCommand, LeavesOtherOutputsTheirWeightsWhereItBeginsFromScratch) {
+  const TestFolder folder;
+  auto graph = graph::Parse(R"(
+input x: f32[N,3]
+const w: f32[3,4] = fill(0.5)
+const v: f32[4,1] = fill(0.25)
+const u: f32[4,2] = fill(0.125)
+h = MatMul(x, w)
+y = MatMul(h, v)
+z = MatMul(h, u)
+output y
+output z
+)");
+  ASSERT_TRUE(graph && ops::InferTypes(*graph));
+  ASSERT_TRUE(onnx::Export(*graph, folder / "m.onnx"));
+  ASSERT_TRUE(data::SaveNpy(folder / "x.npy", Tensor::Zeros(DType::kF32, {16, 3}).value()));
+  ASSERT_TRUE(data::SaveNpy(folder / "y.npy", Tensor::Zeros(DType::kF32, {16, 1}).value()));
+  const Ran ran = Pare({"train", folder / "m.onnx", "--data", folder / "x.npy", "--targets",
+                        folder / "y.npy", "-o", folder / "o.onnx", "--from-scratch", "--steps", "1",
+                        "--batch", "8", "--rate", "0.1", "--validation", "0"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto model = model::Model::Load(folder / "o.onnx");
+  ASSERT_TRUE(model);
+  const auto first = [&](const char* name) {
+    return model->graph().value(model->graph().FindValue(name)).data.as<float>()[0];
+  };
+  EXPECT_NE(first("w"), 0.5f);
+  EXPECT_NE(first("v"), 0.25f);
+  EXPECT_EQ(first("u"), 0.125f);
+}
+
 // What led to the file: data by its hash, as with quantize.
 TEST(TrainCommand, LeavesARecord) {
   const TestFolder folder;

@@ -156,7 +156,8 @@ def run_torch(name, threads, way):
 
 def run_pare(pare, folder, name, threads, steps):
     out = subprocess.run([pare, "train", folder / f"{name}.onnx", "--data", folder / f"{name}.npz", "-o", folder / "out.onnx",
-                          "--steps", str(steps), "--batch", str(NETS[name]), "--rate", "0.001", "--validation", "0",
+                          "--steps", str(steps), "--batch", str(NETS[name]), "--optimizer", "sgd", "--rate", "0.001",
+                          "--clip", "0", "--validation", "0",
                           "--threads", str(threads), "--json", "--quiet"], check=True, capture_output=True, text=True).stdout
     report = json.loads(out)
     return {"rate": report["samples_per_second"], "peak": report["peak_memory_bytes"]}

@@ -38,9 +38,11 @@ row() {
   printf '| %s | `%s` | %.2f | %.2f |\n' "${name//_/ }" "$*" "$before" "$after"
 }
 rows=("| file | options | top-1, cut | taught |" "|---|---|---|---|")
-rows+=("$(row with_normalisations "$teacher" --rate 0.05 --warmup 50)")
-rows+=("$(row folded "$folded" --rate 0.05 --warmup 50)")
-rows+=("$(row folded_clipped "$folded" --rate 0.05 --warmup 50 --clip 1)")
-rows+=("$(row folded_a_tenth "$folded" --rate 0.005 --warmup 50 --clip 1)")
+rows+=("$(row with_normalisations "$teacher" --optimizer sgd --rate 0.05 --warmup 50)")
+rows+=("$(row folded "$folded" --optimizer sgd --rate 0.05 --warmup 50 --clip 0)")
+rows+=("$(row folded_clipped "$folded" --optimizer sgd --rate 0.05 --warmup 50 --clip 1)")
+rows+=("$(row folded_a_tenth "$folded" --optimizer sgd --rate 0.005 --warmup 50 --clip 1)")
 rows+=("$(row folded_adamw "$folded" --optimizer adamw --rate 0.001 --warmup 50)")
+rows+=("$(row with_normalisations_by_trials "$teacher")")
+rows+=("$(row folded_by_trials "$folded")")
 record "ResNet-20 with its widths cut by 30 %, $STEPS steps of 128 without labels, with BatchNormalization and folded: \`$(basename "$0")\`" "" "${rows[@]}"

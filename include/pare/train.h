@@ -82,8 +82,8 @@ struct TrainOptions {
   int64_t parts = 1;                // that a batch is computed in, one after the other; divides it
   int64_t max_memory_mb = 0;        // of a step; 0: no limit
   std::string optimizer;            // sgd, adamw; empty: by the network (TrainResult::notes)
-  double rate = 0;                  // 0: 0.05 for sgd, 0.001 for adamw; a tenth of it to train on
-                                    // what was loaded, or was trained before
+  double rate = 0;                  // the highest; 0: the best of some short trials around 0.05
+                                    // for sgd, 0.001 for adamw
   std::string schedule = "cosine";  // constant, step, one-cycle
   int64_t warmup = 0;               // steps
   double momentum = 0.9;            // of sgd
@@ -117,6 +117,7 @@ struct TrainResult {
   Model model;
   double score_before = 0, score_after = 0;  // 0 without validation samples
   int64_t steps = 0;
+  double rate = 0;  // the highest of learning
   double samples_per_second = 0;
   std::vector<std::string> notes;  // what was chosen or taken for granted, and should be known
 };

@@ -14,7 +14,6 @@ struct Model::Impl {
   graph::Graph graph;  // as train::kTrainable leaves it: what is trained and saved
   data::Preprocess preprocess;
   int64_t bytes = 0;
-  bool random = false;  // its weights: no training has moved them
 
   // What runs and is quantized.
   Result<graph::Graph> Simplified() const {

@@ -182,7 +182,7 @@ Result<Model> Network::Build() const {
   PARE_TRY(impl_->emit.status());
   if (impl_->graph.outputs().empty())
     return Fail(ErrorKind::kUsage, "the network has no output", "Output(name, value) names one");
-  return Access::Make({{}, impl_->graph, {}, 0, /*random=*/true});
+  return Access::Make({{}, impl_->graph, {}, 0});
 }
 
 }  // namespace pare

@@ -51,14 +51,11 @@ class Job {
         preprocess_(model_.preprocess),
         progress_(options) {}
 
-  // A student begins where its teacher will lead it; what is trained by itself goes on from where
-  // it was.
   Status Prepare(const Model* teacher = nullptr) {
     PARE_TRY(CheckOptions(options_));
     PARE_TRY(PreparePreprocess(teacher));
     PARE_ASSIGN(graph_, compress::Widened(model_.graph, progress_, train::kTrainable));
-    const bool fine_tuned = !teacher && !model_.random;
-    PARE_ASSIGN(internal_, ToInternal(options_, graph_, fine_tuned, progress_));
+    PARE_ASSIGN(internal_, ToInternal(options_, graph_, progress_));
     internal_.augment.border = train::BorderOf(preprocess_);
     split_ = compress::SplitForTraining(*dataset_, options_.validation, 0, options_.seed);
     return {};
@@ -98,6 +95,7 @@ class Job {
                        trained.start_score,
                        trained.best_score,
                        trained.steps,
+                       trained.rate,
                        trained.samples_per_second,
                        progress_.notes()};
   }

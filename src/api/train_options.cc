@@ -71,7 +71,7 @@ Status CheckOptions(const TrainOptions& options) {
 }
 
 Result<train::TrainOptions> ToInternal(const TrainOptions& options, const graph::Graph& model,
-                                       bool fine_tuned, Progress& progress) {
+                                       Progress& progress) {
   train::TrainOptions internal;
   internal.epochs = options.epochs;
   internal.steps = options.steps;
@@ -87,12 +87,10 @@ Result<train::TrainOptions> ToInternal(const TrainOptions& options, const graph:
   internal.program.parameters.only = options.train_only;
   internal.program.keep_zeros = options.keep_zeros;
   PARE_ASSIGN(const auto kind, OptimizerOf(options));
-  const train::Defaults defaults =
-      train::DefaultsFor(model,
-                         {.optimizer = kind,
-                          .rate = options.rate > 0 ? std::optional(options.rate) : std::nullopt,
-                          .clip_norm = options.clip_norm},
-                         fine_tuned);
+  const train::Defaults defaults = train::DefaultsFor(
+      model, {.optimizer = kind,
+              .rate = options.rate > 0 ? std::optional(options.rate) : std::nullopt,
+              .clip_norm = options.clip_norm});
   if (!defaults.note.empty()) progress.Note(defaults.note);
   train::OptimizerOptions& optimizer = internal.program.optimizer;
   optimizer.kind = defaults.optimizer;
@@ -103,6 +101,7 @@ Result<train::TrainOptions> ToInternal(const TrainOptions& options, const graph:
   optimizer.ema = static_cast<float>(options.ema);
   PARE_ASSIGN(internal.schedule.kind, train::ParseSchedule(options.schedule));
   internal.schedule.rate = defaults.rate;
+  internal.tries_rates = defaults.tries_rates;
   internal.schedule.warmup_steps = options.warmup;
   internal.augment.flip = options.flip;
   internal.augment.crop_pad = options.crop_pad;

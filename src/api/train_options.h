@@ -11,6 +11,6 @@ Status CheckOptions(const TrainOptions& options);
 
 // What is not given goes by the model (train/defaults.h), and `progress` is told.
 Result<train::TrainOptions> ToInternal(const TrainOptions& options, const graph::Graph& model,
-                                       bool fine_tuned, Progress& progress);
+                                       Progress& progress);
 
 }  // namespace pare

@@ -4,7 +4,6 @@
 
 #include "compress/distill/objective.h"
 #include "compress/inputs.h"
-#include "train/defaults.h"
 
 namespace pare::cli {
 namespace {
@@ -26,9 +25,6 @@ Result<TrainingReport> Recover(const PruneRun& run, const graph::Graph& cut,
                                const TrainingOptions& given) {
   const PruneCommandOptions& options = run.options;
   TrainingOptions training = given;
-  // What was fitted is good already; at the whole rate it falls back further than it comes back to,
-  // unless BatchNormalization holds it.
-  training.fine_tunes = !options.no_reconstruction && !train::IsBatchNormalized(cut);
   training.UseDefaultsFor(cut, run.console);
   training.train.ends_where_not_finite = true;  // the cut is no worse for it
   model::Model student = run.inputs.trainable;

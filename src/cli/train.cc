@@ -51,11 +51,23 @@ struct TrainOptions {
   }
 };
 
+// Of what the loss sees: other outputs keep what they have, as nothing would train them.
+std::vector<graph::ValueId> InFirstOutput(const graph::Graph& model,
+                                          std::vector<graph::ValueId> parameters) {
+  graph::Graph learned = model;
+  const graph::Output first = learned.outputs()[0];
+  learned.ClearOutputs();
+  learned.AddOutput(first.value, first.name, first.notes);
+  learned.RemoveDead();
+  std::erase_if(parameters, [&](graph::ValueId id) { return learned.value(id).uses.empty(); });
+  return parameters;
+}
+
 Status BeginFromScratch(model::Model& model, const TrainingOptions& training) {
   graph::Graph graph = model.graph();
   PARE_ASSIGN(const auto parameters,
               train::FindParameters(graph, training.train.program.parameters));
-  PARE_TRY(train::InitializeWeights(graph, parameters, training.train.seed));
+  PARE_TRY(train::InitializeWeights(graph, InFirstOutput(graph, parameters), training.train.seed));
   model.set_graph(std::move(graph));
   return {};
 }
@@ -113,7 +125,6 @@ Result<Lesson> LessonOf(const TrainOptions& options, const TrainingSetup& setup,
 
 Status Train(const TrainOptions& options, Console& console) {
   TrainingOptions training = options.training;
-  training.fine_tunes = !options.from_scratch;
   PARE_TRY(options.Check());
   CommandFiles files = training.Files();
   files.Read(options.targets);

@@ -65,7 +65,6 @@ Result<FileNotes> NotesOf(const TrainingOptions& options, const train::TrainOpti
   if (!optimizer.no_decay.empty()) {
     notes.record.Set("no_decay", Json::ArrayOf(optimizer.no_decay));
   }
-  notes.record.Set("rate", how.schedule.rate);
   if (options.train.program.keep_zeros) notes.record.Set("keep_zeros", true);
   return notes;
 }
@@ -81,6 +80,7 @@ graph::Graph Described(const TrainingJob& job, FileNotes notes, const train::Tra
   notes.record.Set("objective", job.objective.Identity());
   notes.record.Set("steps", trained.steps);
   notes.record.Set("batch", trained.batch);
+  notes.record.Set("rate", trained.rate);
   graph::Graph graph = trained.graph;
   graph.metadata = std::move(notes.metadata);
   graph.metadata[kRunKey] = notes.record.Text();
@@ -125,14 +125,13 @@ train::TrainOptions TrainingOptions::How() const {
 void TrainingOptions::UseDefaultsFor(const graph::Graph& graph, Console& console) {
   const bool as_sgd = given_momentum || train.program.optimizer.nesterov;
   const train::Defaults defaults = train::DefaultsFor(
-      graph,
-      {.optimizer = given_optimizer || !as_sgd ? given_optimizer : OptimizerKind::kSgd,
-       .rate = given_rate,
-       .clip_norm = given_clip},
-      fine_tunes);
+      graph, {.optimizer = given_optimizer || !as_sgd ? given_optimizer : OptimizerKind::kSgd,
+              .rate = given_rate,
+              .clip_norm = given_clip});
   train.program.optimizer.kind = defaults.optimizer;
   train.program.optimizer.clip_norm = defaults.clip_norm;
   train.schedule.rate = defaults.rate;
+  train.tries_rates = defaults.tries_rates;
   if (!defaults.note.empty()) console.Note(defaults.note);
 }
 
@@ -207,11 +206,12 @@ void TrainingOptions::DeclareOptimizer(Parser& parser) {
         PARE_ASSIGN(given_optimizer, train::ParseOptimizer(name));
         return {};
       },
-      "sgd or adamw (default: adamw for networks with attention or layer normalization, else sgd)");
-  parser.Option("--rate", "R", given_rate, 0, 1e38,
-                "highest learning rate (default: sgd 0.05, adamw 0.001; a tenth of that for "
-                "`train` without --from-scratch, and for what `prune` fitted of networks without "
-                "BatchNormalization)");
+      "sgd or adamw (default: sgd for networks with BatchNormalization and without attention or "
+      "layer normalization, else adamw)");
+  parser.Option(
+      "--rate", "R", given_rate, 0, 1e38,
+      "highest learning rate (default: the best of some short trials around 0.05 for sgd, "
+      "0.001 for adamw)");
   parser.Option(
       "--schedule", "NAME",
       [this](std::string_view name) -> Status {
@@ -313,8 +313,8 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   report.score_after = report.trained.best_score;
   if (score && report.trained.best_step == 0) {
     console.Note(
-        "no validation was better than the weights at the start: these are written; a smaller "
-        "--rate or more steps may help");
+        "no validation was better than the weights at the start: these are written; more "
+        "steps, another --rate or --optimizer may help");
   }
   report.trained.graph = Described(job, notes, report.trained);
   if (options.writes) {
@@ -367,6 +367,7 @@ Json ToJson(const TrainingReport& report) {
                             {"steps", t.steps},
                             {"best_step", t.best_step},
                             {"batch", t.batch},
+                            {"rate", t.rate},
                             {"seconds", t.seconds},
                             {"samples_per_second", t.samples_per_second},
                             {"training_samples", report.training_samples},

@@ -18,8 +18,7 @@ struct TrainingOptions {
   int64_t validation = 1000;
   int64_t max_memory_mb = 0;  // 0: no limit
   train::TrainOptions train;
-  bool fine_tunes = false;  // weights that are good already
-  bool writes = true;       // the model: else the caller does, if it likes what it got
+  bool writes = true;  // the model: else the caller does, if it likes what it got
 
   void Declare(Parser& parser);
   // What of these says how training goes: the run, the optimizer, augmentation.

@@ -99,6 +99,7 @@ Status CheckProgress(const RunState& state, int64_t steps) {
                     std::isfinite(state.best.score) && std::isfinite(state.start_score) &&
                     std::isfinite(state.top_score) && !std::isinf(state.best.loss.value_or(0));
   if (!sums) return Damaged("sum of losses");
+  if (!std::isfinite(state.rate) || state.rate < 0) return Damaged("learning rate");
   return {};
 }
 
@@ -108,7 +109,7 @@ Result<RunState> Read(const Arrays& arrays, std::vector<State>& states, const Ru
   PARE_ASSIGN(const Tensor counts, arrays.Get("progress", DType::kI64, 1));
   PARE_ASSIGN(const Tensor sums, arrays.Get("sums", DType::kF64, 1));
   PARE_ASSIGN(const Tensor history, arrays.Get("history", DType::kF64, 2));
-  if (counts.count() != 3 || sums.count() != 5 || history.shape()[1] != kColumns)
+  if (counts.count() != 3 || sums.count() != 6 || history.shape()[1] != kColumns)
     return Invalid("its progress has another form", "it was written by another version of pare");
   state.step = counts.as<int64_t>()[0];
   state.best_step = counts.as<int64_t>()[1];
@@ -118,6 +119,7 @@ Result<RunState> Read(const Arrays& arrays, std::vector<State>& states, const Ru
   state.start_score = sums.as<double>()[2];
   state.top_score = sums.as<double>()[3];
   if (const double loss = sums.as<double>()[4]; !std::isnan(loss)) state.best.loss = loss;
+  state.rate = sums.as<double>()[5];
   PARE_TRY(CheckProgress(state, run.steps));
   PARE_ASSIGN(state.history, HistoryOf(history, state.step));
   for (State& value : states) {
@@ -145,8 +147,9 @@ Status SaveCheckpoint(const std::string& path, const Program& program, const Run
   data::NamedTensors arrays{
       {"run", TextTensor(run)},
       {"progress", Tensor::Of<int64_t>({3}, {state.step, state.best_step, state.loss_count})},
-      {"sums", Tensor::Of<double>({5}, {state.loss_sum, state.best.score, state.start_score,
-                                        state.top_score, state.best.loss.value_or(NAN)})},
+      {"sums",
+       Tensor::Of<double>({6}, {state.loss_sum, state.best.score, state.start_score,
+                                state.top_score, state.best.loss.value_or(NAN), state.rate})},
       {"history", HistoryTensor(state.history)}};
   for (size_t i = 0; i < program.states().size(); ++i) {
     const State& value = program.states()[i];

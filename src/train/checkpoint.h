@@ -29,6 +29,7 @@ struct Scored {
 
 struct RunState {
   int64_t step = 0;  // done
+  double rate = 0;   // the highest, where the run chose it; 0: it has not
   double start_score = 0;
   double top_score = 0;             // the largest of all
   Scored best;                      // of the weights that are kept; its margin is not

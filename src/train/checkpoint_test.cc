@@ -19,14 +19,15 @@ struct Counts {
   int64_t step = 4, best_step = 2, loss_count = 1;
 };
 
-data::NamedTensors Checkpoint(Counts counts, std::vector<double> sums = {0.5, 0.25, 0.125, 0.75, 2},
+data::NamedTensors Checkpoint(Counts counts,
+                              std::vector<double> sums = {0.5, 0.25, 0.125, 0.75, 2, 0.01},
                               std::vector<double> row = {4, 1, 0.5, 0.1, 0.25, 2, 3}) {
   const std::string& run = kRun.identity;
   return {
       {"run", Tensor::Of<uint8_t>({std::ssize(run)},
                                   {reinterpret_cast<const uint8_t*>(run.data()), run.size()})},
       {"progress", Tensor::Of<int64_t>({3}, {counts.step, counts.best_step, counts.loss_count})},
-      {"sums", Tensor::Of<double>({5}, sums)},
+      {"sums", Tensor::Of<double>({6}, sums)},
       {"history", Tensor::Of<double>({1, 7}, row)},
       {"now/w", Tensor::Of<float>({2}, {1, 2})},
       {"best/w", Tensor::Of<float>({2}, {3, 4})}};
@@ -49,6 +50,7 @@ TEST(Checkpoint, GivesBackStatesAndProgress) {
   EXPECT_EQ(read->top_score, 0.75);
   EXPECT_EQ(read->best.score, 0.25);
   EXPECT_EQ(read->best.loss, 2);
+  EXPECT_EQ(read->rate, 0.01);
   EXPECT_EQ(states[0].data.as<float>()[1], 2);
   EXPECT_EQ(read->best_states[0].as<float>()[1], 4);
   ASSERT_EQ(read->history.size(), 1);
@@ -64,15 +66,17 @@ TEST(Checkpoint, RefusesProgressThatNoRunHas) {
   EXPECT_NE(Complaint(Checkpoint({.best_step = -2})), "");
   EXPECT_EQ(Complaint(Checkpoint({.best_step = -1})), "");
   EXPECT_NE(Complaint(Checkpoint({.loss_count = -1})), "");
-  EXPECT_NE(Complaint(Checkpoint({}, {INFINITY, 0, 0, 0, 0})), "");
-  EXPECT_NE(Complaint(Checkpoint({}, {0, NAN, 0, 0, 0})), "");
-  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, NAN, 0})), "");
-  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, INFINITY})), "");
-  EXPECT_EQ(Complaint(Checkpoint({}, {0, 0, 0, 0, NAN})), "");  // the score has no loss
-  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0}, {5, 1, 0.5, 0.1, 0, 0, 3})), "");
-  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0}, {NAN, 1, 0.5, 0.1, 0, 0, 3})), "");
-  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0}, {1e300, 1, 0.5, 0.1, 0, 0, 3})), "");
-  EXPECT_EQ(Complaint(Checkpoint({}, {0, 0, 0, 0, 0}, {4, 1, 0.5, 0.1, NAN, NAN, 3})), "")
+  EXPECT_NE(Complaint(Checkpoint({}, {INFINITY, 0, 0, 0, 0, 0})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, NAN, 0, 0, 0, 0})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, NAN, 0, 0})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, INFINITY, 0})), "");
+  EXPECT_EQ(Complaint(Checkpoint({}, {0, 0, 0, 0, NAN, 0})), "");  // the score has no loss
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, -1})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, NAN})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, 0}, {5, 1, 0.5, 0.1, 0, 0, 3})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, 0}, {NAN, 1, 0.5, 0.1, 0, 0, 3})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, 0}, {1e300, 1, 0.5, 0.1, 0, 0, 3})), "");
+  EXPECT_EQ(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, 0}, {4, 1, 0.5, 0.1, NAN, NAN, 3})), "")
       << "not scored";
 }
 

@@ -44,34 +44,31 @@ Graph Formed(const Graph& model) {
 
 }  // namespace
 
-Defaults DefaultsFor(const Graph& model, const Wishes& wishes, bool fine_tuned) {
+Defaults DefaultsFor(const Graph& model, const Wishes& wishes) {
   const Graph formed = Formed(model);
   const bool positions = HasOp(formed, kOfPositions);
   const bool attends = HasOp(formed, kAttention) || HasProductOfSoftmax(formed);
-  const bool unnormalized =
-      !positions && HasOp(formed, kConvolutions) && !HasOp(formed, kOfPictures);
+  const bool normalized = HasOp(formed, kOfPictures);
+  const bool folded = !positions && !normalized && HasOp(formed, kConvolutions);
+  const bool plain = normalized && !positions && !attends;
   Defaults chosen;
-  chosen.optimizer =
-      wishes.optimizer.value_or(positions || attends ? OptimizerKind::kAdamW : OptimizerKind::kSgd);
-  const double usual = DefaultRate(chosen.optimizer);
-  chosen.rate = wishes.rate.value_or(fine_tuned ? usual / 10 : usual);
-  chosen.clip_norm = static_cast<float>(wishes.clip_norm.value_or(unnormalized ? 1 : 0));
-  if (!wishes.optimizer && chosen.optimizer != OptimizerKind::kSgd) {
-    chosen.note = Text("the network has ", attends ? "attention" : "layer normalization",
-                       ": the optimizer is ", OptimizerName(chosen.optimizer), ", its rate ",
-                       chosen.rate, " (--optimizer, --rate)");
+  chosen.optimizer = wishes.optimizer.value_or(plain ? OptimizerKind::kSgd : OptimizerKind::kAdamW);
+  chosen.rate = wishes.rate.value_or(DefaultRate(chosen.optimizer));
+  chosen.tries_rates = !wishes.rate;
+  chosen.clip_norm = static_cast<float>(wishes.clip_norm.value_or(folded ? 1 : 0));
+  if (!wishes.optimizer && !plain) {
+    chosen.note = Text("the network has ",
+                       attends     ? "attention"
+                       : positions ? "layer normalization"
+                                   : "no BatchNormalization",
+                       ": the optimizer is ", OptimizerName(chosen.optimizer), " (--optimizer)");
   }
-  if (!wishes.clip_norm && unnormalized) {
+  if (!wishes.clip_norm && folded) {
     chosen.note += Text(chosen.note.empty() ? "" : "; ",
-                        "nothing normalizes the network's convolutions (BatchNormalization is "
-                        "folded into their weights?): gradients are clipped to length 1 (--clip)");
+                        "nothing normalizes its convolutions (BatchNormalization is folded into "
+                        "their weights?): gradients are clipped to length 1 (--clip)");
   }
   return chosen;
-}
-
-bool IsBatchNormalized(const Graph& model) {
-  constexpr std::string_view kBatch[] = {"BatchNormalization"};
-  return HasOp(model, kBatch);
 }
 
 Result<std::string> CheckMoved(const AugmentOptions& augment, const Graph& model) {

@@ -20,21 +20,20 @@ struct Wishes {
 struct Defaults {
   OptimizerKind optimizer = OptimizerKind::kSgd;
   double rate = 0;
+  bool tries_rates = false;  // it is the first to try (train/choose_rate.h)
   float clip_norm = 0;
   std::string note;  // what is not the usual, and why, for the user; "" where all is
 };
 
 // The wishes, and for what they leave open
-// * AdamW where the network has attention or normalizes over the features of each position, which
-//   plain descent trains badly (Zhang et al., "Why are Adaptive Methods Good for Attention
-//   Models?", 2020); else SGD;
-// * the optimizer's usual rate, or a tenth where weights that are good already are `fine_tuned`;
+// * SGD where normalisation over pictures or batches (BatchNormalization …) holds the sizes of what
+//   the layers give; else AdamW, whose steps don't depend on the sizes of gradients: plain descent
+//   trains attention badly (Zhang et al., "Why are Adaptive Methods Good for Attention Models?",
+//   2020), and undoes what a network without normalisation knows;
+// * a rate that trials choose, from the optimizer's usual one down;
 // * a gradient of length 1 at most where nothing normalizes the network's convolutions: their
 //   BatchNormalization was folded into them.
-Defaults DefaultsFor(const graph::Graph& model, const Wishes& wishes, bool fine_tuned);
-
-// Whether BatchNormalization holds the sizes of what the layers give, however their weights move.
-bool IsBatchNormalized(const graph::Graph& model);
+Defaults DefaultsFor(const graph::Graph& model, const Wishes& wishes);
 
 // Augmentation moves pictures, and leaves targets where they are. Fails (kUsage) where the model
 // tells something of each position; a note for the user, or "" where nothing is moved.

@@ -81,37 +81,32 @@ struct Expected {
   double rate, clip_norm;
 };
 
-TEST(Defaults, GoByTheNetworkAndItsWeights) {
-  const Expected cases[] = {{kPlain, OptimizerKind::kSgd, 0.05, 0},
-                            {kConvolution, OptimizerKind::kSgd, 0.05, 1},
+TEST(Defaults, GoByTheNetwork) {
+  const Expected cases[] = {{kPlain, OptimizerKind::kAdamW, 0.001, 0},
+                            {kConvolution, OptimizerKind::kAdamW, 0.001, 1},
                             {kNormalized, OptimizerKind::kSgd, 0.05, 0},
                             {kAttends, OptimizerKind::kAdamW, 0.001, 0},
                             {kOldLayerNorm, OptimizerKind::kAdamW, 0.001, 0}};
   for (const Expected& expected : cases) {
     SCOPED_TRACE(expected.text);
     const graph::Graph model = Parsed(expected.text);
-    for (const bool fine_tuned : {false, true}) {
-      const Defaults chosen = DefaultsFor(model, {}, fine_tuned);
-      EXPECT_EQ(chosen.optimizer, expected.optimizer);
-      EXPECT_DOUBLE_EQ(chosen.rate, fine_tuned ? expected.rate / 10 : expected.rate);
-      EXPECT_EQ(chosen.clip_norm, expected.clip_norm);
-      const bool usual = expected.optimizer == OptimizerKind::kSgd && expected.clip_norm == 0;
-      EXPECT_EQ(chosen.note.empty(), usual) << chosen.note;
-    }
+    const Defaults chosen = DefaultsFor(model, {});
+    EXPECT_EQ(chosen.optimizer, expected.optimizer);
+    EXPECT_DOUBLE_EQ(chosen.rate, expected.rate);
+    EXPECT_TRUE(chosen.tries_rates);
+    EXPECT_EQ(chosen.clip_norm, expected.clip_norm);
+    const bool usual = expected.optimizer == OptimizerKind::kSgd && expected.clip_norm == 0;
+    EXPECT_EQ(chosen.note.empty(), usual) << chosen.note;
   }
-}
-
-TEST(Defaults, KnowBatchNormalization) {
-  EXPECT_TRUE(IsBatchNormalized(Parsed(kNormalized)));
-  EXPECT_FALSE(IsBatchNormalized(Parsed(kConvolution)));
 }
 
 TEST(Defaults, LeaveWhatIsGiven) {
   const Wishes wishes{.optimizer = OptimizerKind::kSgd, .rate = 0.3, .clip_norm = 0.0};
   for (const std::string_view text : {kConvolution, kAttends}) {
-    const Defaults chosen = DefaultsFor(Parsed(text), wishes, /*fine_tuned=*/true);
+    const Defaults chosen = DefaultsFor(Parsed(text), wishes);
     EXPECT_EQ(chosen.optimizer, OptimizerKind::kSgd);
     EXPECT_EQ(chosen.rate, 0.3);
+    EXPECT_FALSE(chosen.tries_rates);
     EXPECT_EQ(chosen.clip_norm, 0);
     EXPECT_EQ(chosen.note, "");
   }

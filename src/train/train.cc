@@ -13,22 +13,12 @@
 namespace pare::train {
 namespace {
 
-// Streams of random numbers, each from the seed and a place in the run: a run that goes on finds
-// them again.
-enum Stream : uint64_t { kOrder = 1, kAugmentation = 2 };
-uint64_t StreamOf(Stream stream, int64_t place) {
-  return static_cast<uint64_t>(place) << 2 | stream;
-}
-
 class Run {
  public:
-  Run(const graph::Graph& model, std::shared_ptr<const data::Dataset> dataset,
-      std::vector<int64_t> indices, const data::Preprocess& preprocess, const Score& score,
-      const TrainOptions& options, Program program, Progress& progress)
+  Run(const graph::Graph& model, Batches batches, const Score& score, const TrainOptions& options,
+      Program program, Progress& progress)
       : model_(model),
-        dataset_(std::move(dataset)),
-        indices_(std::move(indices)),
-        preprocess_(preprocess),
+        batches_(std::move(batches)),
         score_(score),
         options_(options),
         program_(std::move(program)),
@@ -47,13 +37,14 @@ class Run {
     }
     if (options_.program.keep_zeros) NoteZeros();
     if (state_.step == 0) PARE_TRY(ScoreStart());
+    PARE_TRY(SetRate());
     const int64_t before = first_step_ = state_.step;
     progress_.Stage(before > 0 ? Text("training from step ", before, " on") : "training",
                     steps_ - before);
     started_ = watch_.seconds();
     bool stop = state_.step >= steps_ || OutOfPatience();  // the checkpoint may be the run's end
     while (!stop) {
-      const Result<bool> ended = Epoch(state_.step / steps_an_epoch_);
+      const Result<bool> ended = Step();
       if (!ended && !EndsWith(ended.error())) return Fail(Rescued(ended.error()));
       stop = !ended || *ended;
     }
@@ -74,6 +65,7 @@ class Run {
     Trained trained{.graph = {},
                     .history = state_.history,
                     .batch = batch(),
+                    .rate = schedule_.rate,
                     .steps = state_.step,
                     .best_step = state_.best_step,
                     .start_score = state_.start_score,
@@ -105,7 +97,7 @@ class Run {
   }
 
   Status Plan() {
-    steps_an_epoch_ = std::ssize(indices_) / batch();
+    steps_an_epoch_ = batches_.steps_an_epoch();
     steps_ = options_.steps > 0 ? options_.steps : options_.epochs * steps_an_epoch_;
     schedule_ = options_.schedule;
     schedule_.steps = steps_;
@@ -141,25 +133,26 @@ class Run {
       return text;
     };
     std::map<std::string, std::string> preprocess;
-    preprocess_.WriteTo(preprocess);
+    batches_.preprocess().WriteTo(preprocess);
     Fnv1a order;
-    for (int64_t index : indices_) order.Add(index);
-    PARE_ASSIGN(const std::string data, data::Fingerprint(*dataset_));
+    for (int64_t index : batches_.indices()) order.Add(index);
+    PARE_ASSIGN(const std::string data, data::Fingerprint(batches_.dataset()));
     std::string text = Text(
         "model ", HexText(HashOfText(graph::Print(model_))), "\ndata ", data, "\nsamples ",
-        indices_.size(), " of ", dataset_->size(), ", ", HexText(order.value()), "\nbatch ",
-        batch(), "\nparts ", parts(), "\nsteps ", steps_, "\nseed ", options_.seed, "\nobjective ",
-        program_.objective().Identity(), "\nfrozen", list(options_.program.parameters.freeze),
-        options_.program.keep_zeros ? ", zeros" : "", "\ntrained alone",
-        list(options_.program.parameters.only), " also", list(options_.program.parameters.also),
-        "\noptimizer ", OptimizerName(o.kind), " momentum ", o.momentum, " nesterov ",
-        int{o.nesterov}, " betas ", o.beta1, ' ', o.beta2, " epsilon ", o.epsilon, " weight decay ",
-        o.weight_decay, " of vectors ", int{o.decay_vectors}, " not of", list(o.no_decay), " clip ",
-        o.clip_norm, " average ", o.ema, "\nschedule ", ScheduleName(schedule_.kind), " rate ",
-        schedule_.rate, " warm-up ", schedule_.warmup_steps, "\nvalidation every ",
-        validation_every(), " steps, ", score_ ? "scored" : "not scored", ", patience ",
-        options_.patience, "\naugmentation flip ", int{a.flip}, " crop ", a.crop_pad, " mixup ",
-        a.mixup, " border", list(a.border));
+        batches_.indices().size(), " of ", batches_.dataset().size(), ", ", HexText(order.value()),
+        "\nbatch ", batch(), "\nparts ", parts(), "\nsteps ", steps_, "\nseed ", options_.seed,
+        "\nobjective ", program_.objective().Identity(), "\nfrozen",
+        list(options_.program.parameters.freeze), options_.program.keep_zeros ? ", zeros" : "",
+        "\ntrained alone", list(options_.program.parameters.only), " also",
+        list(options_.program.parameters.also), "\noptimizer ", OptimizerName(o.kind), " momentum ",
+        o.momentum, " nesterov ", int{o.nesterov}, " betas ", o.beta1, ' ', o.beta2, " epsilon ",
+        o.epsilon, " weight decay ", o.weight_decay, " of vectors ", int{o.decay_vectors},
+        " not of", list(o.no_decay), " clip ", o.clip_norm, " average ", o.ema, "\nschedule ",
+        ScheduleName(schedule_.kind), " rate ", options_.schedule.rate,
+        options_.tries_rates ? " or less" : "", " warm-up ", schedule_.warmup_steps,
+        "\nvalidation every ", validation_every(), " steps, ", score_ ? "scored" : "not scored",
+        ", patience ", options_.patience, "\naugmentation flip ", int{a.flip}, " crop ", a.crop_pad,
+        " mixup ", a.mixup, " border", list(a.border));
     for (const auto& [field, value] : preprocess) text += Text('\n', field, ' ', value);
     return Text(text, kDecisions, options_.decisions);
   }
@@ -199,37 +192,32 @@ class Run {
     return SaveCheckpoint(options_.checkpoint, program_, state_, identity_);
   }
 
-  // The samples of an epoch in their order, without those that fill no batch.
-  std::vector<int64_t> OrderOf(int64_t epoch) const {
-    std::vector<int64_t> order = indices_;
-    Random(options_.seed, StreamOf(kOrder, epoch)).Shuffle(order);
-    order.resize(steps_an_epoch_ * batch());
-    return order;
+  // Chosen once in a run.
+  Status SetRate() {
+    if (options_.tries_rates && state_.rate == 0) {
+      PARE_ASSIGN(state_.rate, ChooseRate({.program = program_,
+                                           .batches = batches_,
+                                           .parts = parts(),
+                                           .schedule = schedule_,
+                                           .score = score_,
+                                           .start = state_.best,
+                                           .name = options_.score_name,
+                                           .progress = progress_}));
+    }
+    if (options_.tries_rates) schedule_.rate = state_.rate;
+    return {};
   }
 
   // Whether the run is over.
-  Result<bool> Epoch(int64_t epoch) {
-    std::vector<int64_t> order = OrderOf(epoch);
-    order.erase(order.begin(), order.begin() + state_.step % steps_an_epoch_ * batch());
-    PARE_ASSIGN(data::Loader loader,
-                data::Loader::Make(
-                    dataset_, model::InputSpecs(model_), std::move(order),
-                    {.batch = batch() / parts(), .preprocess = preprocess_, .prefetch = true}));
-    while (true) {
-      PARE_ASSIGN(auto loaded, loader.Next());
-      if (!loaded) return false;
-      TrainBatch next{.data = std::move(*loaded), .mixture = {}};
-      Random random(options_.seed, StreamOf(kAugmentation, state_.step * parts() + part_));
-      PARE_TRY(Augment(next, options_.augment, random));
+  Result<bool> Step() {
+    for (part_ = 0; part_ < parts(); ++part_) {
+      PARE_ASSIGN(const TrainBatch next, batches_.At(state_.step, part_));
       PARE_TRY(Part(next));
-      part_ = (part_ + 1) % parts();
-      if (part_ != 0) continue;
-      ++state_.step;
-      TellNow();
-      progress_.Advance(1);
-      PARE_ASSIGN(const bool stop, AfterStep());
-      if (stop) return true;
     }
+    ++state_.step;
+    TellNow();
+    progress_.Advance(1);
+    return AfterStep();
   }
 
   Status Part(const TrainBatch& next) {
@@ -365,9 +353,7 @@ class Run {
   }
 
   const graph::Graph& model_;
-  std::shared_ptr<const data::Dataset> dataset_;
-  std::vector<int64_t> indices_;
-  data::Preprocess preprocess_;
+  Batches batches_;
   const Score& score_;
   const TrainOptions& options_;
   Program program_;
@@ -449,9 +435,10 @@ Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dat
   PARE_ASSIGN(Program program, Program::Make(model, objective, context, how));
   PARE_ASSIGN(const auto notes, NotesOnParameters(model, how.parameters));
   for (const std::string& note : notes) progress.Note(note);
-  return Run(model, std::move(dataset), std::move(indices), preprocess, score, fitted,
-             std::move(program), progress)
-      .Go();
+  Batches batches(
+      model, std::move(dataset), std::move(indices), preprocess,
+      {.batch = how.batch, .parts = how.parts, .seed = options.seed, .augment = options.augment});
+  return Run(model, std::move(batches), score, fitted, std::move(program), progress).Go();
 }
 
 }  // namespace pare::train

@@ -10,6 +10,7 @@
 #include "data/dataset.h"
 #include "train/augment.h"
 #include "train/checkpoint.h"
+#include "train/choose_rate.h"
 #include "train/program.h"
 #include "train/schedule.h"
 
@@ -18,6 +19,8 @@ namespace pare::train {
 struct TrainOptions {
   ProgramOptions program;
   Schedule schedule;  // its steps follow from `steps` or `epochs`
+  // The schedule's rate is the first of those that trials choose from (train/choose_rate.h).
+  bool tries_rates = false;
   int64_t epochs = 10;
   int64_t steps = 0;  // > 0: instead of epochs
   uint64_t seed = 0;  // of the order, the augmentation
@@ -40,13 +43,12 @@ struct TrainOptions {
   std::function<Result<std::string>(const struct Trained& best)> rescue;
 };
 
-using Score = std::function<Result<Scored>(const graph::Graph& model)>;
-
 struct Trained {
   graph::Graph
       graph;  // with the weights of the best validation, or of the end where `score` is empty
   std::vector<HistoryRow> history;
   int64_t batch = 0;                  // of each step
+  double rate = 0;                    // the highest
   int64_t steps = 0, best_step = -1;  // best_step 0: the weights that the run began with
   double start_score = 0, best_score = 0;
   double seconds = 0;

@@ -1,0 +1,142 @@
+#include "train/choose_rate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace pare::train {
+namespace {
+
+constexpr double kDown[] = {0.3, 0.1, 0.03, 0.01, 0.003, 0.001}, kUp[] = {3, 10, 30};
+constexpr double kWorst = std::numeric_limits<double>::infinity();
+
+double LossOf(const Scored& scored) {
+  const double loss = scored.loss.value_or(-scored.score);
+  return std::isfinite(loss) ? loss : kWorst;
+}
+
+class Trials {
+ public:
+  explicit Trials(const TrialRun& run)
+      : run_(run), steps_(std::min(TrialSteps(run.schedule.steps), run.schedule.steps)) {}
+
+  Result<double> Run() {
+    PARE_TRY(KeepStart());
+    PARE_ASSIGN(const double start, StartLoss());
+    const double usual = run_.schedule.rate;
+    PARE_TRY(Try(usual));
+    for (const double factor : kDown) {
+      PARE_ASSIGN(const bool better, Try(usual * factor));
+      if (!better && best_loss_ <= start) break;
+    }
+    for (const double factor : kUp) {
+      if (best_rate_ < usual) break;
+      PARE_ASSIGN(const bool better, Try(usual * factor));
+      if (!better) break;
+    }
+    Tell(start);
+    return best_rate_;
+  }
+
+ private:
+  Status KeepStart() {
+    for (const State& state : run_.program.states()) {
+      PARE_ASSIGN(start_.emplace_back(), Tensor::Make(state.data.dtype(), state.data.shape()));
+      std::memcpy(start_.back().mutable_data(), state.data.data(), state.data.bytes());
+    }
+    return {};
+  }
+
+  void Restore() {
+    for (size_t i = 0; i < start_.size(); ++i) {
+      Tensor& now = run_.program.states()[i].data;
+      std::memcpy(now.mutable_data(), start_[i].data(), now.bytes());
+    }
+  }
+
+  void Tell(double start) {
+    run_.progress.Note(Text(
+        "the learning rate is ", best_rate_, ": of ", tried_, " around ", run_.schedule.rate,
+        " it left the lowest ", run_.score ? "validation" : "training", " loss in a trial of ",
+        steps_, " steps", best_loss_ <= start ? "" : ", which is above the start's", " (--rate)"));
+  }
+
+  // Without a score: of the same batches where nothing moves.
+  Result<double> StartLoss() {
+    if (run_.score) return LossOf(run_.start);
+    run_.progress.Stage("the loss at the start", steps_);
+    return LossAfter(0);
+  }
+
+  // Whether no rate before left as low a loss. Of those that leave none the lowest is the best.
+  Result<bool> Try(double rate) {
+    run_.progress.Stage(Text("trying the learning rate ", rate), steps_);
+    PARE_ASSIGN(const double loss, LossAfter(rate));
+    ++tried_;
+    const bool better = loss < best_loss_;
+    if (!better && best_loss_ < kWorst) return false;
+    best_loss_ = loss;
+    best_rate_ = rate;
+    return better;
+  }
+
+  // That a trial leaves.
+  Result<double> LossAfter(double rate) {
+    const Result<double> trained = Train(rate);
+    if (!trained || !run_.score || !std::isfinite(*trained)) {
+      Restore();
+      return trained;
+    }
+    PARE_ASSIGN(const graph::Graph finished, run_.program.Finished());
+    Restore();
+    PARE_ASSIGN(const Scored scored, run_.score(finished));
+    const double loss = LossOf(scored);
+    run_.progress.Detail(
+        Text("learning rate ", rate, ": ", run_.name, ' ', scored.score, ", loss ", loss));
+    return loss;
+  }
+
+  // The mean loss of the trial's second half.
+  Result<double> Train(double rate) {
+    Schedule schedule = run_.schedule;
+    schedule.rate = rate;
+    schedule.warmup_steps = schedule.warmup_steps * steps_ / schedule.steps;
+    schedule.steps = steps_;
+    double sum = 0;
+    for (int64_t step = 0; step < steps_; ++step) {
+      PARE_ASSIGN(const double loss, Step(step, schedule.At(step)));
+      if (!std::isfinite(loss)) return kWorst;
+      if (step >= steps_ / 2) sum += loss;
+      run_.progress.Advance(1);
+      PARE_TRY(run_.progress.Check());
+    }
+    return sum / static_cast<double>(steps_ - steps_ / 2);
+  }
+
+  Result<double> Step(int64_t step, double rate) {
+    double sum = 0;
+    for (int64_t part = 0; part < run_.parts; ++part) {
+      PARE_ASSIGN(const TrainBatch batch, run_.batches.At(step, part));
+      PARE_ASSIGN(const StepResult result,
+                  run_.program.Run(batch, {.step = step + 1, .part = part, .rate = rate}));
+      if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) return kWorst;
+      sum += result.loss;
+    }
+    return sum / static_cast<double>(run_.parts);
+  }
+
+  const TrialRun& run_;
+  const int64_t steps_;
+  std::vector<Tensor> start_;
+  double best_loss_ = kWorst, best_rate_ = 0;
+  int tried_ = 0;
+};
+
+}  // namespace
+
+int64_t TrialSteps(int64_t run_steps) { return std::clamp<int64_t>(run_steps / 20, 10, 50); }
+
+Result<double> ChooseRate(const TrialRun& run) { return Trials(run).Run(); }
+
+}  // namespace pare::train
