@@ -8,13 +8,13 @@
 #include "compress/for_each_answer.h"
 #include "compress/inputs.h"
 #include "compress/quantize/domain.h"
-#include "compress/quantize/pairs.h"
 #include "compress/quantize/scheme.h"
 #include "compress/quantize/write_qdq.h"
 #include "compress/reasons.h"
 #include "compress/saturation.h"
 #include "graph/text.h"
 #include "ops/op_def.h"
+#include "ops/pairs.h"
 #include "platform/clock.h"
 
 namespace pare::compress {
@@ -57,7 +57,7 @@ std::map<std::string, bool> IntegersByLayer(const Graph& graph, const Graph& run
   return integers;
 }
 
-// 4 by the weights' type, 7 where they have pairs and all fit (quantize/pairs.h), else 8.
+// 4 by the weights' type, 7 where they have pairs and all fit (ops/pairs.h), else 8.
 int WeightBitsOf(const Graph& graph, const Node& node) {
   const ops::OpDef* op = ops::FindOp(node.op);
   if (!op || node.inputs.size() < 2 || op->quant.inputs[1].role != ops::Role::kWeight) return 8;
@@ -66,7 +66,7 @@ int WeightBitsOf(const Graph& graph, const Node& node) {
   const Tensor& weights = graph.value(dq->inputs[0]).data;
   if (IsNarrow(weights.dtype())) return 4;
   if (weights.dtype() != DType::kI8 || weights.rank() < 2) return 8;
-  return PairsFit(weights, WeightAxis(node, weights.rank())) ? 7 : 8;
+  return ops::PairsFit(weights, WeightAxis(node, weights.rank())) ? 7 : 8;
 }
 
 // The nodes behind `id` that are parts of the same layer: a product's bias, and a clamp that it

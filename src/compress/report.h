@@ -30,7 +30,7 @@ struct Quality {
 
 struct LayerReport {
   std::string name, op;
-  // "int8", "int7" (pairs of weights fit, quantize/pairs.h), "int4", "float32", "float16", …
+  // "int8", "int7" (pairs of weights fit, ops/pairs.h), "int4", "float32", "float16", …
   std::string precision;
   std::string reason;  // why that precision, where it needs one
   std::optional<double> snr_db = std::nullopt, cosine = std::nullopt;

@@ -1,12 +1,15 @@
 // pare.FakeQuantize: x rounded to the levels of a quantization and taken back, for training that
 // shall know what rounding does; and its gradient.
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "kernels/fakequantize/fakequantize.h"
 #include "ops/channels.h"
 #include "ops/common.h"
 #include "ops/grad.h"
 #include "ops/norm.h"
+#include "ops/pairs.h"
 
 namespace pare::ops {
 namespace {
@@ -68,6 +71,58 @@ void RunFakeQuantize(const StepArgs& step) noexcept {
   state.kernel->quantize(args, step.begin, step.end);
 }
 
+// Makes the pairs of weights fit that are rounded already.
+struct FitPairsState {
+  PairOrder order;
+  std::vector<int64_t> at = {};  // by place: where the first channel has it
+  int64_t channels_of_task = 1;
+};
+
+// Of the weights at `a` and `b`.
+void FitRounded(const float* x, float scale, int64_t a, int64_t b, float* y) noexcept {
+  // Two that differ in their signs don't come so far.
+  if (!(std::fabs(y[a] + y[b]) > (kMostOfPair + 0.5f) * scale)) return;
+  auto level_a = static_cast<int8_t>(std::nearbyint(y[a] / scale));
+  auto level_b = static_cast<int8_t>(std::nearbyint(y[b] / scale));
+  FitPair(x[a] / scale, x[b] / scale, level_a, level_b);
+  y[a] = static_cast<float>(level_a) * scale;
+  y[b] = static_cast<float>(level_b) * scale;
+}
+
+void RunFitPairs(const StepArgs& step) noexcept {
+  const auto& state = *static_cast<const FitPairsState*>(step.state);
+  const float *x = step.in<float>(fake::kX), *scale = step.in<float>(fake::kScale);
+  float* y = step.out<float>(0);
+  const int64_t stride = state.order.channel_stride();
+  for (int64_t task = step.begin; task < step.end; ++task) {
+    const int64_t begin = task * state.channels_of_task;
+    const int64_t end = std::min(begin + state.channels_of_task, state.order.channels());
+    state.order.EachPair([&](int64_t place) {
+      for (int64_t c = begin; c < end; ++c)
+        FitRounded(x, scale[c], state.at[place] + c * stride, state.at[place + 1] + c * stride, y);
+    });
+  }
+}
+
+// A task is one channel; where channels lie side by side, some lines of the cache.
+Status AddFitPairs(PrepareContext& context, const Levels& levels) {
+  constexpr float kFarthest = 127;
+  if (context.shape(fake::kScale).empty() || levels.lo < -kFarthest || levels.hi > kFarthest) {
+    return Invalid("pairs have a scale for each channel and levels from -127 to 127");
+  }
+  const Dims shape = context.shape(fake::kX);
+  PARE_ASSIGN(const int axis,
+              NormalizeAxis(context.attrs().i("axis", 1), static_cast<int>(shape.size())));
+  FitPairsState state{.order = PairOrder(shape, axis)};
+  for (int64_t place = 0; place < state.order.depth(); ++place)
+    state.at.push_back(state.order.index(0, place));
+  if (state.order.channel_stride() == 1) state.channels_of_task = 64;
+  const int64_t tasks = kernels::CeilDiv(state.order.channels(), state.channels_of_task);
+  context.AddStep(
+      {RunFitPairs, context.State(std::move(state)), tasks, 0, "fakequantize_f32_pairs"});
+  return {};
+}
+
 Status PrepareFakeQuantize(PrepareContext& context) {
   PARE_ASSIGN(const FakeQuantizeShape shape, ReadScales(context));
   PARE_ASSIGN(const Levels levels, ReadLevels(context));
@@ -75,9 +130,10 @@ Status PrepareFakeQuantize(PrepareContext& context) {
   const auto* row = kernels::FindFakeQuantize(context.cpu());
   const auto* state = context.State(FakeQuantizeState<FakeQuantizeArgs>{
       .args = {.shape = shape, .lo = levels.lo, .hi = levels.hi}, .kernel = row->functions});
-  if (IsAloneInInputs(context)) context.AllowInPlace(fake::kX);
+  const bool pairs = context.attrs().i("fit_pairs", 0) != 0;  // which reads x behind y
+  if (!pairs && IsAloneInInputs(context)) context.AllowInPlace(fake::kX);
   context.AddStep({RunFakeQuantize, state, row->functions->tasks(shape), 0, row->name});
-  return {};
+  return pairs ? AddFitPairs(context, levels) : Status();
 }
 
 Status GradFakeQuantize(GradContext& g) {
@@ -152,9 +208,12 @@ Status PrepareFakeQuantizeGrad(PrepareContext& context) {
 
 }  // namespace
 
-// Attributes: lo, hi and zero_point are levels of the integer type; axis is that of a scale [n].
+// Attributes: lo, hi and zero_point are levels of the integer type; axis is that of a scale [n];
+// with fit_pairs = 1 levels are lowered until all pairs of a channel fit (ops/pairs.h).
 // The gradient passes x straight through where it is not clamped; that of the scale is not the
-// slope (rounding has none) but LSQ's, see the kernel.
+// slope (rounding has none) but LSQ's, see the kernel. Both are as if no pair had been lowered:
+// such a weight still moves, and LSQ's term with the lowered level, level - x / s, would narrow the
+// steps for weights that should be larger, where wider ones give them room.
 extern constinit const OpDef kFakeQuantize{
     .name = "pare.FakeQuantize",
     .inputs = {{{"x"}, {"scale"}}},

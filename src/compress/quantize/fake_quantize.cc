@@ -65,11 +65,9 @@ class Inserter {
     const auto scale = AddScale(value, Tensor::Of<float>({count}, weights.scales));
     to_.of_weights[node] = scale;
     const int64_t largest = LargestLevel(weights.bits);
-    graph().SetInput(
-        node, input,
-        AddFakeQuantize(
-            value, scale.scale,
-            {{"axis", int64_t{weights.channel_axis}}, {"lo", -largest}, {"hi", largest}}));
+    Attrs attrs{{"axis", int64_t{weights.channel_axis}}, {"lo", -largest}, {"hi", largest}};
+    if (weights.bits == 7) attrs.set("fit_pairs", int64_t{1});
+    graph().SetInput(node, input, AddFakeQuantize(value, scale.scale, std::move(attrs)));
   }
 
   void InsertActivation(ValueId value, int group) {

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 
 #include "graph/text.h"
 #include "passes/pipeline.h"
+#include "train/parameters.h"
 
 namespace pare::compress {
 namespace {
@@ -94,6 +96,7 @@ TEST(FakeQuantize, StandsWherePairsWouldStand) {
   EXPECT_EQ(weights.attrs.i("lo", 0), -7);
   EXPECT_EQ(weights.attrs.i("hi", 0), 7);
   EXPECT_EQ(weights.attrs.i("axis", -1), 0);
+  EXPECT_FALSE(weights.attrs.has("fit_pairs"));
 }
 
 // As in the file that is written.
@@ -112,7 +115,7 @@ TEST(FakeQuantize, AnInputThatIsAnOutputTooStaysUnrounded) {
 }
 
 TEST(FakeQuantize, IsTheQuantizationThatItWasMadeFrom) {
-  for (const int bits : {8, 4}) {
+  for (const int bits : {8, 7, 4}) {
     const Quantization quantization = Decided(bits);
     const auto inserted = InsertFakeQuantize(quantization);
     ASSERT_TRUE(inserted) << inserted.error().message();
@@ -128,37 +131,103 @@ TEST(FakeQuantize, IsTheQuantizationThatItWasMadeFrom) {
   }
 }
 
-// Another scale, other weights and another bias: integers then give what the float graph gave, but
-// for a last rounding that falls to the other side.
-TEST(FakeQuantize, IntegersGiveWhatWasTrained) {
-  const Quantization quantization = Decided(4);
-  const auto inserted = InsertFakeQuantize(quantization);
-  ASSERT_TRUE(inserted) << inserted.error().message();
-  Graph trained = inserted->graph;
+// What training might make of it: other scales, weights and biases.
+Graph Moved(const FakeQuantized& inserted) {
+  Graph trained = inserted.graph;
   const auto scaled = [&](graph::ValueId id, float by, float add) {
     const Tensor& before = trained.value(id).data;
     Tensor after = Tensor::Of<float>(before.shape(), before.as<float>());
     for (float& value : after.mutable_as<float>()) value = value * by + add;
     trained.SetConstant(id, after);
   };
-  for (const FakeQuantized::Scale& scale : inserted->of_groups) scaled(scale.ratio, 1, -0.1f);
-  for (const auto& [node, scale] : inserted->of_weights) scaled(scale.ratio, 1, 0.2f);
+  for (const FakeQuantized::Scale& scale : inserted.of_groups) scaled(scale.ratio, 1, -0.1f);
+  for (const auto& [node, scale] : inserted.of_weights) scaled(scale.ratio, 1, -0.4f);
   for (const char* name : {"w0", "w1", "b0"}) scaled(trained.FindValue(name), 0.9f, 0.05f);
+  return trained;
+}
 
-  auto taken = TakeFakeQuantize(quantization, *inserted, trained);
-  ASSERT_TRUE(taken) << taken.error().message();
-  const float step = taken->params.back().scale;
-  EXPECT_NE(taken->params, quantization.params);
-  const auto built = Write(*std::move(taken));
-  ASSERT_TRUE(built) << built.error().message();
-  const Tensor x = Picture(), expected = Answer(trained, x), actual = Answer(built->graph, x);
-  ASSERT_EQ(expected.shape(), actual.shape());
-  int others = 0;
-  for (int64_t i = 0; i < expected.count(); ++i) {
-    EXPECT_NEAR(actual.as<float>()[i], expected.as<float>()[i], 1.01 * step);
-    others += std::fabs(actual.as<float>()[i] - expected.as<float>()[i]) > 0.01f * step;
+// What the layers of the trained graph compute with, where weights and scales are parameters.
+std::map<graph::NodeId, Tensor> RoundedWeights(const FakeQuantized& inserted, Graph trained) {
+  std::vector<graph::ValueId> parameters;
+  std::vector<graph::NodeId> layers;
+  for (const auto& [layer, scale] : inserted.of_weights) {
+    const graph::ValueId rounded = trained.node(layer).inputs[1];
+    parameters.push_back(trained.producer_of(rounded)->inputs[0]);
+    parameters.push_back(scale.ratio);
+    layers.push_back(layer);
+    trained.AddOutput(rounded, trained.value(rounded).name);
   }
-  EXPECT_LE(others, 1);
+  const Graph step = train::WithParameters(trained, parameters).value();
+  const auto session = model::MakeSession(step, model::Context::Make(1)).value();
+  std::vector<Tensor> outputs(1 + layers.size());
+  const Tensor x = Picture();
+  EXPECT_TRUE(session->Run({&x, 1}, outputs));
+  std::map<graph::NodeId, Tensor> weights;
+  for (size_t i = 0; i < layers.size(); ++i) weights[layers[i]] = outputs[i + 1];
+  return weights;
+}
+
+// How many differ from those of 8 bits with the same scales.
+int LoweredLevels(const Quantization& quantization) {
+  int lowered = 0;
+  for (const auto& [layer, weights] : quantization.weights) {
+    if (weights->bits < 7) continue;
+    const Graph& graph = quantization.graph;
+    const Tensor& exact = graph.value(graph.node(layer).inputs[1]).data;
+    const Tensor plain = RoundWeights(exact, weights->channel_axis, 8, weights->scales).values;
+    for (int64_t i = 0; i < exact.count(); ++i)
+      lowered += plain.as<int8_t>()[i] != weights->values.as<int8_t>()[i];
+  }
+  return lowered;
+}
+
+TEST(FakeQuantize, WeightsAreThoseThatWereTrained) {
+  for (const int bits : {8, 7, 4}) {
+    SCOPED_TRACE(bits);
+    const Quantization quantization = Decided(bits);
+    const auto inserted = InsertFakeQuantize(quantization);
+    ASSERT_TRUE(inserted) << inserted.error().message();
+    const Graph trained = Moved(*inserted);
+    const auto taken = TakeFakeQuantize(quantization, *inserted, trained);
+    ASSERT_TRUE(taken) << taken.error().message();
+    const auto computed = RoundedWeights(*inserted, trained);
+    EXPECT_EQ(LoweredLevels(*taken) > 0, bits == 7);  // or equality would say nothing
+    ASSERT_EQ(computed.size(), 2u);
+    for (const auto& [layer, weights] : computed) {
+      const QuantizedWeights& integers = *taken->weights.at(layer);
+      EXPECT_NE(integers.scales, quantization.weights.at(layer)->scales);
+      const Tensor expected = DequantizeWeights(integers);
+      ASSERT_EQ(weights.shape(), expected.shape());
+      for (int64_t i = 0; i < expected.count(); ++i)
+        EXPECT_EQ(weights.as<float>()[i], expected.as<float>()[i]) << i;
+    }
+  }
+}
+
+// Integers then give what the float graph gave, but for a last rounding that falls to the other
+// side.
+TEST(FakeQuantize, IntegersGiveWhatWasTrained) {
+  for (const int bits : {7, 4}) {
+    SCOPED_TRACE(bits);
+    const Quantization quantization = Decided(bits);
+    const auto inserted = InsertFakeQuantize(quantization);
+    ASSERT_TRUE(inserted) << inserted.error().message();
+    const Graph trained = Moved(*inserted);
+    auto taken = TakeFakeQuantize(quantization, *inserted, trained);
+    ASSERT_TRUE(taken) << taken.error().message();
+    const float step = taken->params.back().scale;
+    EXPECT_NE(taken->params, quantization.params);
+    const auto built = Write(*std::move(taken));
+    ASSERT_TRUE(built) << built.error().message();
+    const Tensor x = Picture(), expected = Answer(trained, x), actual = Answer(built->graph, x);
+    ASSERT_EQ(expected.shape(), actual.shape());
+    int others = 0;
+    for (int64_t i = 0; i < expected.count(); ++i) {
+      EXPECT_NEAR(actual.as<float>()[i], expected.as<float>()[i], 1.01 * step);
+      others += std::fabs(actual.as<float>()[i] - expected.as<float>()[i]) > 0.01f * step;
+    }
+    EXPECT_LE(others, 1);
+  }
 }
 
 }  // namespace

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <random>
 
-#include "compress/quantize/pairs.h"
 #include "compress/quantize/write_qdq.h"
 #include "graph/text.h"
+#include "ops/pairs.h"
 #include "passes/pipeline.h"
 
 namespace pare::compress {
@@ -96,7 +96,7 @@ graph::Graph WithFittingPairs(graph::Graph graph) {
   const graph::ValueId id = graph.FindValue("w");
   const Tensor levels = Cast(graph.value(id).data, DType::kF32).value();
   const QuantizedWeights rounded = QuantizeWeights(levels, 0, 7);
-  EXPECT_TRUE(PairsFit(rounded.values, 0));
+  EXPECT_TRUE(ops::PairsFit(rounded.values, 0));
   graph.SetConstant(id, rounded.values);
   return graph;
 }

@@ -6,10 +6,10 @@
 
 #include "compress/bias_of_product.h"
 #include "compress/quantize/domain.h"
-#include "compress/quantize/pairs.h"
 #include "ops/dequantized.h"
 #include "ops/node_view.h"
 #include "ops/op_def.h"
+#include "ops/pairs.h"
 
 namespace pare::compress {
 
@@ -82,7 +82,7 @@ class Rounder {
   }
 
   std::span<const float> weights_;
-  PairOrder order_;
+  ops::PairOrder order_;
   int bits_;
   float largest_;
   int64_t channel_ = 0;

@@ -2,11 +2,58 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <random>
+
 #include "graph/text.h"
 #include "ops/node_view.h"
+#include "ops/pairs.h"
 
 namespace pare::compress {
 namespace {
+
+struct RoundingCase {
+  Dims shape;
+  int axis;
+};
+
+Tensor RandomWeights(const Dims& shape, uint32_t seed) {
+  Tensor weights = Tensor::Make(DType::kF32, shape).value();
+  std::mt19937 engine(seed);
+  std::normal_distribution<float> normal;
+  for (float& value : weights.mutable_as<float>()) value = normal(engine);
+  return weights;
+}
+
+double SquaredError(const Tensor& weights, const QuantizedWeights& rounded) {
+  const Tensor back = DequantizeWeights(rounded);
+  double error = 0;
+  for (int64_t i = 0; i < weights.count(); ++i)
+    error += std::pow(weights.as<float>()[i] - back.as<float>()[i], 2);
+  return error;
+}
+
+// What 64 levels on either side would leave.
+double ErrorOfSevenWholeBits(const Tensor& weights, int axis) {
+  std::vector<float> scales = QuantizeWeights(weights, axis, 8).scales;
+  for (float& scale : scales) scale *= 127.0f / 64;
+  return SquaredError(weights, RoundWeights(weights, axis, 8, scales));
+}
+
+TEST(RoundWeights, PairsFitWithHalfTheErrorOfSevenBits) {
+  const RoundingCase cases[] = {{{16, 32, 1, 1}, 0}, {{8, 6, 3, 3}, 0}, {{8, 3, 3, 3}, 0},
+                                {{8, 5, 5}, 0},      {{40, 24}, 0},     {{40, 24}, 1},
+                                {{33, 7}, 1}};
+  uint32_t seed = 0;
+  for (const RoundingCase& c : cases) {
+    SCOPED_TRACE(DimsText(c.shape));
+    const Tensor weights = RandomWeights(c.shape, ++seed);
+    const QuantizedWeights rounded = QuantizeWeights(weights, c.axis, 7);
+    EXPECT_TRUE(ops::PairsFit(rounded.values, c.axis));
+    EXPECT_FALSE(ops::PairsFit(QuantizeWeights(weights, c.axis, 8).values, c.axis));
+    EXPECT_LT(SquaredError(weights, rounded), 0.6 * ErrorOfSevenWholeBits(weights, c.axis));
+  }
+}
 
 // Batch norms leave such channels: nothing comes through them but their bias.
 TEST(WriteQdq, ABiasFitsAlsoWhereAChannelIsAllButDead) {

@@ -1,18 +1,26 @@
-#include "compress/quantize/pairs.h"
+#include "ops/pairs.h"
 
 #include <cmath>
 #include <cstdlib>
+#include <vector>
 
-namespace pare::compress {
+namespace pare::ops {
 namespace {
-
-constexpr int kMostOfPair = 128;  // 255 · 128 fits in 16 bits, 255 · 129 does not
 
 bool PairFits(int a, int b) {
   return (a < 0) != (b < 0) || std::abs(a) + std::abs(b) <= kMostOfPair;
 }
 
 }  // namespace
+
+void FitPair(float exact_a, float exact_b, int8_t& a, int8_t& b) {
+  while (!PairFits(a, b)) {
+    const float above_a = static_cast<float>(std::abs(a)) - std::fabs(exact_a);
+    const float above_b = static_cast<float>(std::abs(b)) - std::fabs(exact_b);
+    int8_t& lowered = above_a >= above_b ? a : b;
+    lowered = static_cast<int8_t>(lowered < 0 ? lowered + 1 : lowered - 1);
+  }
+}
 
 PairOrder::PairOrder(const Dims& shape, int channel_axis)
     : channels_(shape[channel_axis]), filters_(channel_axis == 0 && shape.size() > 2) {
@@ -29,24 +37,9 @@ int64_t PairOrder::index(int64_t channel, int64_t place) const {
   return (place / inner_ * channels_ + channel) * inner_ + place % inner_;
 }
 
-template <typename F>
-void PairOrder::EachPair(F f) const {
-  for (int64_t place = 0; place + 1 < depth(); place += 2) f(place);
-  if (in_ % 2 == 0 || taps_ == 1) return;
-  for (int64_t tap = 1; tap < taps_; tap += 2) {  // the others' have been
-    for (int64_t i = 0; i + 1 < in_; i += 2) f(tap * in_ + i);
-  }
-}
-
 void PairOrder::Fit(std::span<const float> exact, std::span<int8_t> levels) const {
   EachPair([&](int64_t place) {
-    int8_t &a = levels[place], &b = levels[place + 1];
-    while (!PairFits(a, b)) {
-      const float above_a = static_cast<float>(std::abs(a)) - std::fabs(exact[place]);
-      const float above_b = static_cast<float>(std::abs(b)) - std::fabs(exact[place + 1]);
-      int8_t& lowered = above_a >= above_b ? a : b;
-      lowered = static_cast<int8_t>(lowered < 0 ? lowered + 1 : lowered - 1);
-    }
+    FitPair(exact[place], exact[place + 1], levels[place], levels[place + 1]);
   });
 }
 
@@ -68,4 +61,4 @@ bool PairsFit(const Tensor& levels, int channel_axis) {
   return true;
 }
 
-}  // namespace pare::compress
+}  // namespace pare::ops
