@@ -4,11 +4,15 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 namespace pare::train {
 namespace {
 
 constexpr double kDown[] = {0.3, 0.1, 0.03, 0.01, 0.003, 0.001}, kUp[] = {3, 10, 30};
+// What short runs tell of two rates by less than this part of the loss is chance, and where a long
+// run ends they don't tell at all: the one that is nearer to the usual rate is as good.
+constexpr double kNoGain = 0.05;
 constexpr double kWorst = std::numeric_limits<double>::infinity();
 
 double LossOf(const Scored& scored) {
@@ -25,15 +29,17 @@ class Trials {
     PARE_TRY(KeepStart());
     PARE_ASSIGN(const double start, StartLoss());
     const double usual = run_.schedule.rate;
-    PARE_TRY(Try(usual));
+    PARE_ASSIGN(double before, Try(usual));
+    const double first = before;
     for (const double factor : kDown) {
-      PARE_ASSIGN(const bool better, Try(usual * factor));
-      if (!better && best_loss_ <= start) break;
+      PARE_ASSIGN(const double loss, Try(usual * factor));
+      if (loss >= std::exchange(before, loss) && best_loss_ <= start) break;
     }
+    before = first;
     for (const double factor : kUp) {
       if (best_rate_ < usual) break;
-      PARE_ASSIGN(const bool better, Try(usual * factor));
-      if (!better) break;
+      PARE_ASSIGN(const double loss, Try(usual * factor));
+      if (loss >= std::exchange(before, loss)) break;
     }
     Tell(start);
     return best_rate_;
@@ -56,10 +62,11 @@ class Trials {
   }
 
   void Tell(double start) {
-    run_.progress.Note(Text(
-        "the learning rate is ", best_rate_, ": of ", tried_, " around ", run_.schedule.rate,
-        " it left the lowest ", run_.score ? "validation" : "training", " loss in a trial of ",
-        steps_, " steps", best_loss_ <= start ? "" : ", which is above the start's", " (--rate)"));
+    run_.progress.Note(
+        Text("the learning rate is ", best_rate_, ": the best of ", tried_, " around ",
+             run_.schedule.rate, ", by the ", run_.score ? "validation" : "training",
+             " loss after trials of ", steps_, " steps",
+             best_loss_ <= start ? "" : ", which is above the start's", " (--rate)"));
   }
 
   // Without a score: of the same batches where nothing moves.
@@ -69,16 +76,22 @@ class Trials {
     return LossAfter(0);
   }
 
-  // Whether no rate before left as low a loss. Of those that leave none the lowest is the best.
-  Result<bool> Try(double rate) {
+  // The loss that it leaves. The best is the first of all that none is clearly below; of those that
+  // leave none the lowest.
+  Result<double> Try(double rate) {
     run_.progress.Stage(Text("trying the learning rate ", rate), steps_);
     PARE_ASSIGN(const double loss, LossAfter(rate));
     ++tried_;
-    const bool better = loss < best_loss_;
-    if (!better && best_loss_ < kWorst) return false;
-    best_loss_ = loss;
-    best_rate_ = rate;
-    return better;
+    if (best_loss_ == kWorst || loss < best_loss_ - Margin()) {
+      best_loss_ = loss;
+      best_rate_ = rate;
+    }
+    return loss;
+  }
+
+  double Margin() const {
+    const bool is_loss = !run_.score || run_.start.loss;  // a score may be a logarithm
+    return is_loss ? kNoGain * best_loss_ : 0;
   }
 
   // That a trial leaves.

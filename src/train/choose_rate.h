@@ -30,9 +30,9 @@ int64_t TrialSteps(int64_t run_steps);
 
 // Short runs from the same start on the same batches, with the whole schedule in TrialSteps: at the
 // schedule's rate, then at about a third of the one before each time, as long as that leaves a
-// lower loss or none is as low as the start's, down to a thousandth; where no lower one is better
-// three times as high ones, up to the thirtyfold. The rate of the lowest loss; a note tells it. A
-// loss that is not finite ends its trial alone. The program's states are then as they were.
+// clearly lower loss or none is as low as the start's, down to a thousandth; where no lower one is
+// better three times as high ones, up to the thirtyfold. The rate of the lowest loss; a note tells
+// it. A loss that is not finite ends its trial alone. The program's states are then as they were.
 Result<double> ChooseRate(const TrialRun& run);
 
 }  // namespace pare::train
