@@ -348,6 +348,42 @@ TEST(PruneCommand, MeetsASize) {
   EXPECT_TRUE(report.at("fitted").as_array().empty());
 }
 
+// Two numbers a sample may be the scores of two classes.
+TEST(PruneCommand, RecoversValuesByTheirErrors) {
+  const TestFolder folder;
+  const std::string model = WriteModel(folder / "values.onnx", R"(
+opset 17
+input x: f32[N,6]
+const w: f32[6,16] = random(1, -1, 1)
+const v: f32[16,2] = random(2, -1, 1)
+h = MatMul(x, w)
+r = Relu(h)
+y = MatMul(r, v)
+output y
+)"),
+                    output = folder / "small.onnx";
+  Tensor rows = Tensor::Make(DType::kF32, {80, 6}).value();
+  Random random(2);
+  for (float& x : rows.mutable_as<float>()) x = random.Normal();
+  ASSERT_TRUE(data::SaveNpy(folder / "x.npy", rows));
+  const auto prune = [&](const Arguments& more) {
+    return Pare(Joined({"prune", model, "--data", folder / "x.npy", "-o", output, "--target-macs",
+                        "0.6x", "--no-measure", "--calibration", "16", "--verification", "8",
+                        "--steps", "4", "--batch", "8", "--seconds", "0.01"},
+                       more));
+  };
+  const Ran guessed = prune({});
+  ASSERT_EQ(guessed.code, 0) << guessed.err;
+  EXPECT_NE(guessed.err.find("scores of 2 classes"), std::string::npos) << guessed.err;
+  const Ran told = prune({"--values"});
+  ASSERT_EQ(told.code, 0) << told.err;
+  EXPECT_EQ(told.err.find("classes"), std::string::npos) << told.err;
+  EXPECT_NE(told.out.find("snr"), std::string::npos) << told.out;
+  const auto written = model::Model::Load(output);
+  ASSERT_TRUE(written);
+  EXPECT_TRUE(written->graph().metadata.contains("pare.outputs"));
+}
+
 TEST(PruneCommand, RefusesWhatSaysTooLittleOrTooMuch) {
   const TestFolder folder;
   const std::string output = folder / "small.onnx";

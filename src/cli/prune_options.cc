@@ -100,6 +100,8 @@ void PruneCommandOptions::DeclareChoice(Parser& parser) {
         return {};
       },
       "global (default): where it loses least; layer: the same part of every group");
+  parser.Flag("--values", values,
+              "the outputs are values, and no scores of classes: errors count, not answers");
   parser.Flag("--allow-inexact", prune.allow_inexact,
               "cut groups, too, whose channels a later operator mixes");
   const auto portable = [&](std::string name, bool value, std::string help) {

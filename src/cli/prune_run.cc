@@ -45,6 +45,21 @@ Status LoadSamples(PruneInputs& inputs, Console& console) {
   return {};
 }
 
+void MarkValues(model::Model& model) {
+  graph::Graph graph = model.graph();
+  graph.metadata[compress::kOutputsKey] = "values";
+  model.set_graph(std::move(graph));
+}
+
+// What the model is, if nothing says it.
+void NoteGuess(const PruneCommandOptions& options, const model::Model& model,
+               const data::Dataset& dataset, Console& console) {
+  if (dataset.has_labels() || options.values) return;
+  console.Note(Text("the output is taken for the scores of ",
+                    compress::ClassCount(model.graph()).value_or(0),
+                    " classes (--values where it is none)"));
+}
+
 }  // namespace
 
 Result<PruneInputs> PruneInputs::Open(const PruneCommandOptions& options, CommandFiles& files,
@@ -54,6 +69,10 @@ Result<PruneInputs> PruneInputs::Open(const PruneCommandOptions& options, Comman
   PARE_ASSIGN(inputs.trainable, LoadTrainable(options.model, options.training, files, console));
   PARE_ASSIGN(inputs.deployed, model::Model::Load(options.model));
   PARE_TRY(data.ApplyTo(inputs.deployed));
+  if (options.values) {
+    MarkValues(inputs.trainable);
+    MarkValues(inputs.deployed);
+  }
   PARE_ASSIGN(inputs.dataset, data.Open(inputs.deployed, console));
   files.Read(inputs.dataset->files());
   PARE_TRY(files.Check());
@@ -81,6 +100,7 @@ Result<PruneInputs> PruneInputs::Open(const PruneCommandOptions& options, Comman
   if (classifies) {
     PARE_TRY(
         CheckLabels(*inputs.dataset, graph, inputs.deployed.preprocess().label_offset, console));
+    NoteGuess(options, inputs.deployed, *inputs.dataset, console);
   } else {
     NoteUnusedLabels(*inputs.dataset, graph, "", console);
   }

@@ -23,7 +23,7 @@ class Tuner {
         teacher_(teacher),
         options_(options),
         steering_(steering),
-        classifies_(ChooseMetric(Metric::kAuto, teacher) == Metric::kTop) {
+        classifies_(ChooseMetric(job.options.metric, teacher) == Metric::kTop) {
     Divide(std::move(pool));
   }
 
