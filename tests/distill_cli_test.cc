@@ -210,7 +210,7 @@ TEST_F(DistillCommand, TakesHintsByNameOrChoosesThem) {
   EXPECT_NE(ErrorOf({"--attention-weight", "1e7"}).find("not between"), std::string::npos);
 }
 
-// Of three networks; `train` moves what is trained already by a tenth of the rate.
+// Of three networks.
 TEST_F(DistillCommand, AndTrainChooseOptimizerAndRateByTheNetwork) {
   Random random(4);
   Tensor tokens = Tensor::Make(DType::kF32, {kSamples, 6, 8}).value();
@@ -238,7 +238,7 @@ output y
   ASSERT_TRUE(
       data::SaveNpy(folder_ / "tokens_labels.npy", Tensor::Of<int64_t>({kSamples}, labels)));
   const auto chosen = [&](Arguments all, const std::string& samples) {
-    all.insert(all.end(), {"-o", output, "--data", samples, "--steps", "1", "--batch", "8"});
+    all.insert(all.end(), {"-o", output, "--data", samples, "--steps", "10", "--batch", "8"});
     const Ran ran = Pare(all);
     EXPECT_EQ(ran.code, 0) << ran.err;
     const auto run =

@@ -152,7 +152,7 @@ extern const Command kTrainCommand = {
     .name = "train",
     .summary = "fine-tunes a model by labels or values",
     .examples =
-        "pare train resnet.onnx --data pictures/ -o tuned.onnx --epochs 5 --rate 0.01 --flip\n"
+        "pare train resnet.onnx --data pictures/ -o tuned.onnx --epochs 5 --flip\n"
         "pare train resnet.onnx --data pictures.tar -o tuned.onnx --checkpoint run.npz --resume\n"
         "pare train regressor.onnx --data x.npy --targets y.npy -o tuned.onnx --loss huber",
     .run = ParseAndRun<TrainOptions, Train>,

@@ -41,8 +41,8 @@ Result<bool> LayoutWalk::Follow(NodeId id) {
   const bool per_tensor = node.inputs.size() > 1 && node.inputs[1] != ValueId::kNone &&
                           type(node.inputs[1]).has_rank() && type(node.inputs[1]).rank() == 0;
   if (IsElementwise(node.op)) return FollowElementwise(id);
-  if (node.attrs.i("fit_pairs", 0) != 0) return false;  // by the order of dimensions
   if (OneOf(node.op, {"QuantizeLinear", "DequantizeLinear", "pare.FakeQuantize"})) {
+    if (node.attrs.i("fit_pairs", 0) != 0) return false;  // pairs go by the order of dimensions
     return FollowAxis(id, 1, !per_tensor);
   }
   if (OneOf(node.op, {"Softmax", "LogSoftmax", "Hardmax"})) return FollowAxis(id, -1, true);

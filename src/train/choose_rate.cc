@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
@@ -10,8 +11,8 @@ namespace pare::train {
 namespace {
 
 constexpr double kDown[] = {0.3, 0.1, 0.03, 0.01, 0.003, 0.001}, kUp[] = {3, 10, 30};
-// What short runs tell of two rates by less than this part of the loss is chance, and where a long
-// run ends they don't tell at all: the one that is nearer to the usual rate is as good.
+// What short runs tell of two rates by less than this part of the loss is chance: the one that is
+// nearer to the usual rate is as good.
 constexpr double kNoGain = 0.05;
 constexpr double kWorst = std::numeric_limits<double>::infinity();
 
@@ -20,53 +21,52 @@ double LossOf(const Scored& scored) {
   return std::isfinite(loss) ? loss : kWorst;
 }
 
+// A rate as people write it: what a note tells gives the same bits.
+double Rounded(double rate) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", rate);
+  return std::strtod(text, nullptr);
+}
+
 class Trials {
  public:
-  explicit Trials(const TrialRun& run)
-      : run_(run), steps_(std::min(TrialSteps(run.schedule.steps), run.schedule.steps)) {}
+  explicit Trials(const TrialRun& run) : run_(run), steps_(TrialSteps(run.schedule.steps)) {}
 
   Result<double> Run() {
-    PARE_TRY(KeepStart());
-    PARE_ASSIGN(const double start, StartLoss());
+    PARE_ASSIGN(states_, run_.program.CopyStates());
+    PARE_ASSIGN(start_, StartLoss());
     const double usual = run_.schedule.rate;
     PARE_ASSIGN(double before, Try(usual));
     const double first = before;
     for (const double factor : kDown) {
-      PARE_ASSIGN(const double loss, Try(usual * factor));
-      if (loss >= std::exchange(before, loss) && best_loss_ <= start) break;
+      PARE_ASSIGN(const double loss, Try(Rounded(usual * factor)));
+      if (loss >= std::exchange(before, loss) && Holds(best_loss_)) break;
     }
     before = first;
     for (const double factor : kUp) {
       if (best_rate_ < usual) break;
-      PARE_ASSIGN(const double loss, Try(usual * factor));
+      PARE_ASSIGN(const double loss, Try(Rounded(usual * factor)));
       if (loss >= std::exchange(before, loss)) break;
     }
-    Tell(start);
+    Tell();
     return best_rate_;
   }
 
  private:
-  Status KeepStart() {
-    for (const State& state : run_.program.states()) {
-      PARE_ASSIGN(start_.emplace_back(), Tensor::Make(state.data.dtype(), state.data.shape()));
-      std::memcpy(start_.back().mutable_data(), state.data.data(), state.data.bytes());
-    }
-    return {};
-  }
+  // No worse than the start.
+  bool Holds(double loss) const { return loss < kWorst && loss <= start_; }
 
-  void Restore() {
-    for (size_t i = 0; i < start_.size(); ++i) {
-      Tensor& now = run_.program.states()[i].data;
-      std::memcpy(now.mutable_data(), start_[i].data(), now.bytes());
-    }
-  }
-
-  void Tell(double start) {
-    run_.progress.Note(
-        Text("the learning rate is ", best_rate_, ": the best of ", tried_, " around ",
-             run_.schedule.rate, ", by the ", run_.score ? "validation" : "training",
-             " loss after trials of ", steps_, " steps",
-             best_loss_ <= start ? "" : ", which is above the start's", " (--rate)"));
+  void Tell() {
+    const std::string_view by = !run_.score        ? "training loss"
+                                : !run_.start.loss ? run_.name
+                                                   : "validation loss";
+    run_.progress.Note(Text("the learning rate is ", best_rate_, ": the best of ", tried_,
+                            " around ", run_.schedule.rate, ", by the ", by, " after trials of ",
+                            steps_, " steps",
+                            best_loss_ == kWorst ? "; none of them left finite numbers"
+                            : Holds(best_loss_)  ? ""
+                                                : "; all of them left a worse one than the start's",
+                            " (--rate)"));
   }
 
   // Without a score: of the same batches where nothing moves.
@@ -76,33 +76,35 @@ class Trials {
     return LossAfter(0);
   }
 
-  // The loss that it leaves. The best is the first of all that none is clearly below; of those that
-  // leave none the lowest.
+  // The loss that it leaves.
   Result<double> Try(double rate) {
     run_.progress.Stage(Text("trying the learning rate ", rate), steps_);
     PARE_ASSIGN(const double loss, LossAfter(rate));
     ++tried_;
-    if (best_loss_ == kWorst || loss < best_loss_ - Margin()) {
+    if (IsBetter(loss)) {
       best_loss_ = loss;
       best_rate_ = rate;
     }
     return loss;
   }
 
-  double Margin() const {
+  // Than the best before. Of those that leave nothing finite the lowest is the best.
+  bool IsBetter(double loss) const {
+    if (best_loss_ == kWorst) return true;
+    if (Holds(loss) != Holds(best_loss_)) return Holds(loss);
     const bool is_loss = !run_.score || run_.start.loss;  // a score may be a logarithm
-    return is_loss ? kNoGain * best_loss_ : 0;
+    return loss < best_loss_ - (is_loss ? kNoGain * best_loss_ : 0);
   }
 
   // That a trial leaves.
   Result<double> LossAfter(double rate) {
     const Result<double> trained = Train(rate);
     if (!trained || !run_.score || !std::isfinite(*trained)) {
-      Restore();
+      run_.program.PutStates(states_);
       return trained;
     }
     PARE_ASSIGN(const graph::Graph finished, run_.program.Finished());
-    Restore();
+    run_.program.PutStates(states_);
     PARE_ASSIGN(const Scored scored, run_.score(finished));
     const double loss = LossOf(scored);
     run_.progress.Detail(
@@ -141,15 +143,21 @@ class Trials {
 
   const TrialRun& run_;
   const int64_t steps_;
-  std::vector<Tensor> start_;
+  std::vector<Tensor> states_;  // of the start
+  double start_ = kWorst;       // its loss
   double best_loss_ = kWorst, best_rate_ = 0;
   int tried_ = 0;
 };
 
 }  // namespace
 
-int64_t TrialSteps(int64_t run_steps) { return std::clamp<int64_t>(run_steps / 20, 10, 50); }
+int64_t TrialSteps(int64_t run_steps) {
+  return run_steps < 10 ? 0 : std::clamp<int64_t>(run_steps / 20, 5, 50);
+}
 
-Result<double> ChooseRate(const TrialRun& run) { return Trials(run).Run(); }
+Result<double> ChooseRate(const TrialRun& run) {
+  if (TrialSteps(run.schedule.steps) == 0) return run.schedule.rate;
+  return Trials(run).Run();
+}
 
 }  // namespace pare::train

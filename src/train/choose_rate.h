@@ -25,14 +25,17 @@ struct TrialRun {
   Progress& progress;
 };
 
-// Steps of a trial: a twentieth of the run, 10 to 50.
+// Steps of a trial: a twentieth of the run, 5 to 50; 0 where the run has fewer than ten.
 int64_t TrialSteps(int64_t run_steps);
 
 // Short runs from the same start on the same batches, with the whole schedule in TrialSteps: at the
 // schedule's rate, then at about a third of the one before each time, as long as that leaves a
-// clearly lower loss or none is as low as the start's, down to a thousandth; where no lower one is
-// better three times as high ones, up to the thirtyfold. The rate of the lowest loss; a note tells
-// it. A loss that is not finite ends its trial alone. The program's states are then as they were.
+// lower loss or none has been as low as the start's, down to a thousandth; where no lower one is
+// better three times as high ones, up to the thirtyfold. The rate is the one of the lowest loss; of
+// losses that differ by less than a twentieth the one nearest to the schedule's rate, if it isn't
+// the only one above the start's. A note tells it. A loss that is not finite ends its trial alone.
+// The program's states are then as they were. The schedule's rate itself where there are too few
+// steps to try.
 Result<double> ChooseRate(const TrialRun& run);
 
 }  // namespace pare::train

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
 #include "platform/file.h"
 #include "platform/test_folder.h"
@@ -66,23 +67,96 @@ Result<Trained> TrainOn(const graph::Graph& model, float size, const TrainOption
   return TrainOn(model, size, options, progress, score);
 }
 
-void ExpectSameWeights(const graph::Graph& a, const graph::Graph& b) {
-  for (const char* name : {"w1", "b1", "w2", "b2"}) {
-    EXPECT_TRUE(graph::SameTensor(a.value(a.FindValue(name)).data, b.value(b.FindValue(name)).data))
-        << name;
+graph::Graph NormalizedClassifier() {
+  auto graph = graph::Parse(R"(
+input x: f32[N,2]
+const w1: f32[16,2] = random(1, -0.7, 0.7)
+const b1: f32[16] = fill(0)
+const scale: f32[16] = fill(1)
+const bias: f32[16] = fill(0)
+const mean: f32[16] = fill(0)
+const variance: f32[16] = fill(1)
+const w2: f32[3,16] = random(2, -0.5, 0.5)
+const b2: f32[3] = fill(0)
+h = Gemm(x, w1, b1) {transB=1}
+n = BatchNormalization(h, scale, bias, mean, variance)
+a = Relu(n)
+y = Gemm(a, w2, b2) {transB=1}
+output y
+)");
+  EXPECT_TRUE(graph && ops::InferTypes(*graph));
+  return *graph;
+}
+
+void ExpectSameConstants(const graph::Graph& a, const graph::Graph& b) {
+  for (size_t i = 0; i < a.value_count(); ++i) {
+    const auto id = static_cast<graph::ValueId>(i);
+    if (!a.is_constant(id)) continue;
+    EXPECT_TRUE(graph::SameTensor(a.value(id).data, b.value(id).data)) << a.value(id).name;
   }
 }
 
+// Weights, running statistics, moments, averages and sums of parts, all are those of the start.
 TEST(ChooseRate, LeavesTheRunAsIfTheRateHadBeenGiven) {
+  const std::function<void(TrainOptions&)> changes[] = {
+      [](TrainOptions&) {},
+      [](TrainOptions& o) { o.program.optimizer.ema = 0.9f; },
+      [](TrainOptions& o) { o.program.parts = 2; },
+      [](TrainOptions& o) { o.program.keep_zeros = true; },
+      [](TrainOptions& o) {
+        o.program.optimizer.kind = OptimizerKind::kAdamW;
+        o.program.optimizer.weight_decay = 0.01f;
+      },
+  };
+  const Score likes_change = [](const graph::Graph& now) -> Result<Scored> {
+    return Scored{std::fabs(now.value(now.FindValue("w1")).data.as<float>()[0])};
+  };
+  for (const Score& score : {Score(), likes_change}) {
+    for (size_t i = 0; i < std::size(changes); ++i) {
+      SCOPED_TRACE(i);
+      TrainOptions options = SomeOptions();
+      changes[i](options);
+      Listener progress;
+      const auto chosen = TrainOn(NormalizedClassifier(), 1, options, progress, score);
+      ASSERT_TRUE(chosen) << chosen.error().message();
+      EXPECT_GE(progress.trials, 2);
+      options.tries_rates = false;
+      options.schedule.rate = chosen->rate;
+      const auto given = TrainOn(NormalizedClassifier(), 1, options, score);
+      ASSERT_TRUE(given);
+      ExpectSameConstants(chosen->graph, given->graph);
+    }
+  }
+}
+
+// A rate whose trial leaves the losses, from the usual one on down, and then up.
+double Chosen(double start, const std::vector<double>& losses) {
+  std::vector<double> scores{start};
+  scores.insert(scores.end(), losses.begin(), losses.end());
+  size_t calls = 0;
   TrainOptions options = SomeOptions();
-  options.program.optimizer.ema = 0.9f;
-  const auto chosen = TrainOn(SmallClassifier(), 1, options);
-  ASSERT_TRUE(chosen) << chosen.error().message();
-  options.tries_rates = false;
-  options.schedule.rate = chosen->rate;
-  const auto given = TrainOn(SmallClassifier(), 1, options);
-  ASSERT_TRUE(given);
-  ExpectSameWeights(chosen->graph, given->graph);
+  options.schedule.rate = 1e-4;
+  options.steps = 20;
+  options.validate_every = 20;
+  const auto trained =
+      TrainOn(SmallClassifier(), 1, options, [&](const graph::Graph&) -> Result<Scored> {
+        const double loss = calls < scores.size() ? scores[calls] : 9;
+        ++calls;
+        return Scored{0, loss, 0};
+      });
+  EXPECT_TRUE(trained);
+  EXPECT_EQ(calls, scores.size() + 1) << "the last validation is the run's";
+  return trained->rate / options.schedule.rate;
+}
+
+TEST(ChooseRate, TakesTheLowestLoss) {
+  EXPECT_DOUBLE_EQ(Chosen(3, {2, 1, 1.5}), 0.3);
+  EXPECT_DOUBLE_EQ(Chosen(3, {2, 2.5, 1, 1.5}), 3) << "the fourth is higher than the first";
+  EXPECT_DOUBLE_EQ(Chosen(3, {2, 2.5, 1.99, 1.2, 1.15}), 10) << "nearly the same";
+  EXPECT_DOUBLE_EQ(Chosen(3, {2, 1.95, 1.99, 2.5}), 1) << "nearly the same";
+  EXPECT_DOUBLE_EQ(Chosen(1, {5, 4, 3, 2, 0.9, 0.95}), 0.01) << "all before break something";
+  EXPECT_DOUBLE_EQ(Chosen(1, {1.02, 0.98, 0.99}), 0.3) << "no worse than the start";
+  EXPECT_DOUBLE_EQ(Chosen(1, {NAN, NAN, 0.9, 0.95}), 0.1);
 }
 
 TEST(ChooseRate, TakesAHighOneWhereAllIsToBeLearned) {
@@ -130,7 +204,7 @@ TEST(ChooseRate, TakesALowOneWhereNothingIsLeftToLearn) {
               [&](const graph::Graph& now) -> Result<Scored> { return Scored{-distance(now)}; });
   ASSERT_TRUE(trained);
   EXPECT_DOUBLE_EQ(trained->rate, 0.3 * 0.001);
-  EXPECT_NE(progress.notes.find("above the start's"), std::string::npos) << progress.notes;
+  EXPECT_NE(progress.notes.find("worse one than the start's"), std::string::npos) << progress.notes;
 }
 
 TEST(ChooseRate, IsNotDoneAgainWhereARunGoesOn) {
@@ -140,15 +214,22 @@ TEST(ChooseRate, IsNotDoneAgainWhereARunGoesOn) {
   ASSERT_TRUE(whole);
   options.checkpoint = folder / "run.npz";
   options.resume = true;
-  Listener in_trials(TrialSteps(options.steps) / 2), in_run(150), last;
-  EXPECT_FALSE(TrainOn(SmallClassifier(), 1, options, in_trials));
+  // In the second trial; behind the trials, before the first validation; later.
+  Listener in_trials(2 * TrialSteps(options.steps) + 3), in_run(75), late(60), last;
+  const auto stopped = TrainOn(SmallClassifier(), 1, options, in_trials);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().kind(), ErrorKind::kCancelled);
+  EXPECT_NE(stopped.error().message().find("go on with --resume"), std::string::npos)
+      << stopped.error().message();
   EXPECT_FALSE(TrainOn(SmallClassifier(), 1, options, in_run));
   EXPECT_GT(in_run.trials, 0);
+  EXPECT_FALSE(TrainOn(SmallClassifier(), 1, options, late));
+  EXPECT_EQ(late.trials, 0);
   const auto resumed = TrainOn(SmallClassifier(), 1, options, last);
   ASSERT_TRUE(resumed) << resumed.error().message();
   EXPECT_EQ(last.trials, 0);
   EXPECT_EQ(resumed->rate, whole->rate);
-  ExpectSameWeights(whole->graph, resumed->graph);
+  ExpectSameConstants(whole->graph, resumed->graph);
 }
 
 // Where no rate is low enough the run itself tells what is not finite.

@@ -16,13 +16,23 @@ using graph::Node;
 constexpr std::string_view kConvolutions[] = {"Conv", "ConvTranspose"};
 constexpr std::string_view kOfPositions[] = {"LayerNormalization", "RMSNormalization"};
 constexpr std::string_view kOfPictures[] = {"BatchNormalization", "InstanceNormalization",
-                                            "GroupNormalization", "LpNormalization"};
+                                            "GroupNormalization"};
 constexpr std::string_view kAttention[] = {"Attention", "MultiHeadAttention"};
 
-bool HasOp(const Graph& graph, std::span<const std::string_view> ops) {
-  return std::ranges::any_of(graph.Order(), [&](graph::NodeId id) {
+int64_t CountOps(const Graph& graph, std::span<const std::string_view> ops) {
+  return std::ranges::count_if(graph.Order(), [&](graph::NodeId id) {
     return std::ranges::find(ops, graph.node(id).op) != ops.end();
   });
+}
+
+bool HasOp(const Graph& graph, std::span<const std::string_view> ops) {
+  return CountOps(graph, ops) > 0;
+}
+
+// Some files keep a normalisation where all others are folded.
+bool IsNormalized(const Graph& graph) {
+  return HasOp(graph, kOfPictures) &&
+         2 * CountOps(graph, kOfPictures) >= CountOps(graph, kConvolutions);
 }
 
 // Products of what a Softmax makes and what is no constant: values, weighted by their likeness.
@@ -48,7 +58,7 @@ Defaults DefaultsFor(const Graph& model, const Wishes& wishes) {
   const Graph formed = Formed(model);
   const bool positions = HasOp(formed, kOfPositions);
   const bool attends = HasOp(formed, kAttention) || HasProductOfSoftmax(formed);
-  const bool normalized = HasOp(formed, kOfPictures);
+  const bool normalized = IsNormalized(formed);
   const bool folded = !positions && !normalized && HasOp(formed, kConvolutions);
   const bool plain = normalized && !positions && !attends;
   Defaults chosen;
@@ -61,7 +71,8 @@ Defaults DefaultsFor(const Graph& model, const Wishes& wishes) {
                        attends     ? "attention"
                        : positions ? "layer normalization"
                                    : "no BatchNormalization",
-                       ": the optimizer is ", OptimizerName(chosen.optimizer), " (--optimizer)");
+                       ": the optimizer is ", OptimizerName(chosen.optimizer),
+                       ", whose usual rate is ", DefaultRate(chosen.optimizer), " (--optimizer)");
   }
   if (!wishes.clip_norm && folded) {
     chosen.note += Text(chosen.note.empty() ? "" : "; ",

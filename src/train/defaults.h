@@ -26,11 +26,11 @@ struct Defaults {
 };
 
 // The wishes, and for what they leave open
-// * SGD where normalisation over pictures or batches (BatchNormalization …) holds the sizes of what
-//   the layers give; else AdamW, whose steps don't depend on the sizes of gradients: plain descent
-//   trains attention badly (Zhang et al., "Why are Adaptive Methods Good for Attention Models?",
-//   2020), and undoes what a network without normalisation knows;
-// * a rate that trials choose, from the optimizer's usual one down;
+// * SGD where normalisation over batches or pictures (batch, instance, group) holds the sizes of
+//   what most layers give; else AdamW, whose steps don't depend on the sizes of gradients: plain
+//   descent trains attention badly (Zhang et al., "Why are Adaptive Methods Good for Attention
+//   Models?", 2020), and undoes what a network without normalisation knows;
+// * a rate that trials choose, around the optimizer's usual one;
 // * a gradient of length 1 at most where nothing normalizes the network's convolutions: their
 //   BatchNormalization was folded into them.
 Defaults DefaultsFor(const graph::Graph& model, const Wishes& wishes);

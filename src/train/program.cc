@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "passes/bind.h"
@@ -157,6 +158,20 @@ Result<Program> Program::Make(const Graph& model, Objective& objective,
   program.outputs_.resize(program.step_.outputs().size());
   PARE_TRY(program.FitMemory(options.max_memory_bytes));
   return program;
+}
+
+Result<std::vector<Tensor>> Program::CopyStates() const {
+  std::vector<Tensor> copies;
+  for (const State& state : states_) {
+    PARE_ASSIGN(copies.emplace_back(), Tensor::Make(state.data.dtype(), state.data.shape()));
+    std::memcpy(copies.back().mutable_data(), state.data.data(), state.data.bytes());
+  }
+  return copies;
+}
+
+void Program::PutStates(std::span<const Tensor> copies) {
+  for (size_t i = 0; i < copies.size(); ++i)
+    std::memcpy(states_[i].data.mutable_data(), copies[i].data(), copies[i].bytes());
 }
 
 // Compiles the step, so that what can fail fails before the first one; with as little computed anew

@@ -73,6 +73,9 @@ class Program {
   // What stays 0, where options.keep_zeros.
   std::span<const Mask> masks() const { return masks_; }
   std::vector<State>& states() { return states_; }
+  // Copies of what all states hold, and that put back.
+  Result<std::vector<Tensor>> CopyStates() const;
+  void PutStates(std::span<const Tensor> copies);
   const std::vector<State>& states() const { return states_; }
   // No step follows: gives back what they computed in. States stay.
   void EndSteps() { session_.reset(); }

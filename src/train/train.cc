@@ -72,7 +72,7 @@ class Run {
                     .best_score = state_.best.score,
                     .seconds = seconds_before_ + seconds};
     trained.samples_per_second = SamplesPerSecond();
-    UseBest();
+    program_.PutStates(state_.best_states);
     program_.EndSteps();  // before the weights are copied
     PARE_ASSIGN(trained.graph, program_.Finished());
     return trained;
@@ -194,18 +194,31 @@ class Run {
 
   // Chosen once in a run.
   Status SetRate() {
-    if (options_.tries_rates && state_.rate == 0) {
-      PARE_ASSIGN(state_.rate, ChooseRate({.program = program_,
-                                           .batches = batches_,
-                                           .parts = parts(),
-                                           .schedule = schedule_,
-                                           .score = score_,
-                                           .start = state_.best,
-                                           .name = options_.score_name,
-                                           .progress = progress_}));
+    if (!options_.tries_rates) return {};
+    if (state_.rate == 0) {
+      const auto chosen = ChooseRate({.program = program_,
+                                      .batches = batches_,
+                                      .parts = parts(),
+                                      .schedule = schedule_,
+                                      .score = score_,
+                                      .start = state_.best,
+                                      .name = options_.score_name,
+                                      .progress = progress_});
+      if (!chosen && chosen.error().kind() == ErrorKind::kCancelled)
+        return Interrupted("while the learning rate was tried");
+      PARE_ASSIGN(state_.rate, chosen);
+      PARE_TRY(Save());
     }
-    if (options_.tries_rates) schedule_.rate = state_.rate;
+    schedule_.rate = state_.rate;
     return {};
+  }
+
+  // Behind a checkpoint.
+  tl::unexpected<Error> Interrupted(std::string_view when) const {
+    return Fail(ErrorKind::kCancelled, Text("interrupted ", when),
+                options_.checkpoint.empty()
+                    ? "--checkpoint FILE would keep the run"
+                    : Text("go on with --resume; the checkpoint is ", options_.checkpoint));
   }
 
   // Whether the run is over.
@@ -258,10 +271,7 @@ class Run {
     }
     if (stop || !progress_.cancelled()) return stop;
     PARE_TRY(Save());
-    return Fail(ErrorKind::kCancelled, Text("interrupted after step ", state_.step),
-                options_.checkpoint.empty()
-                    ? "--checkpoint FILE would keep the run"
-                    : Text("go on with --resume; the checkpoint is ", options_.checkpoint));
+    return Interrupted(Text("after step ", state_.step));
   }
 
   // The checkpoint is written once before the first step, so that one that can't be is known then.
@@ -336,20 +346,8 @@ class Run {
   Status KeepBest(const Scored& scored) {
     state_.best = scored;
     state_.best_step = state_.step;
-    state_.best_states.resize(program_.states().size());
-    for (size_t i = 0; i < state_.best_states.size(); ++i) {
-      const Tensor& now = program_.states()[i].data;
-      PARE_ASSIGN(state_.best_states[i], Tensor::Make(now.dtype(), now.shape()));
-      std::memcpy(state_.best_states[i].mutable_data(), now.data(), now.bytes());
-    }
+    PARE_ASSIGN(state_.best_states, program_.CopyStates());
     return {};
-  }
-
-  void UseBest() {
-    for (size_t i = 0; i < state_.best_states.size(); ++i) {
-      Tensor& now = program_.states()[i].data;
-      std::memcpy(now.mutable_data(), state_.best_states[i].data(), now.bytes());
-    }
   }
 
   const graph::Graph& model_;
