@@ -115,7 +115,10 @@ std::string Shortened(std::string_view text, int columns) {
 
 std::string Fixed(double value, int digits) {
   char text[512];
-  return {text, static_cast<size_t>(std::snprintf(text, sizeof text, "%.*f", digits, value))};
+  const auto length = static_cast<size_t>(std::snprintf(text, sizeof text, "%.*f", digits, value));
+  const std::string_view all(text, length);
+  const bool negative_zero = all.starts_with('-') && all.find_first_of("123456789in") == all.npos;
+  return std::string(all.substr(negative_zero ? 1 : 0));
 }
 
 std::string Fixed(std::optional<double> value, int digits) {

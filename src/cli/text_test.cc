@@ -69,6 +69,8 @@ TEST(Text, NumbersHaveUnits) {
   EXPECT_EQ(Milliseconds(12.34), "12.3");
   EXPECT_EQ(Milliseconds(1234.5), "1234");
   EXPECT_EQ(Fixed(std::optional<double>(), 2), "–");
+  EXPECT_EQ(Fixed(-1e-9, 4), "0.0000");
+  EXPECT_EQ(Fixed(-0.00006, 4), "-0.0001");
 }
 
 TEST(Table, AlignsWhatPeopleSee) {

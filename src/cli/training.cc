@@ -7,6 +7,7 @@
 #include "cli/report.h"
 #include "cli/run_record.h"
 #include "cli/text.h"
+#include "compress/reasons.h"
 #include "compress/widen.h"
 #include "onnx/export.h"
 #include "platform/file.h"
@@ -96,6 +97,12 @@ Status TrainingOptions::Check() const {
     return Fail(ErrorKind::kUsage, "--resume needs the checkpoint to go on from",
                 "add --checkpoint FILE");
   }
+  if (train.checkpoint_every > 0 && train.checkpoint.empty()) {
+    return Fail(ErrorKind::kUsage, "--checkpoint-every has no effect: no checkpoint is kept",
+                "add --checkpoint FILE, or leave it out");
+  }
+  if (given_rate == 0.0)
+    return Fail(ErrorKind::kUsage, "at --rate 0 nothing is learned", "a rate above 0");
   if (given_epochs && given_steps)
     return Fail(ErrorKind::kUsage, "--epochs and --steps are both given", "one of them is enough");
   const train::OptimizerOptions& optimizer = train.program.optimizer;
@@ -249,6 +256,12 @@ Result<model::Model> LoadTrainable(const std::string& path, const TrainingOption
   PARE_ASSIGN(model::Model model, model::Model::Load(path, train::kTrainable));
   files.Read(model.data_files());
   PARE_ASSIGN(graph::Graph wide, compress::Widened(model.graph(), console, train::kTrainable));
+  if (compress::IsQuantized(wide)) {
+    return Fail(Error(ErrorKind::kUnsupported, "the model is quantized: its weights are integers",
+                      "start from the float model that it was made from, and quantize what comes "
+                      "out (`pare quantize --tune` trains what it quantizes)")
+                    .at(path));
+  }
   model.set_graph(std::move(wide));
   PARE_TRY(options.data.ApplyTo(model));
   return model;
@@ -271,14 +284,41 @@ Result<TrainingSetup> SetUpTraining(const TrainingOptions& options, const model:
   return setup;
 }
 
+namespace {
+
+// Nothing that a teacher could add.
+bool BeganPerfect(const TrainingReport& report) {
+  const train::Trained& t = report.trained;
+  if (report.score_name == "snr") return t.start_score >= 200;
+  if (report.score_name == "cosine" || report.score_name == "r2") return t.start_score >= 1;
+  return report.score_name != "top-1" && t.start_score >= 100 && t.start_loss.value_or(0) < 1e-6;
+}
+
+void NoteOutcome(const TrainingReport& report, Console& console) {
+  const train::Trained& t = report.trained;
+  if (t.best_step == 0) {
+    console.Note(Text("no validation was better than the weights at the start: these are written",
+                      BeganPerfect(report)
+                          ? ", as they left nothing to learn"
+                          : "; more steps, another --rate or --optimizer may help"));
+  } else if (t.best_score < t.start_score) {
+    console.Note(Text("the ", report.score_name,
+                      " is lower than at the start by less than these samples can tell; the "
+                      "weights with the lowest validation loss are written"));
+  }
+}
+
+}  // namespace
+
 Result<TrainingReport> RunTraining(const TrainingOptions& options, const TrainingJob& job,
                                    Console& console) {
   const TrainingSetup& setup = job.setup;
   train::TrainOptions how = options.How();
   how.score_name = job.score_name;
   std::vector<std::string>& spared = how.program.optimizer.no_decay;
-  PARE_ASSIGN(spared,
-              train::NamedWeights(job.model.graph(), how.program.parameters, spared, "--no-decay"));
+  PARE_ASSIGN(spared, OfModel(train::NamedWeights(job.model.graph(), how.program.parameters, spared,
+                                                  "--no-decay"),
+                              job.model.path()));
   PARE_ASSIGN(const FileNotes notes, NotesOf(options, how, job));
   std::optional<int64_t> rescued;  // the step
   const auto rescue = [&](const train::Trained& best) -> Result<std::string> {
@@ -311,11 +351,7 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   PARE_ASSIGN(report.trained, std::move(trained));
   report.score_before = report.trained.start_score;
   report.score_after = report.trained.best_score;
-  if (score && report.trained.best_step == 0) {
-    console.Note(
-        "no validation was better than the weights at the start: these are written; more "
-        "steps, another --rate or --optimizer may help");
-  }
+  if (score) NoteOutcome(report, console);
   report.trained.graph = Described(job, notes, report.trained);
   if (options.writes) {
     PARE_TRY(onnx::Export(report.trained.graph, options.output));
@@ -364,6 +400,8 @@ Json ToJson(const TrainingReport& report) {
                             {"score", report.score_name},
                             {"score_before", scored(report.score_before)},
                             {"score_after", scored(report.score_after)},
+                            {"validation_loss_before", t.start_loss},
+                            {"validation_loss_after", t.best_loss},
                             {"steps", t.steps},
                             {"best_step", t.best_step},
                             {"batch", t.batch},
@@ -389,6 +427,8 @@ std::string ToText(const TrainingReport& report) {
   if (report.validation_samples > 0) {
     table.Add({report.score_name, ScoreText(report, report.score_before),
                ScoreText(report, report.score_after)});
+    if (t.start_loss && t.best_loss)
+      table.Add({"validation loss", Fixed(*t.start_loss, 4), Fixed(*t.best_loss, 4)});
   }
   std::string loss;
   if (!t.history.empty()) {

@@ -96,8 +96,9 @@ Status CheckProgress(const RunState& state, int64_t steps) {
   if (state.step < 0 || state.step > steps) return Damaged("number of steps");
   if (state.best_step < -1 || state.best_step > state.step) return Damaged("best step");
   const bool sums = state.loss_count >= 0 && std::isfinite(state.loss_sum) &&
-                    std::isfinite(state.best.score) && std::isfinite(state.start_score) &&
-                    std::isfinite(state.top_score) && !std::isinf(state.best.loss.value_or(0));
+                    std::isfinite(state.best.score) && std::isfinite(state.start.score) &&
+                    std::isfinite(state.top_score) && !std::isinf(state.best.loss.value_or(0)) &&
+                    !std::isinf(state.start.loss.value_or(0));
   if (!sums) return Damaged("sum of losses");
   if (!std::isfinite(state.rate) || state.rate < 0) return Damaged("learning rate");
   return {};
@@ -109,16 +110,17 @@ Result<RunState> Read(const Arrays& arrays, std::vector<State>& states, const Ru
   PARE_ASSIGN(const Tensor counts, arrays.Get("progress", DType::kI64, 1));
   PARE_ASSIGN(const Tensor sums, arrays.Get("sums", DType::kF64, 1));
   PARE_ASSIGN(const Tensor history, arrays.Get("history", DType::kF64, 2));
-  if (counts.count() != 3 || sums.count() != 6 || history.shape()[1] != kColumns)
+  if (counts.count() != 3 || sums.count() != 7 || history.shape()[1] != kColumns)
     return Invalid("its progress has another form", "it was written by another version of pare");
   state.step = counts.as<int64_t>()[0];
   state.best_step = counts.as<int64_t>()[1];
   state.loss_count = counts.as<int64_t>()[2];
   state.loss_sum = sums.as<double>()[0];
   state.best.score = sums.as<double>()[1];
-  state.start_score = sums.as<double>()[2];
+  state.start.score = sums.as<double>()[2];
   state.top_score = sums.as<double>()[3];
   if (const double loss = sums.as<double>()[4]; !std::isnan(loss)) state.best.loss = loss;
+  if (const double loss = sums.as<double>()[6]; !std::isnan(loss)) state.start.loss = loss;
   state.rate = sums.as<double>()[5];
   PARE_TRY(CheckProgress(state, run.steps));
   PARE_ASSIGN(state.history, HistoryOf(history, state.step));
@@ -147,9 +149,9 @@ Status SaveCheckpoint(const std::string& path, const Program& program, const Run
   data::NamedTensors arrays{
       {"run", TextTensor(run)},
       {"progress", Tensor::Of<int64_t>({3}, {state.step, state.best_step, state.loss_count})},
-      {"sums",
-       Tensor::Of<double>({6}, {state.loss_sum, state.best.score, state.start_score,
-                                state.top_score, state.best.loss.value_or(NAN), state.rate})},
+      {"sums", Tensor::Of<double>({7}, {state.loss_sum, state.best.score, state.start.score,
+                                        state.top_score, state.best.loss.value_or(NAN), state.rate,
+                                        state.start.loss.value_or(NAN)})},
       {"history", HistoryTensor(state.history)}};
   for (size_t i = 0; i < program.states().size(); ++i) {
     const State& value = program.states()[i];

@@ -28,9 +28,9 @@ struct Scored {
 };
 
 struct RunState {
-  int64_t step = 0;  // done
-  double rate = 0;   // the highest, where the run chose it; 0: it has not
-  double start_score = 0;
+  int64_t step = 0;                 // done
+  double rate = 0;                  // the highest, where the run chose it; 0: it has not
+  Scored start;                     // of the weights that it began with
   double top_score = 0;             // the largest of all
   Scored best;                      // of the weights that are kept; its margin is not
   int64_t best_step = -1;           // −1: none yet

@@ -20,14 +20,14 @@ struct Counts {
 };
 
 data::NamedTensors Checkpoint(Counts counts,
-                              std::vector<double> sums = {0.5, 0.25, 0.125, 0.75, 2, 0.01},
+                              std::vector<double> sums = {0.5, 0.25, 0.125, 0.75, 2, 0.01, 3},
                               std::vector<double> row = {4, 1, 0.5, 0.1, 0.25, 2, 3}) {
   const std::string& run = kRun.identity;
   return {
       {"run", Tensor::Of<uint8_t>({std::ssize(run)},
                                   {reinterpret_cast<const uint8_t*>(run.data()), run.size()})},
       {"progress", Tensor::Of<int64_t>({3}, {counts.step, counts.best_step, counts.loss_count})},
-      {"sums", Tensor::Of<double>({6}, sums)},
+      {"sums", Tensor::Of<double>({7}, sums)},
       {"history", Tensor::Of<double>({1, 7}, row)},
       {"now/w", Tensor::Of<float>({2}, {1, 2})},
       {"best/w", Tensor::Of<float>({2}, {3, 4})}};
@@ -46,7 +46,8 @@ TEST(Checkpoint, GivesBackStatesAndProgress) {
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(read->step, 4);
   EXPECT_EQ(read->best_step, 2);
-  EXPECT_EQ(read->start_score, 0.125);
+  EXPECT_EQ(read->start.score, 0.125);
+  EXPECT_EQ(read->start.loss, 3);
   EXPECT_EQ(read->top_score, 0.75);
   EXPECT_EQ(read->best.score, 0.25);
   EXPECT_EQ(read->best.loss, 2);
@@ -66,17 +67,19 @@ TEST(Checkpoint, RefusesProgressThatNoRunHas) {
   EXPECT_NE(Complaint(Checkpoint({.best_step = -2})), "");
   EXPECT_EQ(Complaint(Checkpoint({.best_step = -1})), "");
   EXPECT_NE(Complaint(Checkpoint({.loss_count = -1})), "");
-  EXPECT_NE(Complaint(Checkpoint({}, {INFINITY, 0, 0, 0, 0, 0})), "");
-  EXPECT_NE(Complaint(Checkpoint({}, {0, NAN, 0, 0, 0, 0})), "");
-  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, NAN, 0, 0})), "");
-  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, INFINITY, 0})), "");
-  EXPECT_EQ(Complaint(Checkpoint({}, {0, 0, 0, 0, NAN, 0})), "");  // the score has no loss
-  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, -1})), "");
-  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, NAN})), "");
-  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, 0}, {5, 1, 0.5, 0.1, 0, 0, 3})), "");
-  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, 0}, {NAN, 1, 0.5, 0.1, 0, 0, 3})), "");
-  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, 0}, {1e300, 1, 0.5, 0.1, 0, 0, 3})), "");
-  EXPECT_EQ(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, 0}, {4, 1, 0.5, 0.1, NAN, NAN, 3})), "")
+  EXPECT_NE(Complaint(Checkpoint({}, {INFINITY, 0, 0, 0, 0, 0, 0})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, NAN, 0, 0, 0, 0, 0})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, NAN, 0, 0, 0})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, INFINITY, 0, 0})), "");
+  EXPECT_EQ(Complaint(Checkpoint({}, {0, 0, 0, 0, NAN, 0, 0})), "");  // the score has no loss
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, -1, 0})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, NAN, 0})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, 0, INFINITY})), "");
+  EXPECT_EQ(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, 0, NAN})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, 0, 0}, {5, 1, 0.5, 0.1, 0, 0, 3})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, 0, 0}, {NAN, 1, 0.5, 0.1, 0, 0, 3})), "");
+  EXPECT_NE(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, 0, 0}, {1e300, 1, 0.5, 0.1, 0, 0, 3})), "");
+  EXPECT_EQ(Complaint(Checkpoint({}, {0, 0, 0, 0, 0, 0, 0}, {4, 1, 0.5, 0.1, NAN, NAN, 3})), "")
       << "not scored";
 }
 

@@ -60,7 +60,9 @@ class Trials {
     const std::string_view by = !run_.score        ? "training loss"
                                 : !run_.start.loss ? run_.name
                                                    : "validation loss";
-    run_.progress.Note(Text("the learning rate is ", best_rate_, ": the best of ", tried_,
+    const bool lowest = best_loss_ == lowest_loss_;
+    run_.progress.Note(Text("the learning rate is ", best_rate_,
+                            lowest ? ": the best of " : ": nothing was clearly better of ", tried_,
                             " around ", run_.schedule.rate, ", by the ", by, " after trials of ",
                             steps_, " steps",
                             best_loss_ == kWorst ? "; none of them left finite numbers"
@@ -81,6 +83,7 @@ class Trials {
     run_.progress.Stage(Text("trying the learning rate ", rate), steps_);
     PARE_ASSIGN(const double loss, LossAfter(rate));
     ++tried_;
+    lowest_loss_ = std::min(lowest_loss_, loss);
     if (IsBetter(loss)) {
       best_loss_ = loss;
       best_rate_ = rate;
@@ -145,7 +148,7 @@ class Trials {
   const int64_t steps_;
   std::vector<Tensor> states_;  // of the start
   double start_ = kWorst;       // its loss
-  double best_loss_ = kWorst, best_rate_ = 0;
+  double lowest_loss_ = kWorst, best_loss_ = kWorst, best_rate_ = 0;
   int tried_ = 0;
 };
 

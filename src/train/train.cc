@@ -68,8 +68,10 @@ class Run {
                     .rate = schedule_.rate,
                     .steps = state_.step,
                     .best_step = state_.best_step,
-                    .start_score = state_.start_score,
+                    .start_score = state_.start.score,
                     .best_score = state_.best.score,
+                    .start_loss = state_.start.loss,
+                    .best_loss = state_.best.loss,
                     .seconds = seconds_before_ + seconds};
     trained.samples_per_second = SamplesPerSecond();
     program_.PutStates(state_.best_states);
@@ -201,7 +203,7 @@ class Run {
                                       .parts = parts(),
                                       .schedule = schedule_,
                                       .score = score_,
-                                      .start = state_.best,
+                                      .start = state_.start,
                                       .name = options_.score_name,
                                       .progress = progress_});
       if (!chosen && chosen.error().kind() == ErrorKind::kCancelled)
@@ -278,7 +280,8 @@ class Run {
   Status ScoreStart() {
     if (score_) {
       PARE_ASSIGN(const Scored start, score_(model_));
-      state_.start_score = state_.top_score = start.score;
+      state_.start = start;
+      state_.top_score = start.score;
       PARE_TRY(KeepBest(start));
     }
     return Save();

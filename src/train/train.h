@@ -51,6 +51,7 @@ struct Trained {
   double rate = 0;                    // the highest
   int64_t steps = 0, best_step = -1;  // best_step 0: the weights that the run began with
   double start_score = 0, best_score = 0;
+  std::optional<double> start_loss, best_loss;  // of the validation, where its score has one
   double seconds = 0;
   double samples_per_second = 0;
 };
