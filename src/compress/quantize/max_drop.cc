@@ -105,7 +105,7 @@ class DropHolder {
                  Text("--max-drop ", *job_.options.max_drop,
                       " can't be held: ", std::round(100 * drop_) / 100,
                       " points are lost even with all layers in float that may be"),
-                 "more verification samples (--verification) make the measurement finer");
+                 Finer());
   }
 
   // A limit that only the float model holds is not held.
@@ -113,7 +113,14 @@ class DropHolder {
     return Error(ErrorKind::kUnmet,
                  Text("--max-drop ", *job_.options.max_drop,
                       " can't be held: no layer is left that could be int8"),
-                 "more verification samples (--verification) make the measurement finer");
+                 Finer());
+  }
+
+  std::string Finer() const {
+    const auto count = static_cast<double>(samples_.size());
+    return Text("it is measured on ", samples_.size(), " samples, of which one is ",
+                std::round(1e4 / std::max(1.0, count)) / 100,
+                " points: more of them (--verification) make it finer");
   }
 
   Job& job_;

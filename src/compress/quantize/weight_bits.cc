@@ -92,6 +92,8 @@ Status ChooseWeightBits(Job& job) {
     holds = middle;
     job.best = std::move(form);
   }
+  job.progress.Note(Text("--weight-bits auto: ", holds, " of ", names.size(),
+                         " layers have weights of 4 bits, as many as add little to the error"));
   return {};
 }
 
