@@ -5,6 +5,7 @@
 #include "compress/compare.h"
 #include "compress/layers.h"
 #include "compress/quantize/stages.h"
+#include "compress/quantize/ways_out.h"
 #include "compress/timing.h"
 #include "platform/file.h"
 #include "train/checkpoint.h"
@@ -15,6 +16,11 @@ namespace {
 constexpr double kTimingSeconds = 0.1;
 // What layers in float must gain of a run's time to be tried: each border costs conversions.
 constexpr double kLeastGain = 0.005;
+// By how much one whole model must exceed another's time to be clearly slower.
+constexpr double kClearlySlower = 1.05;
+// Times of layers apart err by the fusions that they lack: where even so integers gain this much,
+// they are not slower together.
+constexpr double kClearlyFaster = 0.8;
 constexpr double kParts[] = {1, 0.5, 0.25};  // of the layers that gain: what is tried
 // What 7 bits may make of the squared error at the outputs: less than it changes from one set of
 // pictures to another.
@@ -42,7 +48,12 @@ class TimeChooser {
       PARE_TRY(Measure(&seven));
       PARE_TRY(TakeSevenBits(FasterInSevenBits(names, in_int8_, in_seven_bits_, ms_)));
     }
-    return GiveBackSlowLayers();
+    slow_ = SlowerThanFloat(job_.best.built.scheme, in_float_, in_int8_, ms_);
+    PARE_ASSIGN(const bool given_back, GiveBackSlowLayers());
+    PARE_ASSIGN(const bool slower, IsSlowerThanFloat());
+    if (slower) return FindWayOut();
+    if (!slow_.empty() && !given_back) NoteSlow();
+    return {};
   }
 
  private:
@@ -78,6 +89,7 @@ class TimeChooser {
     in_float_ = TimesByLayer(job_.calibration.graph, timed.sides[0].layers);
     in_int8_ = TimesByLayer(graph, timed.sides[1].layers);
     if (seven) in_seven_bits_ = TimesByLayer(graph, timed.sides[2].layers);
+    float_ms_ = timed.sides[0].ms.median;
     ms_ = timed.sides[1].ms.median;
     return {};
   }
@@ -112,35 +124,92 @@ class TimeChooser {
     }
   }
 
-  Status GiveBackSlowLayers() {
-    const auto slow = SlowerThanFloat(job_.best.built.scheme, in_float_, in_int8_, ms_);
-    if (slow.empty()) return {};
-    if (GainOf(slow) < kLeastGain * ms_) return NoteSlow(slow);
+  // Whether any went.
+  Result<bool> GiveBackSlowLayers() {
+    if (slow_.empty() || GainOf(slow_) < kLeastGain * ms_) return false;
     Variant mixed = job_.best.variant;
-    mixed.given_back.insert(slow.begin(), slow.end());
-    PARE_ASSIGN(Form form, job_.Make(mixed));
-    const auto in_float = ThatRunInFloat(form, slow);
-    if (GainOf(in_float) < kLeastGain * ms_) return NoteSlow(slow);
+    mixed.given_back.insert(slow_.begin(), slow_.end());
+    PARE_ASSIGN(const Form form, job_.Make(mixed));
+    const auto in_float = ThatRunInFloat(form, slow_);
+    if (GainOf(in_float) < kLeastGain * ms_) return false;
     PARE_ASSIGN(const bool faster, IsFaster(form));
-    if (!faster) return NoteSlow(slow);
-    mixed.given_back = job_.best.variant.given_back;
-    mixed.given_back.insert(in_float.begin(), in_float.end());
+    if (!faster) return false;
+    PARE_TRY(GiveBack(in_float));
+    return true;
+  }
+
+  Status GiveBack(const WhyFloat& layers) {
+    Variant mixed = job_.best.variant;
+    mixed.given_back.insert(layers.begin(), layers.end());
     PARE_TRY(ChooseRanges(job_, std::move(mixed)));
-    job_.timed.to_float = in_float;
-    for (const auto& [name, why] : in_float) job_.timed.to_seven_bits.erase(name);
+    job_.timed.to_float.insert(layers.begin(), layers.end());
+    for (const auto& [name, why] : layers) job_.timed.to_seven_bits.erase(name);
     return {};
   }
 
-  double GainOf(const std::map<std::string, std::string>& slow) const {
+  // The best form, as a whole. Where layers apart show that it is not, nothing more is measured.
+  Result<bool> IsSlowerThanFloat() {
+    if (ms_ <= kClearlyFaster * float_ms_) return false;
+    PARE_ASSIGN(float_, model::MakeSession(job_.calibration.graph, job_.context));
+    runtime::Session* const sessions[] = {float_.get(), job_.best.session.get()};
+    PARE_ASSIGN(const Timed timed, TimeInterleaved(sessions, inputs_, {.seconds = kTimingSeconds}));
+    return timed.speedup.high * kClearlySlower < 1;
+  }
+
+  // The fastest of the best form and of those with further layers in float.
+  Status FindWayOut() {
+    PARE_ASSIGN(const auto ways, FindWays());
+    std::vector<Variant> variants(ways.size(), job_.best.variant);
+    for (size_t i = 0; i < ways.size(); ++i)
+      variants[i].given_back.insert(ways[i].begin(), ways[i].end());
+    PARE_ASSIGN(const auto forms, job_.Make(variants));
+    std::vector<runtime::Session*> sessions{float_.get(), job_.best.session.get()};
+    for (const Form& form : forms) sessions.push_back(form.session.get());
+    PARE_ASSIGN(const Timed timed, TimeInterleaved(sessions, inputs_, {.seconds = kTimingSeconds}));
+    std::vector<double> ms;
+    for (const SideTimes& side : timed.sides) ms.push_back(side.ms.median);
+    const size_t chosen = FirstOfFastest(std::span(ms).subspan(1));
+    if (chosen > 0) PARE_TRY(GiveBack(ThatRunInFloat(forms[chosen - 1], ways[chosen - 1])));
+    if (ms[chosen + 1] * kClearlySlower > ms[0]) NoteNoneFaster();
+    return {};
+  }
+
+  // By the times of layers apart, and by those of the models as they run: what one of them fuses
+  // and the other doesn't is seen there alone. What keeps most in int8 comes first.
+  Result<std::vector<WhyFloat>> FindWays() const {
+    const graph::Graph& graph = job_.calibration.graph;
+    const Scheme& scheme = job_.best.built.scheme;
+    runtime::Session* const sessions[] = {float_.get(), job_.best.session.get()};
+    PARE_ASSIGN(const Timed timed,
+                ProfileInterleaved(sessions, inputs_, {.seconds = kTimingSeconds}));
+    const LayerTimes in_float = TimesByLayer(graph, timed.sides[0].layers);
+    const LayerTimes in_int8 = TimesByLayer(job_.best.built.graph, timed.sides[1].layers);
+    const double ms = timed.sides[1].ms.median;
+    std::vector<WhyFloat> ways{{}, slow_};  // tried
+    AddWaysOut(graph, scheme, slow_, in_float_, in_int8_, ms_, ways);
+    const WhyFloat slow = SlowerWhereFused(scheme, in_float, in_int8, ms);
+    AddWaysOut(graph, scheme, slow, in_float, in_int8, ms, ways);
+    ways.erase(ways.begin(), ways.begin() + 2);
+    std::ranges::stable_sort(ways, {}, &WhyFloat::size);
+    return ways;
+  }
+
+  void NoteNoneFaster() const {
+    job_.progress.Note(
+        "no form with int8 layers that was tried is faster than the float model on this machine at "
+        "this shape, and the fastest was taken: for speed deploy the float file, or try a larger "
+        "--batch or larger inputs; for size --target any keeps int8");
+  }
+
+  double GainOf(const WhyFloat& slow) const {
     double gain = 0;
     for (const auto& [name, why] : slow) gain += in_int8_.at(name) - in_float_.at(name);
     return gain;
   }
 
   // What has no weights and stands between integers is computed in integers whatever is wanted.
-  static std::map<std::string, std::string> ThatRunInFloat(
-      const Form& form, const std::map<std::string, std::string>& wanted) {
-    std::map<std::string, std::string> in_float;
+  static WhyFloat ThatRunInFloat(const Form& form, const WhyFloat& wanted) {
+    WhyFloat in_float;
     for (const LayerReport& layer : ListLayers(form.built.graph, form.session->graph())) {
       const auto at = wanted.find(layer.name);
       if (at != wanted.end() && InFloat(layer)) in_float.insert(*at);
@@ -148,13 +217,12 @@ class TimeChooser {
     return in_float;
   }
 
-  Status NoteSlow(const std::map<std::string, std::string>& slow) const {
-    const bool one = slow.size() == 1;
-    job_.progress.Note(Text(slow.size(), one ? " layer takes" : " layers take",
-                            " longer in int8 than in float (", slow.begin()->first,
+  void NoteSlow() const {
+    const bool one = slow_.size() == 1;
+    job_.progress.Note(Text(slow_.size(), one ? " layer takes" : " layers take",
+                            " longer in int8 than in float (", slow_.begin()->first,
                             one ? "" : ", …",
                             "), but float there gains the whole model nothing: int8 stays"));
-    return {};
   }
 
   // Each border between int8 and float costs conversions: the whole must gain, not the layer alone.
@@ -167,7 +235,9 @@ class TimeChooser {
   Job& job_;
   std::span<const Tensor> inputs_;
   LayerTimes in_float_, in_int8_, in_seven_bits_;
-  double ms_ = 0;  // a run of the best form
+  double float_ms_ = 0, ms_ = 0;  // a run of the float model, and of the best form; layers apart
+  WhyFloat slow_;                 // integer layers, before any went back
+  std::unique_ptr<runtime::Session> float_;  // where the best form is held against it
 };
 
 // What a tuning that goes on decided when it began.

@@ -228,7 +228,7 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
   ReportLayers(job, options, result);
   result.bias_corrected = job.best.built.bias_corrected;
   result.graph = std::move(job.best.built.graph);
-  WriteReasons(result.graph, result.layers);
+  WriteReasons(result.graph, WithoutTimes(result.layers, job.timed));
   result.calibrator = job.best.variant.calibrator;
   result.ranges_refined = !job.best.variant.range_factors.empty();
   return result;

@@ -12,6 +12,7 @@ namespace {
 constexpr int kClearlyPercent = 10;
 // A layer that takes less of the model's time can gain nothing.
 constexpr double kLeastShare = 0.005;
+constexpr std::string_view kBeforeTimes = ": ";  // in a reason
 
 bool ClearlyMore(double more, double less, double ms) {
   return more * 100 >= less * (100 + kClearlyPercent) && more >= kLeastShare * ms;
@@ -80,10 +81,29 @@ std::map<std::string, std::string> SlowerThanFloat(const Scheme& scheme, const L
     if (!layer.integer || a == in_float.end() || b == in_int8.end()) continue;
     if (!ClearlyMore(b->second, a->second, ms)) continue;
     slow[layer.name] =
-        pare::Text("int8 is slower here by ", kClearlyPercent, " % or more: ", b->second,
-                   " ms against ", a->second, " ms in float");
+        pare::Text("int8 is slower here by ", kClearlyPercent, " % or more", kBeforeTimes,
+                   b->second, " ms against ", a->second, " ms in float");
   }
   return slow;
+}
+
+std::map<std::string, std::string> NotFasterThanFloat(const Scheme& scheme,
+                                                      const LayerTimes& in_float,
+                                                      const LayerTimes& in_int8, double ms) {
+  std::map<std::string, std::string> others;
+  for (const Layer& layer : scheme.layers) {
+    if (!layer.integer) continue;
+    std::string& why = others[layer.name];
+    why = "int8 is not clearly faster here, and the model is slower with it";
+    const auto a = in_float.find(layer.name), b = in_int8.find(layer.name);
+    if (a == in_float.end() || b == in_int8.end()) continue;
+    if (ClearlyMore(a->second, b->second, ms)) {
+      others.erase(layer.name);
+    } else {
+      why += pare::Text(kBeforeTimes, b->second, " ms against ", a->second, " ms in float");
+    }
+  }
+  return others;
 }
 
 std::vector<FasterLayer> FasterInSevenBits(const std::vector<std::string>& layers,
@@ -94,12 +114,24 @@ std::vector<FasterLayer> FasterInSevenBits(const std::vector<std::string>& layer
     const auto a = eight.find(name), b = seven.find(name);
     if (a == eight.end() || b == seven.end() || !ClearlyMore(a->second, b->second, ms)) continue;
     faster.push_back({.name = name,
-                      .why = pare::Text("7-bit weights are faster here: ", b->second,
+                      .why = pare::Text("7-bit weights are faster here", kBeforeTimes, b->second,
                                         " ms against ", a->second, " ms with 8 bits"),
                       .gained = a->second - b->second});
   }
   std::ranges::stable_sort(faster, std::greater(), &FasterLayer::gained);
   return faster;
+}
+
+std::vector<LayerReport> WithoutTimes(std::vector<LayerReport> layers,
+                                      const TimedChoices& choices) {
+  for (LayerReport& layer : layers) {
+    for (const auto* chosen : {&choices.to_float, &choices.to_seven_bits}) {
+      const auto at = chosen->find(layer.name);
+      if (at != chosen->end() && layer.reason == at->second)
+        layer.reason.resize(std::min(layer.reason.size(), layer.reason.find(kBeforeTimes)));
+    }
+  }
+  return layers;
 }
 
 }  // namespace pare::compress

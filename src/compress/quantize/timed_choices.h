@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "compress/quantize/scheme.h"
+#include "compress/report.h"
 
 namespace pare::compress {
 
@@ -30,6 +31,12 @@ struct TimedChoices {
 std::map<std::string, std::string> SlowerThanFloat(const Scheme& scheme, const LayerTimes& in_float,
                                                    const LayerTimes& in_int8, double ms);
 
+// All integer layers but those that are clearly faster than in float, with why they may as well be
+// float.
+std::map<std::string, std::string> NotFasterThanFloat(const Scheme& scheme,
+                                                      const LayerTimes& in_float,
+                                                      const LayerTimes& in_int8, double ms);
+
 struct FasterLayer {
   std::string name, why;
   double gained = 0;  // ms
@@ -38,5 +45,9 @@ struct FasterLayer {
 std::vector<FasterLayer> FasterInSevenBits(const std::vector<std::string>& layers,
                                            const LayerTimes& eight, const LayerTimes& seven,
                                            double ms);
+
+// A report's layers as a file keeps them: without the times in the reasons of these choices, which
+// differ from run to run.
+std::vector<LayerReport> WithoutTimes(std::vector<LayerReport> layers, const TimedChoices& choices);
 
 }  // namespace pare::compress

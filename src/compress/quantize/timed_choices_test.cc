@@ -34,6 +34,33 @@ TEST(TimedChoices, ToSevenBitsGoLayersByWhatTheyGain) {
   EXPECT_EQ(faster[0].why, "7-bit weights are faster here: 1 ms against 2 ms with 8 bits");
 }
 
+TEST(TimedChoices, FilesKeepNoTimes) {
+  Scheme scheme;
+  for (const char* name : {"a", "b"})
+    scheme.layers.push_back({.node = {}, .name = name, .op = "Mul", .integer = true, .reason = {}});
+  TimedChoices one, other;
+  one.to_float = SlowerThanFloat(scheme, {{"a", 1}}, {{"a", 1.5}}, 10);
+  other.to_float = SlowerThanFloat(scheme, {{"a", 2}}, {{"a", 2.5}}, 10);
+  ASSERT_NE(one.to_float.at("a"), other.to_float.at("a"));
+  one.to_float.merge(NotFasterThanFloat(scheme, {{"b", 1}}, {{"b", 1}}, 10));
+  other.to_float.merge(NotFasterThanFloat(scheme, {{"b", 2}}, {{"b", 2}}, 10));
+  const auto written = [](const TimedChoices& choices) {
+    std::vector<LayerReport> layers;
+    for (const auto& [name, why] : choices.to_float)
+      layers.push_back({.name = name, .op = "Mul", .precision = "float32", .reason = why});
+    // Of other origin, it stays whole.
+    layers.push_back({.name = "c", .op = "Mul", .precision = "float32", .reason = "c: why"});
+    std::string text;
+    for (const LayerReport& layer : WithoutTimes(layers, choices)) text += layer.reason + "\n";
+    return text;
+  };
+  EXPECT_EQ(written(one),
+            "int8 is slower here by 10 % or more\n"
+            "int8 is not clearly faster here, and the model is slower with it\n"
+            "c: why\n");
+  EXPECT_EQ(written(other), written(one));
+}
+
 TEST(TimedChoices, AreReadAsTheyWereWritten) {
   const TimedChoices choices{{{"a:1", "why"}, {std::string("b\0\n", 3), ""}}, {{"c", "7: faster"}}};
   const std::string text = choices.Text();
