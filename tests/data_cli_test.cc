@@ -238,6 +238,9 @@ TEST_F(Values, AreEvaluatedAgainstTargets) {
     EXPECT_TRUE(Has(people.out, part)) << people.out;
   }
   EXPECT_TRUE(Has(Pare({"evaluate", model, "--data", table_}).err, "--targets FILE"));
+  const Ran trained = Pare({"train", model, "--data", table_, "-o", folder_ / "o.onnx"});
+  EXPECT_EQ(trained.code, 2);
+  EXPECT_TRUE(Has(trained.err, "--targets FILE")) << trained.err;
   const std::string few = folder_.Write("few.csv", "t\n1\n");
   EXPECT_EQ(Pare({"evaluate", model, "--data", table_, "--targets", few}).code, 2);
 }
