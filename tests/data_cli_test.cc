@@ -181,9 +181,19 @@ TEST(TableColumns, AreKnownToTheFilesThatAreWritten) {
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(NumberOf(ran.object().at("top1")), 100);
   const std::string others = folder.Write("v.csv", "p,q,r,s,y\n1,0,0,0,0\n0,0,0,1,3\n");
-  const Ran by_place = Pare({"evaluate", out, "--data", others, "--json"});
+  const Ran refused = Pare({"evaluate", out, "--data", others});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_TRUE(Has(refused.err, "v.csv: has no column a, b, c, d")) << refused.err;
+  const Ran by_place = Pare({"evaluate", out, "--data", others, "--by-position", "--json"});
   ASSERT_EQ(by_place.code, 0) << by_place.err;
-  EXPECT_TRUE(HasNote(by_place.object(), "the columns are taken by their places")) << by_place.out;
+  EXPECT_EQ(NumberOf(by_place.object().at("top1")), 100);
+  // One that is missing is named, also where the number of columns would tell of it.
+  const std::string few = folder.Write("w.csv", "a,b,d,y\n1,0,0,0\n0,0,1,3\n");
+  EXPECT_TRUE(Has(Pare({"evaluate", out, "--data", few}).err, "w.csv: has no column c,"));
+  const std::string bare = folder.Write("x.csv", "1,0,0,0\n0,0,0,1\n");
+  const Ran headless = Pare({"compare", out, out, "--data", bare, "--seconds", "0.01", "--json"});
+  ASSERT_EQ(headless.code, 0) << headless.err;
+  EXPECT_TRUE(HasNote(headless.object(), "the columns are taken by their places")) << headless.out;
 }
 
 // y = 2·x + 1, and targets that are off by 0, 1, 0, 1, …
@@ -228,6 +238,9 @@ TEST_F(Values, AreEvaluatedAgainstTargets) {
     EXPECT_TRUE(Has(people.out, part)) << people.out;
   }
   EXPECT_TRUE(Has(Pare({"evaluate", model, "--data", table_}).err, "--targets FILE"));
+  const Ran trained = Pare({"train", model, "--data", table_, "-o", folder_ / "o.onnx"});
+  EXPECT_EQ(trained.code, 2);
+  EXPECT_TRUE(Has(trained.err, "--targets FILE")) << trained.err;
   const std::string few = folder_.Write("few.csv", "t\n1\n");
   EXPECT_EQ(Pare({"evaluate", model, "--data", table_, "--targets", few}).code, 2);
 }

@@ -41,6 +41,28 @@ TEST(Inspect, TellsOfBrokenFilesWhatItCan) {
   }
 }
 
+TEST(Inspect, TellsOfNormalisationsThatAreFolded) {
+  const TestFolder folder;
+  const std::string path = WriteModel(folder / "m.onnx", R"(
+opset 17
+input x: f32[N,2,4,4]
+const w: f32[3,2,1,1] = [1,2,3,4,5,6]
+const scale: f32[3] = [1,2,3]
+const shift: f32[3] = [0,1,0]
+const mean: f32[3] = [0,0,1]
+const variance: f32[3] = [1,1,2]
+h = Conv(x, w)
+y: f32[N,3,4,4] = BatchNormalization(h, scale, shift, mean, variance)
+output y
+)");
+  const Ran ran = Pare({"inspect", path, "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.object().at("folded_batch_normalizations").as_int64(), 1);
+  EXPECT_EQ(ran.object().at("operators").as_array().size(), 1u);
+  const std::string text = Pare({"inspect", path}).out;
+  EXPECT_TRUE(Has(text, "BatchNormalization") && Has(text, "folded when it runs")) << text;
+}
+
 TEST(Inspect, ListsAllThatWouldNotRun) {
   const TestFolder folder;
   auto graph = graph::Parse(

@@ -398,6 +398,18 @@ TEST(PruneCommand, RefusesWhatSaysTooLittleOrTooMuch) {
   EXPECT_EQ(Prune({"-o", output, "--target-latency", "0.5x", "--no-measure"}).code, 2);
   EXPECT_EQ(Prune({"-o", output, "--target-macs", "0.5x", "--max-drop", "1"}).code, 2);
   EXPECT_EQ(Prune({"-o", output, "--max-drop", "1", "--rounds", "2"}).code, 2);
+  for (const char* target : {"--target-macs", "--target-size", "--target-latency"}) {
+    const Ran whole = Prune({"-o", output, target, "1x"});
+    EXPECT_EQ(whole.code, 2);
+    EXPECT_NE(whole.err.find("a target of 1x or more cuts nothing"), std::string::npos)
+        << whole.err;
+  }
+  for (const Arguments& more : {Arguments{"--target-macs", "500G"}, {"--target-size", "900MB"}}) {
+    const Ran whole = Prune(Joined({"-o", output}, more));
+    EXPECT_EQ(whole.code, 2);
+    EXPECT_NE(whole.err.find("of what the model has, and cuts nothing"), std::string::npos)
+        << whole.err;
+  }
   EXPECT_EQ(Prune({"-o", output, "--target-macs", "0.5x", "--for", "int4"}).code, 2);
   EXPECT_EQ(Pare({"prune", kNetwork, "-o", output, "--target-macs", "0.5x", "--no-recover"}).code,
             2);

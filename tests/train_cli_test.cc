@@ -479,6 +479,10 @@ TEST(TrainCommand, SaysWhatIsWrong) {
   };
   EXPECT_NE(error({"--freeze", "no_such*"}).find("no weight is called \"no_such*\""),
             std::string::npos);
+  for (const char* option : {"--freeze", "--train-only"}) {
+    EXPECT_NE(error({option, "no_such*"}).find("`pare inspect --nodes` lists the nodes"),
+              std::string::npos);
+  }
   EXPECT_NE(error({"--freeze", "*"}).find("fewer --freeze patterns"), std::string::npos);
   EXPECT_NE(error({"--no-decay", "conv1*"}).find("none decay"), std::string::npos);
   EXPECT_NE(error({"--no-decay", "no_such*", "--weight-decay", "0.1"})

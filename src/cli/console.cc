@@ -60,6 +60,8 @@ void Console::PrintLines(std::string_view color, std::string_view head, std::str
     err_ << Printable(text.substr(0, end)) << std::endl;
     if (end == std::string_view::npos) return;
     text.remove_prefix(end + 1);
+    // Below the first line's text; the advice of an error stands there already.
+    if (!text.starts_with(' ')) err_ << std::string(head.size() + 1, ' ');
   }
 }
 

@@ -21,7 +21,7 @@ TEST(Console, WithoutATerminalSaysAStageInALine) {
   for (int i = 0; i < 3; ++i) console.Advance(1);
   console.Note("few samples\nindeed \x1b[31m");
   ASSERT_TRUE(console.Print("result\n"));
-  EXPECT_EQ(streams.err.str(), "verifying (3)\nnote: few samples\nindeed \\x1b[31m\n");
+  EXPECT_EQ(streams.err.str(), "verifying (3)\nnote: few samples\n      indeed \\x1b[31m\n");
   EXPECT_EQ(streams.out.str(), "result\n");
   EXPECT_EQ(console.notes().size(), 1u);
 }
@@ -53,6 +53,14 @@ TEST(Text, TellsRoughTimes) {
   EXPECT_EQ(RoughTime(89), "89 s");
   EXPECT_EQ(RoughTime(100), "2 min");
   EXPECT_EQ(RoughTime(3 * 3600 + 20 * 60), "3 h 20 min");
+}
+
+TEST(Console, LinesOfANoteStandBelowEachOther) {
+  Streams streams;
+  Console console(streams.out, streams.err, {});
+  console.Note("one\ntwo\n      advice");
+  EXPECT_EQ(streams.err.str(), "note: one\n      two\n      advice\n");
+  EXPECT_EQ(console.notes()[0], "one\ntwo\n      advice");
 }
 
 TEST(Console, QuietKeepsNotesForReports) {

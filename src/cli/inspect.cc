@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 
 #include "cli/command.h"
@@ -54,6 +55,7 @@ struct InspectReport {
   Graph graph;  // simplified where that works
   Graph sized;  // with the sizes of --shape and --batch, where they are known
   std::map<std::string, OpCount> operators;
+  int64_t folded_norms = 0;           // BatchNormalization that became part of weights
   std::optional<int64_t> parameters;  // nothing where bodies hold some, too
   std::map<DType, int64_t> parameter_bytes;
   std::optional<int64_t> macs;
@@ -165,6 +167,11 @@ void TryToCompile(const Graph& simplified, const std::vector<Dims>& shapes, Insp
   if (report.missing.empty()) report.missing.push_back(MissingOf(failed.error()));
 }
 
+int64_t CountNorms(const Graph& graph) {
+  return std::ranges::count_if(
+      graph.Order(), [&](graph::NodeId id) { return graph.node(id).op == "BatchNormalization"; });
+}
+
 // A file whose operators pare can't even infer types for is still looked at, as it is.
 Result<InspectReport> Open(const std::string& path) {
   InspectReport report;
@@ -174,6 +181,8 @@ Result<InspectReport> Open(const std::string& path) {
     report.bytes = model->file_bytes();
     report.batch_note = model->batch_note();
     report.graph = model->graph();
+    PARE_ASSIGN(const Graph written, onnx::Import(path));
+    report.folded_norms = CountNorms(written) - CountNorms(report.graph);
     return report;
   }
   auto graph = onnx::Import(path);
@@ -214,6 +223,7 @@ Json ToJson(const InspectReport& report) {
       {"outputs", Json::ArrayOf(graph.outputs(),
                                 [&](const auto& out) { return type_json(out.name, out.value); })},
       {"operators", std::move(operators)},
+      {"folded_batch_normalizations", report.folded_norms},
       {"parameters", report.parameters},
       {"macs", report.macs},
       {"runs", report.tried || !report.missing.empty() ? Json(report.missing.empty()) : Json()},
@@ -313,6 +323,9 @@ std::string OperatorsText(const InspectReport& report) {
   Table table({{"operator", Align::kLeft}, {"nodes", Align::kRight}, {"MACs", Align::kRight}});
   for (const auto& [op, count] : report.operators) {
     table.Add({op, std::to_string(count.count), count.macs > 0 ? CountText(count.macs) : ""});
+  }
+  if (report.folded_norms > 0) {
+    table.Add({"BatchNormalization", std::to_string(report.folded_norms), "folded when it runs"});
   }
   return table.Text();
 }

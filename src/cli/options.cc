@@ -64,6 +64,8 @@ void DataOptions::Declare(Parser& parser, Need need) {
   if (need == Need::kRequired) parser.Required();
   parser.Option("--label", "COLUMN", dataset.label_column,
                 "the column of a CSV that holds the label");
+  parser.Flag("--by-position", dataset.by_position,
+              "a CSV's columns go to the model by their places, whatever their names");
   parser.Option("--labels", "FILE", dataset.labels_path,
                 "labels that don't lie beside the data: .npy, IDX or a number a line");
   parser.Option("--classes", "FILE", dataset.classes_path,

@@ -9,8 +9,33 @@
 #include "onnx/export.h"
 
 namespace pare::cli {
+namespace {
+
+// Else the model would be trained as it is.
+Status CheckCuts(double limit, double whole) {
+  if (limit < whole) return {};
+  return Fail(ErrorKind::kUsage,
+              Text("the target is ", limit / whole, " of what the model has, and cuts nothing"),
+              "give a smaller one, or a part of the model's, as 0.5x");
+}
+
+// Targets of what is counted; a time is measured where it is first needed.
+Status CheckTarget(const PruneRun& run) {
+  const PruneCommandOptions& options = run.options;
+  if (options.size) {
+    const auto bytes = static_cast<double>(run.inputs.deployed.file_bytes());
+    return CheckCuts(options.size->Of(bytes), bytes);
+  }
+  if (!options.macs) return {};
+  PARE_ASSIGN(const compress::ModelCost cost, run.sample.Cost(run.inputs.trainable.graph()));
+  const auto macs = static_cast<double>(cost.macs);
+  return CheckCuts(options.macs->Of(macs), macs);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Cutter>> Cutter::Make(const PruneRun& run, const graph::Graph& graph) {
+  PARE_TRY(CheckTarget(run));
   std::unique_ptr<Cutter> cutter(new Cutter(run));
   cutter->start_.graph = graph;
   cutter->reference_ = graph;
@@ -55,6 +80,7 @@ Status Cutter::SetGoal(std::optional<compress::ChannelCosts> times) {
   if (options.latency) {
     const graph::Graph* const one[] = {&model};
     PARE_ASSIGN(const auto ms, run_.Times(one));
+    PARE_TRY(CheckCuts(options.latency->Of(ms[0]), ms[0]));
     const auto relative = [this, ms = ms[0]](const graph::Graph& cut) {
       return run_.RelativeTime(cut, ms);
     };

@@ -160,6 +160,10 @@ Status PruneCommandOptions::Check() const {
                 "give one of --target-macs, --target-size, --target-latency and --max-drop, or "
                 "--depth");
   }
+  for (const auto& target : {macs, size, latency}) {
+    if (target && target->relative && target->value >= 1)
+      return fail("a target of 1x or more cuts nothing", "give one below 1x, as 0.5x");
+  }
   if (rounds > 1 && (max_drop || depth))
     return fail("--rounds leads to a target of MACs, size or latency", "leave it out");
   if (no_measure && latency)

@@ -78,7 +78,8 @@ Status CheckTrainingLabels(const TrainingSetup& setup, const model::Model& model
   const data::Dataset& dataset = *setup.dataset;
   if (!dataset.has_labels()) {
     return Fail(Error(ErrorKind::kUsage, "the data has no labels to train by",
-                      "--labels FILE or --label COLUMN gives them; `pare distill` needs none")
+                      "--labels FILE or --label COLUMN gives them, --targets FILE values; `pare "
+                      "distill` needs none")
                     .at(path));
   }
   PARE_TRY(CheckLabels(dataset, model.graph(), model.preprocess().label_offset, console));

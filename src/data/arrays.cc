@@ -22,7 +22,8 @@ bool LooksLikePicture(DType dtype, const Dims& shape) {
 
 struct Labels {
   std::vector<int64_t> values;
-  std::string file;  // that was found beside the data; "": none
+  std::string file;    // that was found beside the data; "": none
+  std::string source;  // the file that holds them alone; "": none does
 };
 
 // The first element that is NaN or infinite; nothing in other types than floats.
@@ -140,7 +141,9 @@ Result<DatasetPtr> Make(std::vector<SampleInput> arrays, Labels labels, std::str
   if (size == 0) return Fail(Error(ErrorKind::kInvalid, "holds no samples").at(name));
   if (!labels.values.empty() && std::ssize(labels.values) != size) {
     return Fail(Error(ErrorKind::kInvalid,
-                      Text("there are ", size, " samples and ", labels.values.size(), " labels"))
+                      Text("there are ", size, " samples and ", labels.values.size(), " labels",
+                           labels.source.empty() ? "" : " in ", labels.source),
+                      "give a label for each sample, in their order; -1 is none")
                     .at(name));
   }
   return std::make_shared<ArrayDataset>(std::move(arrays), std::move(labels), std::move(name),
@@ -151,10 +154,12 @@ Result<DatasetPtr> Make(std::vector<SampleInput> arrays, Labels labels, std::str
 Result<Labels> LabelsFor(const DatasetOptions& options, const std::string& beside) {
   Labels labels;
   if (!options.labels_path.empty()) {
-    PARE_ASSIGN(labels.values, ReadLabels(options.labels_path));
+    labels.source = options.labels_path;
   } else if (!beside.empty() && FileExists(beside)) {
-    PARE_ASSIGN(labels.values, ReadLabels(beside));
-    labels.file = beside;
+    labels.source = labels.file = beside;
+  }
+  if (!labels.source.empty()) {
+    PARE_ASSIGN(labels.values, ReadLabels(labels.source));
   }
   return labels;
 }
@@ -217,7 +222,7 @@ Result<DatasetPtr> OpenIdx(const std::string& path, const DatasetOptions& option
 
 Result<DatasetPtr> DatasetOf(std::vector<SampleInput> inputs, std::vector<int64_t> labels,
                              std::string name) {
-  return Make(std::move(inputs), {std::move(labels), ""}, std::move(name), nullptr);
+  return Make(std::move(inputs), {std::move(labels), "", ""}, std::move(name), nullptr);
 }
 
 }  // namespace pare::data

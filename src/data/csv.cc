@@ -202,14 +202,33 @@ std::vector<std::string> CsvTable::numeric_columns() const {
   return names;
 }
 
+const char* CsvTable::Refusal(const std::string& name) const {
+  const auto at = std::find(names_.begin(), names_.end(), name);
+  const int64_t column = at - names_.begin();
+  if (at == names_.end()) return "has no column";
+  if (std::count(at, names_.end(), name) > 1) return "has several columns";
+  if (column == label_column_) return "has its labels in";
+  const bool numeric = std::count(numeric_.begin(), numeric_.end(), static_cast<size_t>(column));
+  return numeric ? nullptr : "has no numbers in";
+}
+
+std::string CsvTable::WhyNot(const std::vector<std::string>& columns) const {
+  std::map<std::string_view, std::vector<std::string>> refused;  // by the reason
+  for (const std::string& name : columns) {
+    if (const char* refusal = Refusal(name)) refused[refusal].push_back(name);
+  }
+  std::string text;
+  for (const auto& [refusal, names] : refused)
+    text += Text(text.empty() ? "" : "; ", refusal, ' ', Joined(names, 8));
+  return text;
+}
+
 bool CsvTable::Select(const std::vector<std::string>& columns) {
   std::vector<size_t> selected;
   for (const std::string& name : columns) {
+    if (Refusal(name)) return false;
     const auto at = std::find(names_.begin(), names_.end(), name);
-    const auto column = static_cast<size_t>(at - names_.begin());
-    const bool numeric = std::count(numeric_.begin(), numeric_.end(), column) > 0;
-    if (at == names_.end() || !numeric || std::count(at, names_.end(), name) > 1) return false;
-    selected.push_back(column);
+    selected.push_back(static_cast<size_t>(at - names_.begin()));
   }
   if (selected.empty()) return false;
   for (const size_t column : numeric_) {
@@ -410,12 +429,21 @@ class CsvDataset : public Dataset {
   Rows rows_;
 };
 
-// What is to be said where a model knows its columns and these data have others.
-std::string ByPlace(const CsvTable& table, const std::vector<std::string>& columns) {
+// Numbers in the places of others would give answers that look like any.
+Error OtherColumns(const CsvTable& table, const std::vector<std::string>& columns) {
+  return Error(
+      ErrorKind::kUsage,
+      Text(table.WhyNot(columns), ", and the model was made with the columns ", Joined(columns, 8)),
+      Text("add what is missing or name it so in the header; --by-position takes the "
+           "columns of numbers by their places: ",
+           Joined(table.numeric_columns(), 8)));
+}
+
+std::string NoHeader(const std::vector<std::string>& columns) {
   return Text(
-      "the columns are taken by their places, for ",
-      table.has_header() ? "the names in the header are not all of" : "there is no header with",
-      " those that the model was made with: ", Joined(columns, 8));
+      "the columns are taken by their places, for there is no header with those that the model was "
+      "made with: ",
+      Joined(columns, 8));
 }
 
 }  // namespace
@@ -433,10 +461,12 @@ Result<DatasetPtr> OpenCsv(const std::string& path, const DatasetOptions& option
   if (!column.empty() && table->labels().empty())
     note = Text("there are no labels: the model's were in a column '", column, "'");
   const bool several = options.inputs.size() > 1 && table->Select(options.inputs);
-  const bool known = !several && !options.columns.empty();
+  const bool known = !several && !options.by_position && !options.columns.empty();
   const bool matched = several || (known && table->Select(options.columns));
-  if (known && !matched && table->numeric_columns() != options.columns)
-    note += Text(note.empty() ? "" : "\n", ByPlace(*table, options.columns));
+  if (known && !matched && table->numeric_columns() != options.columns) {
+    if (table->has_header()) return Fail(OtherColumns(*table, options.columns).at(path));
+    note += Text(note.empty() ? "" : "\n", NoHeader(options.columns));
+  }
   return std::make_shared<CsvDataset>(file, *std::move(table),
                                       several ? Rows::kNamedCells : Rows::kWhole, matched, note);
 }

@@ -51,6 +51,9 @@ class CsvTable {
   // Rows are of these columns, in this order, and others are left out. False where one of them is
   // no numeric column of the header, or is there twice; the table is as it was then.
   bool Select(const std::vector<std::string>& columns);
+  // Why Select refuses these, in words: "has no column c; holds other things …"; "" where it
+  // doesn't.
+  std::string WhyNot(const std::vector<std::string>& columns) const;
 
  private:
   CsvTable() = default;
@@ -71,6 +74,8 @@ class CsvTable {
   bool TakeNumbers(const std::vector<std::string>& texts);
   // Fails where few labels are no whole numbers: they would make texts of all others.
   Status CheckMixed(const std::vector<std::string>& texts) const;
+  // Where a column can't be chosen by its name, the reason without the name.
+  const char* Refusal(const std::string& name) const;
   std::string ColumnName(size_t column) const;
   std::string CellName(size_t column) const;  // "column age", "column 3"
   int64_t LineOf(uint64_t offset) const;

@@ -163,6 +163,10 @@ TEST(Csv, ColumnsCanBeChosenByTheirNames) {
   EXPECT_TRUE(table.Select({"c", "a"}));
   EXPECT_EQ(RowOf(table, 0), (Floats{3, 1}));
   EXPECT_EQ(table.left_out(), (Names{"t", "b"}));
+  EXPECT_EQ(table.WhyNot({"c", "a"}), "");
+  EXPECT_EQ(table.WhyNot({"x", "t", "c", "z"}), "has no column x, z; has no numbers in t");
+  EXPECT_EQ(CsvTable::Parse("a,a,y\n1,2,3\n", "y")->WhyNot({"a", "y"}),
+            "has its labels in y; has several columns a");
   EXPECT_FALSE(CsvTable::Parse("1,2\n", "")->Select({"column 0"}));
   EXPECT_FALSE(CsvTable::Parse("a,a\n1,2\n", "")->Select({"a"}));
 }
@@ -184,9 +188,17 @@ TEST(Csv, FeedsInputsByTheNamesOfItsColumns) {
   const Tensor row = ordered->Get(0)->inputs[0].tensor;
   EXPECT_EQ(row.as<float>()[0], 2);
   EXPECT_EQ(row.as<float>()[1], 1);
-  const auto by_place = OpenDataset(path, {.columns = {"a", "z"}}).value();
+  const auto other = OpenDataset(path, {.columns = {"a", "z"}});
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().kind(), ErrorKind::kUsage);
+  EXPECT_TRUE(other.error().message().starts_with(path + ": has no column z, and the model"))
+      << other.error().message();
+  const auto by_place = OpenDataset(path, {.columns = {"a", "b"}, .by_position = true}).value();
   EXPECT_EQ(by_place->Get(0)->inputs[0].tensor.as<float>()[0], 1);
-  EXPECT_NE(by_place->note().find("taken by their places"), std::string::npos) << by_place->note();
+  const std::string bare = folder.Write("bare.csv", "1,2\n3,4\n");
+  const auto headless = OpenDataset(bare, {.columns = {"a", "z"}}).value();
+  EXPECT_EQ(headless->Get(0)->inputs[0].tensor.as<float>()[0], 1);
+  EXPECT_NE(headless->note().find("taken by their places"), std::string::npos) << headless->note();
 }
 
 TEST(Csv, LinesAreThoseOfTheFile) {

@@ -55,6 +55,10 @@ Status CheckUsed(const Kind& kind, const DatasetOptions& options) {
   if (!options.label_column.empty() && kind.labels != Kind::Labels::kColumn) {
     return Fail(ErrorKind::kUsage, "data of this kind has no columns", "--label is for .csv");
   }
+  if (options.by_position && kind.labels != Kind::Labels::kColumn) {
+    return Fail(ErrorKind::kUsage, "data of this kind has no columns with names",
+                "--by-position is for .csv");
+  }
   return {};
 }
 

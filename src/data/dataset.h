@@ -73,9 +73,10 @@ struct DatasetOptions {
   // CSV with a header: the model's inputs. Where there are several and each has a column of its
   // name, each takes that one.
   std::vector<std::string> inputs = {};
-  // The same: the names of the numbers in a model's only input. Where all are there they are taken
-  // in this order, and else by their places, as without names.
+  // The same: the names of the numbers in a model's only input, which are taken in this order. A
+  // header that lacks one is an error; without a header they are taken by their places.
   std::vector<std::string> columns = {};
+  bool by_position = false;  // by their places, whatever `columns` and a header say
 };
 
 // By looking at `path`:

@@ -179,7 +179,9 @@ TEST(Npy, SamplesAlongTheFirstAxis) {
   options.labels_path = folder.Write("other.txt", "1\n2\n3\n");
   EXPECT_EQ(LabelsOf(*Open(folder / "x.npy", options)), (Labels{1, 2, 3}));
   options.labels_path = folder.Write("few.txt", "1\n2\n");
-  EXPECT_MENTIONS(ErrorOf(folder / "x.npy", options), "3 samples and 2 labels");
+  EXPECT_MENTIONS(ErrorOf(folder / "x.npy", options),
+                  "3 samples and 2 labels in " + options.labels_path);
+  EXPECT_MENTIONS(ErrorOf(folder / "x.npy", options), "a label for each sample");
   options.labels_path = folder.Write("words.txt", "1\ntwo\n");
   EXPECT_MENTIONS(ErrorOf(folder / "x.npy", options), "words.txt: line 2");
   ASSERT_TRUE(SaveNpy(folder / "scalar.npy", Tensor::Scalar(1.0f)));

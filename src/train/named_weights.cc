@@ -17,7 +17,7 @@ Result<std::vector<std::string>> NamedWeights(const graph::Graph& model,
     if (names.size() > before) continue;
     return Fail(ErrorKind::kUsage,
                 Text(option, ": no weight that is trained is called \"", pattern, "\""),
-                "`pare inspect` lists the nodes; patterns may hold * and ?");
+                "`pare inspect --nodes` lists the nodes; patterns may hold * and ?");
   }
   return names;
 }

@@ -114,7 +114,7 @@ Status CheckPatterns(const Graph& graph, const std::vector<std::string>& pattern
     });
     if (used) continue;
     return Fail(ErrorKind::kUsage, Text("no weight is called \"", pattern, "\""),
-                "`pare inspect` lists the nodes; patterns may hold * and ?");
+                "`pare inspect --nodes` lists the nodes; patterns may hold * and ?");
   }
   return {};
 }

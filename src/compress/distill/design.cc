@@ -152,7 +152,8 @@ Result<Design> SearchDesign(const Graph& model, const DesignOptions& options,
   return Fail(ErrorKind::kUnmet,
               Text("no design is within ", target.most, ' ', target.unit,
                    "; the least that was found is ", least),
-              "give a larger target, a smaller --depth, or fewer --keep");
+              options.keep.empty() ? "give a larger target or a smaller --depth"
+                                   : "give a larger target, a smaller --depth, or fewer --keep");
 }
 
 }  // namespace pare::compress

@@ -58,7 +58,7 @@ Error Unmet(const ChannelCosts& costs, double least, double target) {
   return Error(ErrorKind::kUnmet,
                Text("no cut is within the target, ", part(target),
                     " of the model's cost; the least that can be reached is ", part(least)),
-               "a larger target, fewer --keep, or --no-portable, which allows uneven widths");
+               "give a larger target");
 }
 
 // To the next larger width that is within the target, latest cuts first.

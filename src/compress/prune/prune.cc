@@ -33,6 +33,22 @@ double SumOf(const std::vector<double>& values) {
   return std::max(std::accumulate(values.begin(), values.end(), 0.0), 1e-30);
 }
 
+// "; A; B": the options that leave more to cut, of those that are not so already.
+std::string MoreToCut(std::span<const PruneGroup> groups, const PruneOptions& options) {
+  const bool inexact = std::ranges::any_of(
+      groups, [](const PruneGroup& group) { return group.prunable && !group.exact; });
+  std::string text;
+  if (!options.keep.empty()) text += "; fewer --keep leave more to cut";
+  if (inexact && !options.allow_inexact) text += "; --allow-inexact cuts more groups";
+  return text;
+}
+
+// Where even the least widths are not within the target.
+std::string LargerTarget(std::span<const PruneGroup> groups, const PruneOptions& options) {
+  return Text("give a larger target", MoreToCut(groups, options),
+              options.portable ? "; --no-portable allows any width" : "");
+}
+
 }  // namespace
 
 Result<std::vector<PruneGroup>> ListGroups(const Graph& model, const Channels& channels,
@@ -76,7 +92,7 @@ Result<std::vector<PruneCandidate>> CandidatesOf(std::vector<PruneGroup>& groups
   }
   if (!candidates.empty()) return candidates;
   return Fail(ErrorKind::kUsage, "no group of channels can be cut",
-              "`pare prune --list` tells why; --allow-inexact and fewer --keep leave more");
+              "`pare prune --list` tells why" + MoreToCut(groups, options));
 }
 
 void Pruner::JudgeByWeights(PruneCandidate& candidate, Progress& progress) {
@@ -181,7 +197,9 @@ Result<Pruned> Pruner::Cut(const PlanCosts& costs, double target) const {
   if (!global) candidates.pop_back();
 
   Pruned pruned{.graph = {}, .groups = groups_, .widths = {}, .removed_blocks = {}, .kept = {}};
-  PARE_ASSIGN(pruned.widths, (global ? PlanGlobally : PlanByLayer)(candidates, with, target));
+  auto widths = (global ? PlanGlobally : PlanByLayer)(candidates, with, target);
+  if (!widths) return Fail(widths.error().advise(LargerTarget(groups_, options_)));
+  pruned.widths = *std::move(widths);
   const auto units = UnitsThatStay(candidates_, pruned.widths);
   for (size_t i = 0; i < candidates_.size(); ++i)
     pruned.kept.push_back({candidates_[i].group, units[i]});

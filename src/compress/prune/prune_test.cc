@@ -107,6 +107,13 @@ TEST_F(PruneTest, KeepPatternsHold) {
   const auto unmet = pruner.Cut({costs}, 0.1 * costs.whole());
   ASSERT_FALSE(unmet);
   EXPECT_EQ(unmet.error().kind(), ErrorKind::kUnmet);
+  EXPECT_EQ(unmet.error().advice(),
+            "give a larger target; fewer --keep leave more to cut; --no-portable allows any width");
+  options.keep.clear();
+  options.portable = false;
+  const auto all = Make(graph_, options).Cut({costs}, 0.001 * costs.whole());
+  ASSERT_FALSE(all);
+  EXPECT_EQ(all.error().advice(), "give a larger target");
   options.keep = {"nothing"};
   EXPECT_FALSE(Pruner::Make(graph_, options, &samples_, context_, progress_));
 }
