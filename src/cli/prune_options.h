@@ -16,7 +16,7 @@ struct PruneCommandOptions {
   std::string model;
   bool list = false, no_recover = false, no_reconstruction = false;
   bool no_depth = false, no_measure = false, for_int8 = false;
-  bool values = false;  // the outputs are such, and no scores of classes
+  bool values = false;      // the outputs are such, and no scores of classes
   std::string sensitivity;  // an SVG file, "": none
   int64_t rounds = 1;
   double seconds = compress::TimingOptions().seconds;
