@@ -249,6 +249,24 @@ void TrainingOptions::DeclareAugmentation(Parser& parser) {
                "mix pictures (and their labels) in pairs");
 }
 
+namespace {
+
+// Whether a quantized model has a matrix or filter in float: to train its vectors alone is what
+// nobody means who doesn't name them.
+Result<bool> CheckTrainable(const graph::Graph& graph, const train::ParameterOptions& parameters) {
+  if (!compress::IsQuantized(graph) || !parameters.only.empty()) return true;
+  const auto found = train::FindParameters(graph, parameters);
+  const bool any = found && std::ranges::any_of(*found, [&](graph::ValueId id) {
+                     return graph.value(id).data.rank() > 1;
+                   });
+  if (any) return true;
+  return Fail(ErrorKind::kUnsupported, "the model is quantized: its weights are integers",
+              "start from the float model that it was made from, and quantize what comes out "
+              "(`pare quantize --tune` trains what it quantizes)");
+}
+
+}  // namespace
+
 Result<model::Model> LoadTrainable(const std::string& path, const TrainingOptions& options,
                                    CommandFiles& files, Console& console) {
   files.Read(path);
@@ -256,12 +274,7 @@ Result<model::Model> LoadTrainable(const std::string& path, const TrainingOption
   PARE_ASSIGN(model::Model model, model::Model::Load(path, train::kTrainable));
   files.Read(model.data_files());
   PARE_ASSIGN(graph::Graph wide, compress::Widened(model.graph(), console, train::kTrainable));
-  if (compress::IsQuantized(wide)) {
-    return Fail(Error(ErrorKind::kUnsupported, "the model is quantized: its weights are integers",
-                      "start from the float model that it was made from, and quantize what comes "
-                      "out (`pare quantize --tune` trains what it quantizes)")
-                    .at(path));
-  }
+  PARE_TRY(OfModel(CheckTrainable(wide, options.train.program.parameters), path));
   model.set_graph(std::move(wide));
   PARE_TRY(options.data.ApplyTo(model));
   return model;
@@ -299,12 +312,12 @@ void NoteOutcome(const TrainingReport& report, Console& console) {
   if (t.best_step == 0) {
     console.Note(Text("no validation was better than the weights at the start: these are written",
                       BeganPerfect(report)
-                          ? ", as they left nothing to learn"
+                          ? ", which answer as the teacher does already"
                           : "; more steps, another --rate or --optimizer may help"));
   } else if (t.best_score < t.start_score) {
     console.Note(Text("the ", report.score_name,
-                      " is lower than at the start by less than these samples can tell; the "
-                      "weights with the lowest validation loss are written"));
+                      " is lower than at the start by no more than these samples can tell: of "
+                      "such validations the one with the lowest loss counts"));
   }
 }
 

@@ -111,7 +111,8 @@ Result<RunState> Read(const Arrays& arrays, std::vector<State>& states, const Ru
   PARE_ASSIGN(const Tensor sums, arrays.Get("sums", DType::kF64, 1));
   PARE_ASSIGN(const Tensor history, arrays.Get("history", DType::kF64, 2));
   if (counts.count() != 3 || sums.count() != 7 || history.shape()[1] != kColumns)
-    return Invalid("its progress has another form", "it was written by another version of pare");
+    return Invalid("its progress has another form",
+                   "it was written by another version of pare: start anew without --resume");
   state.step = counts.as<int64_t>()[0];
   state.best_step = counts.as<int64_t>()[1];
   state.loss_count = counts.as<int64_t>()[2];

@@ -132,6 +132,7 @@ class TimeChooser {
     PARE_ASSIGN(const Form form, job_.Make(mixed));
     const auto in_float = ThatRunInFloat(form, slow_);
     if (GainOf(in_float) < kLeastGain * ms_) return false;
+    tried_slow_ = true;
     PARE_ASSIGN(const bool faster, IsFaster(form));
     if (!faster) return false;
     PARE_TRY(GiveBack(in_float));
@@ -169,7 +170,11 @@ class TimeChooser {
     std::vector<double> ms;
     for (const SideTimes& side : timed.sides) ms.push_back(side.ms.median);
     const size_t chosen = FirstOfFastest(std::span(ms).subspan(1));
-    if (chosen > 0) PARE_TRY(GiveBack(ThatRunInFloat(forms[chosen - 1], ways[chosen - 1])));
+    if (chosen > 0) {
+      const Form& form = forms[chosen - 1];
+      PARE_ASSIGN(const bool faster, IsFaster(form));  // many together are timed a few times each
+      if (faster) PARE_TRY(GiveBack(ThatRunInFloat(form, ways[chosen - 1])));
+    }
     if (ms[chosen + 1] * kClearlySlower > ms[0]) NoteNoneFaster();
     return {};
   }
@@ -185,11 +190,13 @@ class TimeChooser {
     const LayerTimes in_float = TimesByLayer(graph, timed.sides[0].layers);
     const LayerTimes in_int8 = TimesByLayer(job_.best.built.graph, timed.sides[1].layers);
     const double ms = timed.sides[1].ms.median;
-    std::vector<WhyFloat> ways{{}, slow_};  // tried
+    std::vector<WhyFloat> ways{{}};  // what was tried
+    if (tried_slow_) ways.push_back(slow_);
+    const auto tried = static_cast<ptrdiff_t>(ways.size());
     AddWaysOut(graph, scheme, slow_, in_float_, in_int8_, ms_, ways);
     const WhyFloat slow = SlowerWhereFused(scheme, in_float, in_int8, ms);
     AddWaysOut(graph, scheme, slow, in_float, in_int8, ms, ways);
-    ways.erase(ways.begin(), ways.begin() + 2);
+    ways.erase(ways.begin(), ways.begin() + tried);
     std::ranges::stable_sort(ways, {}, &WhyFloat::size);
     return ways;
   }
@@ -236,6 +243,7 @@ class TimeChooser {
   std::span<const Tensor> inputs_;
   LayerTimes in_float_, in_int8_, in_seven_bits_;
   double float_ms_ = 0, ms_ = 0;  // a run of the float model, and of the best form; layers apart
+  bool tried_slow_ = false;       // as a form without them
   WhyFloat slow_;                 // integer layers, before any went back
   std::unique_ptr<runtime::Session> float_;  // where the best form is held against it
 };

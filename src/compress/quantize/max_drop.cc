@@ -25,6 +25,7 @@ class DropHolder {
     PARE_ASSIGN(const bool holds, Holds(job_.best));
     if (holds) return false;
     PARE_ASSIGN(worst_, WorstFirst());
+    if (worst_.empty()) return Fail(NothingLeft());
     PARE_TRY(Bisect());
     const bool any = std::ranges::any_of(held_.built.scheme.layers, &Layer::integer);
     if (!any) return Fail(NothingLeft());

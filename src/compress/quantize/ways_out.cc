@@ -68,7 +68,10 @@ WhyFloat SlowerWhereFused(const Scheme& scheme, const LayerTimes& in_float,
                           const LayerTimes& in_int8, double ms) {
   WhyFloat slow = SlowerThanFloat(scheme, in_float, in_int8, ms);
   for (const Layer& layer : scheme.layers) {
-    if (layer.integer && in_int8.contains(layer.name) && !in_float.contains(layer.name))
+    // A weighted layer that has no time computes the one that has it: two layers fused have the
+    // name of the last.
+    if (layer.weighted || !layer.integer) continue;
+    if (in_int8.contains(layer.name) && !in_float.contains(layer.name))
       slow[layer.name] = "in float another layer computes it along, in int8 none does";
   }
   return slow;
