@@ -196,6 +196,49 @@ TEST(TableColumns, AreKnownToTheFilesThatAreWritten) {
   EXPECT_TRUE(HasNote(headless.object(), "the columns are taken by their places")) << headless.out;
 }
 
+TEST(TableColumns, AreKnownWhereOneOfTheModelsStoresThem) {
+  const TestFolder folder;
+  const std::string bare = WriteModel(folder / "m.onnx", kFourClasses);
+  const auto store = [&](const char* name, const char* columns) {
+    graph::Graph graph = graph::Parse(kFourClasses).value();
+    graph.metadata = {{"pare.columns", columns}, {"pare.label", "y"}};
+    const std::string path = folder / name;
+    EXPECT_TRUE(onnx::Export(graph, path));
+    return path;
+  };
+  const std::string knows = store("knows.onnx", "a\nb\nc\nd\n");
+  const std::string other = store("other.onnx", "b\na\nc\nd\n");
+  std::string rows = "d,y,c,b,a\n";
+  for (int i = 0; i < 16; ++i)
+    rows += Text(i % 4 == 3, ',', i % 4, ',', i % 4 == 2, ',', i % 4 == 1, ',', i % 4 == 0, '\n');
+  const std::string table = folder.Write("t.csv", rows);
+  const std::string lacking = folder.Write("u.csv", "p,y,c,b,a\n1,3,0,0,0\n");
+  const Arguments seconds = {"--seconds", "0.01", "--json"};
+  const auto distill = [&](const std::string& teacher, const std::string& student,
+                           const std::string& data) {
+    return Pare({"distill", "--teacher", teacher, "--student", student, "--data", data, "-o",
+                 folder / "o.onnx", "--steps", "1", "--batch", "4", "--quiet"});
+  };
+  for (const auto& [a, b] : {std::pair(bare, knows), std::pair(knows, bare)}) {
+    const Ran ran = Pare(Arguments{"compare", a, b, "--data", table} + seconds);
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    const Ran refused = Pare(Arguments{"compare", a, b, "--data", lacking} + seconds);
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_TRUE(Has(refused.err, "u.csv: has no column d")) << refused.err;
+    EXPECT_EQ(distill(a, b, table).code, 0);
+    EXPECT_EQ(onnx::Import(folder / "o.onnx")->metadata.at("pare.columns"), "a\nb\nc\nd\n");
+    EXPECT_TRUE(Has(distill(a, b, lacking).err, "u.csv: has no column d"));
+  }
+  const Ran differ = Pare(Arguments{"compare", knows, other, "--data", table} + seconds);
+  EXPECT_EQ(differ.code, 2);
+  EXPECT_TRUE(Has(differ.err, "was made with the columns b, a, c, d, and ")) << differ.err;
+  EXPECT_EQ(distill(other, knows, table).code, 2);
+  const std::string places = folder.Write("v.csv", "a,b,c,d\n1,0,0,0\n0,0,0,1\n");
+  EXPECT_EQ(
+      Pare(Arguments{"compare", knows, other, "--data", places, "--by-position"} + seconds).code,
+      0);
+}
+
 // y = 2·x + 1, and targets that are off by 0, 1, 0, 1, …
 class Values : public ::testing::Test {
  protected:

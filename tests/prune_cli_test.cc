@@ -385,6 +385,37 @@ output y
   EXPECT_TRUE(written->graph().metadata.contains("pare.outputs"));
 }
 
+// What is written is in float32: the size of the float16 file needs a cut.
+TEST(PruneCommand, TakesTheSizeOfAFloat16FileForATarget) {
+  const TestFolder folder;
+  const std::string half = SourcePath("tests/models/half_model.onnx"), output = folder / "o.onnx";
+  Tensor pictures = Tensor::Make(DType::kF32, {32, 3, 6, 6}).value();
+  Random random(3);
+  for (float& x : pictures.mutable_as<float>()) x = random.Normal();
+  ASSERT_TRUE(data::SaveNpy(folder / "x.npy", pictures));
+  const auto prune = [&](const char* target) {
+    return Pare({"prune", half, "--data", folder / "x.npy", "--target-size", target, "-o", output,
+                 "--no-recover", "--no-measure", "--seconds", "0.01", "--json", "--quiet"});
+  };
+  const Ran cut = prune("1x");
+  // This model's channels can't be cut, which is found out after the target was taken.
+  EXPECT_NE(cut.err.find("no group of channels can be cut"), std::string::npos) << cut.err;
+  const Ran whole = prune("9x");
+  EXPECT_EQ(whole.code, 2);
+  EXPECT_NE(whole.err.find("cuts nothing"), std::string::npos) << whole.err;
+}
+
+TEST(PruneCommand, BlocksGoWhateverTheTargetOfWidths) {
+  const TestFolder folder;
+  for (const Arguments& target : {Arguments{"--target-macs", "1x"}, {"--target-size", "900MB"}}) {
+    const Ran ran = Prune(
+        Joined({"-o", folder / "o.onnx", "--depth", "0.3", "--no-measure", "--no-reconstruction"},
+               target));
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_LT(Number(ran.object(), "after", "macs"), Number(ran.object(), "before", "macs"));
+  }
+}
+
 TEST(PruneCommand, RefusesWhatSaysTooLittleOrTooMuch) {
   const TestFolder folder;
   const std::string output = folder / "small.onnx";
@@ -398,13 +429,16 @@ TEST(PruneCommand, RefusesWhatSaysTooLittleOrTooMuch) {
   EXPECT_EQ(Prune({"-o", output, "--target-latency", "0.5x", "--no-measure"}).code, 2);
   EXPECT_EQ(Prune({"-o", output, "--target-macs", "0.5x", "--max-drop", "1"}).code, 2);
   EXPECT_EQ(Prune({"-o", output, "--max-drop", "1", "--rounds", "2"}).code, 2);
-  for (const char* target : {"--target-macs", "--target-size", "--target-latency"}) {
+  for (const char* target : {"--target-macs", "--target-latency"}) {
     const Ran whole = Prune({"-o", output, target, "1x"});
     EXPECT_EQ(whole.code, 2);
     EXPECT_NE(whole.err.find("a target of 1x or more cuts nothing"), std::string::npos)
         << whole.err;
   }
-  for (const Arguments& more : {Arguments{"--target-macs", "500G"}, {"--target-size", "900MB"}}) {
+  for (const Arguments& more : {Arguments{"--target-macs", "500G"},
+                                {"--target-size", "900MB"},
+                                {"--target-size", "1x"},
+                                {"--target-latency", "900000ms"}}) {
     const Ran whole = Prune(Joined({"-o", output}, more));
     EXPECT_EQ(whole.code, 2);
     EXPECT_NE(whole.err.find("of what the model has, and cuts nothing"), std::string::npos)

@@ -94,7 +94,8 @@ Status Compare(const CompareOptions& options, Console& console) {
   PARE_TRY(options.data.ApplyTo(known));
   NoteFixedBatch(a, options.machine.batch, console);
   for (const model::Model* model : {&a, &b}) NoteWeights(*model, console);
-  PARE_ASSIGN(const auto dataset, options.data.Open(known, console));
+  const model::Model* const both[] = {&a, &b};
+  PARE_ASSIGN(const auto dataset, options.data.Open(known, console, both));
   compress::CompareOptions compare;
   compare.metric = options.metric;
   if (!options.targets.empty()) {

@@ -137,6 +137,12 @@ struct Models {
     const auto teacher = std::find_if(teachers.begin(), teachers.end(), knows);
     return teacher == teachers.end() ? student : *teacher;
   }
+
+  std::vector<const model::Model*> all() const {
+    std::vector<const model::Model*> all = {&student};
+    for (const model::Model& teacher : teachers) all.push_back(&teacher);
+    return all;
+  }
 };
 
 // Matches the teachers with the student, which takes over their preprocessing.
@@ -248,8 +254,8 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
   files.Write(options.cache);
   PARE_ASSIGN(const Models models, LoadModels(options, files, console));
   training.UseDefaultsFor(models.student.graph(), console);
-  PARE_ASSIGN(const TrainingSetup setup,
-              SetUpTraining(training, models.student, models.known(), files, console));
+  PARE_ASSIGN(const TrainingSetup setup, SetUpTraining(training, models.student, models.known(),
+                                                       files, console, models.all()));
   PARE_ASSIGN(const auto cache, OpenCache(options, console));
   compress::DistillOptions loss = options.Loss();
   if (loss.alpha < 1) PARE_TRY(CheckDistillLabels(options, models, setup, console));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "cli/text.h"
 #include "compress/not_finite.h"
 #include "compress/score.h"
 #include "platform/file.h"
@@ -23,6 +24,51 @@ std::vector<std::string> LinesOf(std::string_view text) {
     lines.emplace_back(text.substr(0, end));
   }
   return lines;
+}
+
+std::string ListOf(std::string_view lines) {
+  std::string list;
+  for (const std::string& line : LinesOf(lines)) list += Text(list.empty() ? "" : ", ", line);
+  return Shortened(list, 80);
+}
+
+// The text under `key` in the first of the models that has one.
+const std::string* Stored(std::span<const model::Model* const> models, const char* key) {
+  for (const model::Model* model : models) {
+    const auto found = model->graph().metadata.find(key);
+    if (found != model->graph().metadata.end()) return &found->second;
+  }
+  return nullptr;
+}
+
+const model::Model* WhichStores(std::span<const model::Model* const> models, const char* key) {
+  const auto which = std::ranges::find_if(
+      models, [&](const auto& m) { return m->graph().metadata.contains(key); });
+  return which == models.end() ? nullptr : *which;
+}
+
+// One order of columns can't be right for models that were made with different ones.
+Status CheckSameColumns(std::span<const model::Model* const> models) {
+  const model::Model* const first = WhichStores(models, kColumnsKey);
+  if (!first) return {};
+  const std::string& columns = first->graph().metadata.at(kColumnsKey);
+  for (const model::Model* model : models) {
+    const std::string* const own = Stored({&model, 1}, kColumnsKey);
+    if (!own || *own == columns) continue;
+    return Fail(ErrorKind::kUsage,
+                Text(first->path(), " was made with the columns ", ListOf(columns), ", and ",
+                     model->path(), " with ", ListOf(*own)),
+                "--by-position takes the columns of numbers by their places for both");
+  }
+  return {};
+}
+
+// The one that knows the table, then the first: a label and classes go with the columns.
+std::vector<const model::Model*> TableFirst(std::span<const model::Model* const> models) {
+  for (const char* key : {kColumnsKey, kLabelKey}) {
+    if (const model::Model* knows = WhichStores(models, key)) return {knows, models[0]};
+  }
+  return {models[0]};
 }
 
 }  // namespace
@@ -122,21 +168,24 @@ Status DataOptions::ApplyTo(model::Model& model) const {
   return {};
 }
 
-Result<std::shared_ptr<const data::Dataset>> DataOptions::Open(const model::Model& model,
-                                                               Console& console) const {
+Result<std::shared_ptr<const data::Dataset>> DataOptions::Open(
+    const model::Model& model, Console& console,
+    std::span<const model::Model* const> others) const {
   data::DatasetOptions options = dataset;
-  const auto& metadata = model.graph().metadata;
-  const auto classes = metadata.find(kClassesKey);
-  if (options.classes_path.empty() && classes != metadata.end())
-    options.classes_text = classes->second;
-  if (const auto label = metadata.find(kLabelKey); label != metadata.end())
-    options.usual_label_column = label->second;
+  std::vector<const model::Model*> all = {&model};
+  all.insert(all.end(), others.begin(), others.end());
+  if (!dataset.by_position && data::IsTable(path)) PARE_TRY(CheckSameColumns(all));
+  const auto knowing = TableFirst(all);
+  if (const std::string* classes = Stored(knowing, kClassesKey);
+      classes && options.classes_path.empty())
+    options.classes_text = *classes;
+  if (const std::string* label = Stored(knowing, kLabelKey)) options.usual_label_column = *label;
   if (const auto count = compress::ClassCount(model.graph()))
     options.class_count = *count - model.preprocess().label_offset;
   for (const data::InputSpec& input : model::InputSpecs(model.graph()))
     options.inputs.push_back(input.name);
-  if (const auto columns = metadata.find(kColumnsKey); columns != metadata.end())
-    options.columns = LinesOf(columns->second);
+  if (const std::string* columns = Stored(knowing, kColumnsKey))
+    options.columns = LinesOf(*columns);
   PARE_ASSIGN(auto opened, data::OpenDataset(path, options));
   if (!opened->note().empty()) console.Note(opened->note());
   PARE_TRY(NotePreprocessing(model, *opened, console));

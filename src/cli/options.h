@@ -52,9 +52,11 @@ struct DataOptions {
   // Puts what was given into the model's preprocessing.
   Status ApplyTo(model::Model& model) const;
   // Opens the samples. Classes that the command line doesn't give come from the model's metadata.
-  // Tells the console what the user should know of them.
-  Result<std::shared_ptr<const data::Dataset>> Open(const model::Model& model,
-                                                    Console& console) const;
+  // Tells the console what the user should know of them. `others` take the same samples: what is
+  // stored of a table may be in one of them; kUsage where two store different columns.
+  Result<std::shared_ptr<const data::Dataset>> Open(
+      const model::Model& model, Console& console,
+      std::span<const model::Model* const> others = {}) const;
 
  private:
   // Says where pixels go unprepared, and where preprocessing is given for what are no pictures.

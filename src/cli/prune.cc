@@ -100,7 +100,9 @@ Status WriteRound(const PruneRun& run, int64_t round, Written& written) {
   const graph::Graph start =
       round == 1 ? run.inputs.trainable.graph() : std::move(written.cut.graph);
   const auto make = [&]() -> Result<CutModel> {
-    PARE_ASSIGN(const auto cutter, Cutter::Make(run, start));
+    PARE_ASSIGN(const auto cutter,
+                Cutter::Make(run, start,
+                             round == 1 ? Cutter::Start::kWhole : Cutter::Start::kEarlierRound));
     return cutter->ToTarget(static_cast<double>(round) / static_cast<double>(options.rounds));
   };
   PARE_ASSIGN(written.cut, OfModel(KeepCut(run, training.train, make), options.model));

@@ -11,32 +11,47 @@
 namespace pare::cli {
 namespace {
 
-// Else the model would be trained as it is.
-Status CheckCuts(double limit, double whole) {
-  if (limit < whole) return {};
+// Else the model would be trained as it is. With --depth blocks go in any case.
+Status CheckCuts(const PruneCommandOptions& options, double limit, double whole) {
+  if (whole <= 0) {
+    return Fail(ErrorKind::kUsage, "the model has nothing of what the target counts",
+                "give a target of another kind");
+  }
+  if (options.depth || limit < whole) return {};
   return Fail(ErrorKind::kUsage,
               Text("the target is ", limit / whole, " of what the model has, and cuts nothing"),
               "give a smaller one, or a part of the model's, as 0.5x");
+}
+
+Result<double> ExportedBytes(const graph::Graph& graph) {
+  PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(graph));
+  return static_cast<double>(bytes.size());
+}
+
+// Of the file that was given; what is written of one in float16 is in float32, twice as large.
+double SizeLimit(const PruneRun& run) {
+  return run.options.size->Of(static_cast<double>(run.inputs.deployed.file_bytes()));
 }
 
 // Targets of what is counted; a time is measured where it is first needed.
 Status CheckTarget(const PruneRun& run) {
   const PruneCommandOptions& options = run.options;
   if (options.size) {
-    const auto bytes = static_cast<double>(run.inputs.deployed.file_bytes());
-    return CheckCuts(options.size->Of(bytes), bytes);
+    PARE_ASSIGN(const double bytes, ExportedBytes(run.inputs.trainable.graph()));
+    return CheckCuts(options, SizeLimit(run), bytes);
   }
   if (!options.macs) return {};
   PARE_ASSIGN(const compress::ModelCost cost, run.sample.Cost(run.inputs.trainable.graph()));
   const auto macs = static_cast<double>(cost.macs);
-  return CheckCuts(options.macs->Of(macs), macs);
+  return CheckCuts(options, options.macs->Of(macs), macs);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Cutter>> Cutter::Make(const PruneRun& run, const graph::Graph& graph) {
-  PARE_TRY(CheckTarget(run));
-  std::unique_ptr<Cutter> cutter(new Cutter(run));
+Result<std::unique_ptr<Cutter>> Cutter::Make(const PruneRun& run, const graph::Graph& graph,
+                                             Start start) {
+  if (start == Start::kWhole) PARE_TRY(CheckTarget(run));
+  std::unique_ptr<Cutter> cutter(new Cutter(run, start));
   cutter->start_.graph = graph;
   cutter->reference_ = graph;
   cutter->start_.blocks = static_cast<int>(compress::FindBlocks(graph).size());
@@ -80,7 +95,7 @@ Status Cutter::SetGoal(std::optional<compress::ChannelCosts> times) {
   if (options.latency) {
     const graph::Graph* const one[] = {&model};
     PARE_ASSIGN(const auto ms, run_.Times(one));
-    PARE_TRY(CheckCuts(options.latency->Of(ms[0]), ms[0]));
+    if (from_ == Start::kWhole) PARE_TRY(CheckCuts(options, options.latency->Of(ms[0]), ms[0]));
     const auto relative = [this, ms = ms[0]](const graph::Graph& cut) {
       return run_.RelativeTime(cut, ms);
     };
@@ -89,16 +104,13 @@ Status Cutter::SetGoal(std::optional<compress::ChannelCosts> times) {
     return {};
   }
   if (!options.size) return SetCount(std::move(times));
-  const auto whole = static_cast<double>(run_.inputs.deployed.file_bytes());
+  PARE_ASSIGN(const double whole, ExportedBytes(model));
   goal_ = Goal{compress::ChannelCosts::Bytes(start_.graph, pruner_->channels()),
                std::move(times),
                true,
                whole,
-               options.size->Of(whole),
-               [](const graph::Graph& cut) -> Result<double> {
-                 PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(cut));
-                 return static_cast<double>(bytes.size());
-               }};
+               SizeLimit(run_),
+               ExportedBytes};
   return {};
 }
 

@@ -23,9 +23,13 @@ struct CutModel {
 // A model whose groups are judged and whose layers are timed once, to be cut as often as one likes.
 class Cutter {
  public:
+  // What an earlier round left was trained already: the target is not checked again, for a time
+  // that is measured anew may fall below it.
+  enum class Start : uint8_t { kWhole, kEarlierRound };
   // `graph`: the model, or what an earlier round left of it. The blocks that --depth names are gone
   // then. Kept in one place: parts refer to each other.
-  static Result<std::unique_ptr<Cutter>> Make(const PruneRun& run, const graph::Graph& graph);
+  static Result<std::unique_ptr<Cutter>> Make(const PruneRun& run, const graph::Graph& graph,
+                                              Start start = Start::kWhole);
 
   // That part of the way, by factors, from the whole model to the target that was given, 0…1.
   Result<CutModel> ToTarget(double way = 1) const;
@@ -44,7 +48,7 @@ class Cutter {
     compress::PlanCosts plan() const { return {costs, times ? &*times : nullptr, order_by_both}; }
   };
 
-  explicit Cutter(const PruneRun& run) : run_(run) {}
+  Cutter(const PruneRun& run, Start from) : run_(run), from_(from) {}
   Status CutBlocks();
   Status Judge();
   Status SetGoal(std::optional<compress::ChannelCosts> times);
@@ -54,6 +58,7 @@ class Cutter {
   Result<CutModel> Finish(compress::Pruned pruned) const;
 
   const PruneRun& run_;
+  const Start from_;
   CutModel start_;          // what widths are cut of
   graph::Graph reference_;  // what layers are fitted to
   std::optional<compress::Pruner> pruner_;

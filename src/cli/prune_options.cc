@@ -160,8 +160,9 @@ Status PruneCommandOptions::Check() const {
                 "give one of --target-macs, --target-size, --target-latency and --max-drop, or "
                 "--depth");
   }
-  for (const auto& target : {macs, size, latency}) {
-    if (target && target->relative && target->value >= 1)
+  // A size is of the file, and what is written may be larger (float16 becomes float32).
+  for (const auto& target : {macs, latency}) {
+    if (!depth && target && target->relative && target->value >= 1)
       return fail("a target of 1x or more cuts nothing", "give one below 1x, as 0.5x");
   }
   if (rounds > 1 && (max_drop || depth))

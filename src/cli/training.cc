@@ -282,9 +282,9 @@ Result<model::Model> LoadTrainable(const std::string& path, const TrainingOption
 
 Result<TrainingSetup> SetUpTraining(const TrainingOptions& options, const model::Model& model,
                                     const model::Model& known, CommandFiles& files,
-                                    Console& console) {
+                                    Console& console, std::span<const model::Model* const> others) {
   TrainingSetup setup;
-  PARE_ASSIGN(setup.dataset, options.data.Open(known, console));
+  PARE_ASSIGN(setup.dataset, options.data.Open(known, console, others));
   files.Read(setup.dataset->files());
   PARE_TRY(files.Check());
   setup.split = compress::SplitForTraining(*setup.dataset, options.validation, options.data.limit,

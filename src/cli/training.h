@@ -69,10 +69,11 @@ struct TrainingSetup {
   model::Context context;
 };
 // The data as `known` tells what it is; validated as `model`, which is trained, takes it. Its files
-// join the others, as above.
+// join the others, as above. `others` as in DataOptions::Open.
 Result<TrainingSetup> SetUpTraining(const TrainingOptions& options, const model::Model& model,
                                     const model::Model& known, CommandFiles& files,
-                                    Console& console);
+                                    Console& console,
+                                    std::span<const model::Model* const> others = {});
 
 struct TrainingJob {
   const model::Model& model;

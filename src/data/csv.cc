@@ -449,6 +449,13 @@ std::string NoHeader(const std::vector<std::string>& columns) {
 }  // namespace
 
 Result<DatasetPtr> OpenCsv(const std::string& path, const DatasetOptions& options) {
+  if (options.by_position && options.inputs.size() > 1) {
+    return Fail(Error(ErrorKind::kUsage,
+                      "--by-position has no effect: each of the model's inputs takes the column of "
+                      "its name",
+                      "leave it out, and name the columns as the inputs")
+                    .at(path));
+  }
   PARE_ASSIGN(const auto file, MappedFile::Open(path));
   const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()),
                               file->bytes().size());

@@ -195,6 +195,9 @@ TEST(Csv, FeedsInputsByTheNamesOfItsColumns) {
       << other.error().message();
   const auto by_place = OpenDataset(path, {.columns = {"a", "b"}, .by_position = true}).value();
   EXPECT_EQ(by_place->Get(0)->inputs[0].tensor.as<float>()[0], 1);
+  const auto useless = OpenDataset(path, {.inputs = {"a", "b"}, .by_position = true});
+  ASSERT_FALSE(useless);
+  EXPECT_EQ(useless.error().kind(), ErrorKind::kUsage);
   const std::string bare = folder.Write("bare.csv", "1,2\n3,4\n");
   const auto headless = OpenDataset(bare, {.columns = {"a", "z"}}).value();
   EXPECT_EQ(headless->Get(0)->inputs[0].tensor.as<float>()[0], 1);

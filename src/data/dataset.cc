@@ -64,6 +64,12 @@ Status CheckUsed(const Kind& kind, const DatasetOptions& options) {
 
 }  // namespace
 
+bool IsTable(const std::string& path) {
+  const auto* const kind =
+      std::ranges::find_if(kKinds, [&](const Kind& k) { return k.fits(path); });
+  return kind != std::end(kKinds) && kind->labels == Kind::Labels::kColumn;
+}
+
 Result<bool> HoldsPictures(const Dataset& dataset) {
   if (dataset.size() == 0) return false;
   PARE_ASSIGN(const Sample first, dataset.Get(0));

@@ -76,7 +76,8 @@ struct DatasetOptions {
   // The same: the names of the numbers in a model's only input, which are taken in this order. A
   // header that lacks one is an error; without a header they are taken by their places.
   std::vector<std::string> columns = {};
-  bool by_position = false;  // by their places, whatever `columns` and a header say
+  bool by_position = false;  // by their places, whatever `columns` and a header say; an error with
+                             // several inputs
 };
 
 // By looking at `path`:
@@ -90,6 +91,9 @@ struct DatasetOptions {
 //   .csv/.tsv (numeric columns are one float row)
 Result<std::shared_ptr<const Dataset>> OpenDataset(const std::string& path,
                                                    const DatasetOptions& options = {});
+
+// Whether it is opened as a table, whose columns have names.
+bool IsTable(const std::string& path);
 
 // Whether its first sample has a picture: preprocessing moves nothing else.
 Result<bool> HoldsPictures(const Dataset& dataset);
