@@ -131,6 +131,13 @@ TEST(TrainCommand, GivesTheSameFileAgainAndAfterAStop) {
   EXPECT_FALSE(FileExists(stopped));
   ASSERT_EQ(Pare(arguments(stopped, {"--checkpoint", checkpoint, "--resume"})).code, 0);
   EXPECT_EQ(Content(once), Content(stopped));
+  const Ran mistyped = Pare(Short({"train", kModel, "-o", folder / "new.onnx", "--checkpoint",
+                                   folder / "rum.npz", "--resume"}));
+  EXPECT_EQ(mistyped.code, 0) << mistyped.err;
+  EXPECT_NE(mistyped.err.find(
+                Text("no checkpoint at ", folder / "rum.npz", ": the run begins at step 0")),
+            std::string::npos)
+      << mistyped.err;
 }
 
 // Interrupted behind its best validation, without a checkpoint.
@@ -445,26 +452,44 @@ TEST(TrainCommand, KeepsTheZerosOfASparseModel) {
   }
 }
 
-// By the name of the weight, or of the node that reads it: as --freeze does.
-TEST(TrainCommand, SparesWhatADecayPatternNames) {
+// One step, whose gradient is the same with and without decay.
+TEST(TrainCommand, DecaysMatricesAndFilters) {
   const TestFolder folder;
-  const auto before = model::Model::Load(kModel, train::kTrainable).value();
-  const graph::Graph& graph = before.graph();
-  const graph::ValueId first = graph.FindValue("conv1.weight");
-  ASSERT_NE(first, graph::ValueId::kNone);
-  const std::string node = graph.node(graph.value(first).uses[0].node).name;
-  const auto moved = [&](const std::string& pattern) {
-    const std::string output = folder / "o.onnx";
-    const Ran ran =
-        Pare(Short({"train", kModel, "-o", output, "--validation", "0", "--rate", "1e-9",
-                    "--optimizer", "adamw", "--weight-decay", "1", "--no-decay", pattern}));
-    EXPECT_EQ(ran.code, 0) << ran.err;
-    const json::object run =
-        json::parse(model::Model::Load(output)->graph().metadata.at("pare.run")).as_object();
-    return std::string(json::serialize(run.at("no_decay")));
+  constexpr double kRate = 0.1, kDecay = 0.5;
+  const graph::Graph before = model::Model::Load(kModel, train::kTrainable)->graph();
+  const graph::ValueId filter = before.FindValue("conv1.weight");
+  ASSERT_NE(filter, graph::ValueId::kNone);
+  const std::string node = before.node(before.value(filter).uses[0].node).name;
+  const auto weights = [&](const graph::Graph& graph, const char* name) {
+    const Tensor tensor = graph.value(graph.FindValue(name)).data;
+    const auto values = tensor.as<float>();
+    return std::vector<double>(values.begin(), values.end());
   };
-  EXPECT_EQ(moved("conv1.weight"), "[\"conv1.weight\"]");
-  EXPECT_NE(moved(node).find("\"conv1.weight\""), std::string::npos);
+  for (const std::string optimizer : {"adamw", "sgd"}) {
+    const auto after = [&](const Arguments& more) {
+      Arguments arguments = {
+          "train",   kModel,   "-o", folder / "o.onnx", "--rate", "0.1",          "--optimizer",
+          optimizer, "--clip", "1",  "--steps",         "1",      "--validation", "0"};
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      const Ran ran = Pare(Short(arguments));
+      EXPECT_EQ(ran.code, 0) << ran.err;
+      return model::Model::Load(folder / "o.onnx", train::kTrainable)->graph();
+    };
+    const auto w = weights(before, "conv1.weight"), plain = weights(after({}), "conv1.weight");
+    const graph::Graph all = after({"--weight-decay", "0.5"});
+    const auto decayed = weights(all, "conv1.weight");
+    for (size_t i = 0; i < w.size(); ++i)
+      ASSERT_NEAR(decayed[i], plain[i] - kRate * kDecay * w[i], 1e-5 + 1e-5 * std::abs(w[i])) << i;
+    // By the name of the weight, or of the node that reads it: as --freeze does.
+    for (const std::string& pattern : {std::string("conv1.weight"), node}) {
+      const graph::Graph spared = after({"--weight-decay", "0.5", "--no-decay", pattern});
+      EXPECT_EQ(weights(spared, "conv1.weight"), plain) << pattern;
+      EXPECT_EQ(weights(spared, "layer1.0.conv1.weight"), weights(all, "layer1.0.conv1.weight"))
+          << pattern;
+      const json::object run = json::parse(spared.metadata.at("pare.run")).as_object();
+      EXPECT_EQ(json::serialize(run.at("no_decay")), "[\"conv1.weight\"]");
+    }
+  }
 }
 
 TEST(TrainCommand, SaysWhatIsWrong) {

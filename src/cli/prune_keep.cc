@@ -5,6 +5,7 @@
 #include "onnx/export.h"
 #include "platform/file.h"
 #include "train/parameters.h"
+#include "train/run_identity.h"
 
 namespace pare::cli {
 namespace {
@@ -14,23 +15,28 @@ constexpr const char* kCutKey = "pare.cut";
 
 std::string CutIdentity(const PruneRun& run) {
   const PruneCommandOptions& o = run.options;
-  std::string text =
-      Text("model ", HexText(HashOfText(graph::Print(run.inputs.trainable.graph()))), ", seed ",
-           o.training.train.seed, ", ", run.inputs.split.calibration.size(), " samples, ",
-           compress::ImportanceName(o.prune.importance), ", scope ",
-           static_cast<int>(o.prune.scope), ", inexact ", int{o.prune.allow_inexact}, ", portable ",
-           int{o.prune.portable}, ", blocks ", int{run.how().blocks}, ", fitted ",
-           int{!o.no_reconstruction}, ", measured ", int{o.measures()}, ", int8 ", int{o.for_int8});
+  train::RunIdentity cut;
+  cut.AddHash("the model", HashOfText(graph::Print(run.inputs.trainable.graph())));
+  cut.Add("--seed", o.training.train.seed);
+  cut.Add("the calibration's samples", run.inputs.split.calibration.size());
+  cut.Add("--importance", compress::ImportanceName(o.prune.importance));
+  cut.Add("--scope", o.prune.scope == compress::PruneScope::kLayer ? "layer" : "global");
+  cut.AddSwitch("--allow-inexact", o.prune.allow_inexact);
+  cut.AddSwitch("--portable", o.prune.portable);
+  cut.AddSwitch("removal of blocks", run.how().blocks);
+  cut.AddSwitch("reconstruction", !o.no_reconstruction);
+  cut.AddSwitch("measuring", o.measures());
+  cut.AddSwitch("for int8", o.for_int8);
   const auto target = [&](std::string_view name, const std::optional<Target>& t) {
-    if (t) text += Text(", ", name, ' ', t->value, t->relative ? "x" : "");
+    if (t) cut.Add(name, Text(t->value, t->relative ? "x" : ""));
   };
-  target("MACs", o.macs);
-  target("bytes", o.size);
-  target("ms", o.latency);
-  if (o.depth) text += Text(", depth ", *o.depth);
-  if (o.rounds > 1) text += Text(", rounds ", o.rounds);
-  for (const std::string& pattern : o.prune.keep) text += Text(", keep ", pattern);
-  return text;
+  target("--target-macs", o.macs);
+  target("--target-size", o.size);
+  target("--target-latency", o.latency);
+  if (o.depth) cut.Add("--depth", *o.depth);
+  cut.Add("--rounds", o.rounds);
+  cut.AddList("--keep", o.prune.keep);
+  return cut.text();
 }
 
 Result<CutModel> KeptCut(const PruneRun& run, const std::string& kept) {
@@ -39,9 +45,10 @@ Result<CutModel> KeptCut(const PruneRun& run, const std::string& kept) {
   const std::string now = CutIdentity(run), before = graph.metadata[kCutKey];
   if (before != now) {
     return Fail(Error(ErrorKind::kUsage,
-                      Text("the cut beside the checkpoint was made by other options: ", before,
-                           "; now ", now),
-                      "give the same options, or start anew without --resume")
+                      Text("the cut beside the checkpoint was made by other options: ",
+                           train::IdentityDifferences(before, now)),
+                      "give the same to go on from it, or begin anew: another --checkpoint, "
+                      "without --resume")
                     .at(kept));
   }
   graph.metadata.erase(kCutKey);

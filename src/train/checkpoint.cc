@@ -4,10 +4,15 @@
 #include <cmath>
 #include <map>
 
+#include "train/run_identity.h"
+
 namespace pare::train {
 namespace {
 
 constexpr int64_t kColumns = 7;  // of HistoryRow
+
+constexpr std::string_view kAnew =
+    "remove the file to begin anew, or put a copy that is whole in its place";
 
 Tensor TextTensor(const std::string& text) {
   return Tensor::Of<uint8_t>({std::ssize(text)},
@@ -23,8 +28,7 @@ Tensor HistoryTensor(const std::vector<HistoryRow>& history) {
 }
 
 tl::unexpected<Error> Damaged(std::string_view what) {
-  return Invalid(Text("its ", what, " can't be a run's"),
-                 "the file is damaged: start anew without --resume");
+  return Invalid(Text("its ", what, " can't be a run's"), Text("the file is damaged: ", kAnew));
 }
 
 Result<std::vector<HistoryRow>> HistoryOf(const Tensor& tensor, int64_t steps_done) {
@@ -56,13 +60,13 @@ class Arrays {
     const Tensor* tensor = find(name);
     if (tensor && tensor->dtype() == dtype && tensor->rank() == rank) return *tensor;
     return Invalid(Text("it has no array \"", name, "\" as a checkpoint has it"),
-                   "the file is damaged, or no checkpoint of pare");
+                   Text("the file is damaged, or no checkpoint of pare: ", kAnew));
   }
   Status CopyTo(const std::string& name, Tensor& state) const {
     const Tensor* tensor = find(name);
     if (!tensor || tensor->dtype() != state.dtype() || tensor->shape() != state.shape()) {
       return Invalid(Text("its array \"", name, "\" is missing or not of this model"),
-                     "the checkpoint is of another model: start anew without --resume");
+                     Text("the checkpoint is of another model: ", kAnew));
     }
     std::memcpy(state.mutable_data(), tensor->data(), tensor->bytes());
     return {};
@@ -72,6 +76,11 @@ class Arrays {
   std::map<std::string, Tensor> by_name_;
 };
 
+// The first line: identities of other forms can't be compared.
+std::string_view FormOf(std::string_view identity) {
+  return identity.substr(0, identity.find('\n'));
+}
+
 Result<std::string> RunOf(const Arrays& arrays) {
   PARE_ASSIGN(const Tensor text, arrays.Get("run", DType::kU8, 1));
   return std::string(reinterpret_cast<const char*>(text.data()), text.bytes());
@@ -80,16 +89,15 @@ Result<std::string> RunOf(const Arrays& arrays) {
 Status CheckRun(const Arrays& arrays, const std::string& run) {
   PARE_ASSIGN(const std::string saved, RunOf(arrays));
   if (saved == run) return {};
-  const auto at = std::mismatch(saved.begin(), saved.end(), run.begin(), run.end());
-  const auto line = [](const std::string& of, std::string::const_iterator here) {
-    const auto offset = static_cast<size_t>(here - of.begin());
-    const size_t begin = offset == 0 ? 0 : of.rfind('\n', offset - 1) + 1;
-    return of.substr(begin, of.find('\n', offset) - begin);
-  };
+  constexpr std::string_view kWayOut =
+      "give the same to go on from it, or begin anew: another --checkpoint, without --resume";
+  if (FormOf(saved) != FormOf(run)) {
+    return Fail(ErrorKind::kUsage, "the checkpoint was written by another version of pare",
+                std::string(kAnew));
+  }
   return Fail(ErrorKind::kUsage,
-              Text("the checkpoint is of another run: \"", line(saved, at.first), "\" there, \"",
-                   line(run, at.second), "\" now"),
-              "give the same options, or start anew without --resume");
+              Text("the checkpoint is of another run: ", IdentityDifferences(saved, run)),
+              std::string(kWayOut));
 }
 
 Status CheckProgress(const RunState& state, int64_t steps) {
@@ -112,7 +120,7 @@ Result<RunState> Read(const Arrays& arrays, std::vector<State>& states, const Ru
   PARE_ASSIGN(const Tensor history, arrays.Get("history", DType::kF64, 2));
   if (counts.count() != 3 || sums.count() != 7 || history.shape()[1] != kColumns)
     return Invalid("its progress has another form",
-                   "it was written by another version of pare: start anew without --resume");
+                   Text("it was written by another version of pare: ", kAnew));
   state.step = counts.as<int64_t>()[0];
   state.best_step = counts.as<int64_t>()[1];
   state.loss_count = counts.as<int64_t>()[2];
@@ -135,10 +143,17 @@ Result<RunState> Read(const Arrays& arrays, std::vector<State>& states, const Ru
   return state;
 }
 
+// A file that was cut off or damaged is no loss that copying mends.
+Result<data::NamedTensors> ArraysIn(const std::string& path) {
+  auto arrays = data::LoadNpz(path);
+  if (arrays || arrays.error().kind() != ErrorKind::kInvalid) return arrays;
+  return Fail(arrays.error().advise(Text("the checkpoint can't be gone on from: ", kAnew)));
+}
+
 }  // namespace
 
 Result<std::string> DecisionsIn(const std::string& path) {
-  PARE_ASSIGN(auto arrays, data::LoadNpz(path));
+  PARE_ASSIGN(auto arrays, ArraysIn(path));
   const auto run = RunOf(Arrays(std::move(arrays)));
   if (!run) return Fail(run.error().at(path));
   const size_t at = run->find(kDecisions);
@@ -168,7 +183,7 @@ Result<RunState> ReadCheckpoint(data::NamedTensors arrays, std::vector<State>& s
 }
 
 Result<RunState> LoadCheckpoint(const std::string& path, Program& program, const RunKey& run) {
-  PARE_ASSIGN(data::NamedTensors arrays, data::LoadNpz(path));
+  PARE_ASSIGN(data::NamedTensors arrays, ArraysIn(path));
   auto state = ReadCheckpoint(std::move(arrays), program.states(), run);
   if (!state) return Fail(state.error().at(path));
   return state;

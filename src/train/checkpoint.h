@@ -42,19 +42,20 @@ struct RunState {
 
 // What a checkpoint must be of to go on from it.
 struct RunKey {
-  std::string identity;  // all that the run's results depend on, a line each
+  std::string identity;  // all that the run's results depend on (train/run_identity.h)
   int64_t steps = 0;     // of the whole run
 };
 
 // Begins the last line of an identity: what follows is TrainOptions::decisions, bytes of any kind.
-inline constexpr std::string_view kDecisions = "\ndecided ";
+inline constexpr std::string_view kDecisions = "\ndecided before: ";
 // Of the run that a checkpoint is of.
 Result<std::string> DecisionsIn(const std::string& path);
 
 // Atomically. `run` names what must be the same to go on (options, data, model).
 Status SaveCheckpoint(const std::string& path, const Program& program, const RunState& state,
                       const std::string& run);
-// Puts the states into the program. Fails for a checkpoint of another run, and says what differs.
+// Puts the states into the program. Fails for a checkpoint of another run, and says what
+// differs; what to do with a file that is none, or damaged, is the error's advice.
 Result<RunState> LoadCheckpoint(const std::string& path, Program& program, const RunKey& run);
 // The same from arrays, which may come from anywhere; `states` may be half overwritten where it
 // fails.

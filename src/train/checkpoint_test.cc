@@ -8,7 +8,7 @@
 namespace pare::train {
 namespace {
 
-const RunKey kRun{.identity = "seed 3\nbatch 16", .steps = 8};
+const RunKey kRun{.identity = "form: 1\n--seed: 3\n--batch: 16", .steps = 8};
 
 // One weight of two numbers.
 std::vector<State> SomeStates() {
@@ -90,8 +90,12 @@ TEST(Checkpoint, RefusesArraysOfAnotherModelAndSaysWhatDiffersInARun) {
   other.pop_back();
   EXPECT_NE(Complaint(other), "");
   EXPECT_NE(Complaint({}), "");
-  const std::string seed = Complaint(Checkpoint({}), {"seed 4\nbatch 16", 8});
-  EXPECT_NE(seed.find("\"seed 3\" there, \"seed 4\" now"), std::string::npos) << seed;
+  const std::string seed = Complaint(Checkpoint({}), {"form: 1\n--seed: 4\n--batch: 16", 8});
+  EXPECT_NE(seed.find("another run: --seed: the checkpoint was made with 3, this run has 4\n"),
+            std::string::npos)
+      << seed;
+  const std::string form = Complaint(Checkpoint({}), {"form: 2\n--seed: 4", 8});
+  EXPECT_NE(form.find("another version of pare"), std::string::npos) << form;
 }
 
 }  // namespace

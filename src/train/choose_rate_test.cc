@@ -14,12 +14,11 @@ namespace {
 
 constexpr int64_t kSamples = 192;
 
-TrainOptions SomeOptions() {
-  TrainOptions options;
-  options.program.batch = 16;
+// Of a run that tries rates.
+TrainOptions TryingOptions() {
+  TrainOptions options = SomeOptions();
   options.schedule.rate = 0.3;
   options.steps = 200;
-  options.seed = 3;
   options.tries_rates = true;
   return options;
 }
@@ -114,7 +113,7 @@ TEST(ChooseRate, LeavesTheRunAsIfTheRateHadBeenGiven) {
   for (const Score& score : {Score(), likes_change}) {
     for (size_t i = 0; i < std::size(changes); ++i) {
       SCOPED_TRACE(i);
-      TrainOptions options = SomeOptions();
+      TrainOptions options = TryingOptions();
       changes[i](options);
       Listener progress;
       const auto chosen = TrainOn(NormalizedClassifier(), 1, options, progress, score);
@@ -134,7 +133,7 @@ double Chosen(double start, const std::vector<double>& losses) {
   std::vector<double> scores{start};
   scores.insert(scores.end(), losses.begin(), losses.end());
   size_t calls = 0;
-  TrainOptions options = SomeOptions();
+  TrainOptions options = TryingOptions();
   options.schedule.rate = 1e-4;
   options.steps = 20;
   options.validate_every = 20;
@@ -160,14 +159,14 @@ TEST(ChooseRate, TakesTheLowestLoss) {
 }
 
 TEST(ChooseRate, TakesAHighOneWhereAllIsToBeLearned) {
-  const auto trained = TrainOn(SmallClassifier(), 1, SomeOptions());
+  const auto trained = TrainOn(SmallClassifier(), 1, TryingOptions());
   ASSERT_TRUE(trained);
   EXPECT_GE(trained->rate, 0.09);
   EXPECT_LT(trained->history.back().loss, 0.3 * std::log(3));
 }
 
 TEST(ChooseRate, TakesAHigherOneThanTheFirstWhereThatLearnsMore) {
-  TrainOptions options = SomeOptions();
+  TrainOptions options = TryingOptions();
   options.schedule.rate = 0.003;
   const auto trained = TrainOn(SmallClassifier(), 1, options);
   ASSERT_TRUE(trained);
@@ -176,7 +175,7 @@ TEST(ChooseRate, TakesAHigherOneThanTheFirstWhereThatLearnsMore) {
 }
 
 TEST(ChooseRate, TakesALowOneForLargeInputs) {
-  TrainOptions options = SomeOptions();
+  TrainOptions options = TryingOptions();
   const auto trained = TrainOn(SmallClassifier(), 300, options);
   ASSERT_TRUE(trained) << trained.error().message();
   EXPECT_LT(trained->rate, 0.02);
@@ -200,7 +199,7 @@ TEST(ChooseRate, TakesALowOneWhereNothingIsLeftToLearn) {
   };
   Listener progress;
   const auto trained =
-      TrainOn(start, 1, SomeOptions(), progress,
+      TrainOn(start, 1, TryingOptions(), progress,
               [&](const graph::Graph& now) -> Result<Scored> { return Scored{-distance(now)}; });
   ASSERT_TRUE(trained);
   EXPECT_DOUBLE_EQ(trained->rate, 0.3 * 0.001);
@@ -209,7 +208,7 @@ TEST(ChooseRate, TakesALowOneWhereNothingIsLeftToLearn) {
 
 TEST(ChooseRate, IsNotDoneAgainWhereARunGoesOn) {
   const TestFolder folder;
-  TrainOptions options = SomeOptions();
+  TrainOptions options = TryingOptions();
   const auto whole = TrainOn(SmallClassifier(), 1, options);
   ASSERT_TRUE(whole);
   options.checkpoint = folder / "run.npz";
@@ -234,7 +233,7 @@ TEST(ChooseRate, IsNotDoneAgainWhereARunGoesOn) {
 
 // Where no rate is low enough the run itself tells what is not finite.
 TEST(ChooseRate, LeavesErrorsToTheRun) {
-  const auto trained = TrainOn(SmallClassifier(), 1e38f, SomeOptions());
+  const auto trained = TrainOn(SmallClassifier(), 1e38f, TryingOptions());
   ASSERT_FALSE(trained);
   EXPECT_NE(trained.error().message().find("not finite"), std::string::npos)
       << trained.error().message();

@@ -117,7 +117,8 @@ Result<std::vector<Tensor>> TargetObjective::Targets(const TrainBatch& batch) {
 }
 
 std::string TargetObjective::Identity() const {
-  return Text("targets ", HexText(content_), ", loss ", kNames[static_cast<size_t>(loss_)]);
+  return Text("values, targets #", HexText(content_), ", loss ",
+              kNames[static_cast<size_t>(loss_)]);
 }
 
 }  // namespace pare::train

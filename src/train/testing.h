@@ -9,6 +9,15 @@
 
 namespace pare::train {
 
+inline TrainOptions SomeOptions() {
+  TrainOptions options;
+  options.program.batch = 16;
+  options.schedule.rate = 0.2;
+  options.epochs = 4;
+  options.seed = 3;
+  return options;
+}
+
 inline graph::Graph SmallClassifier() {
   auto graph = graph::Parse(R"(
 input x: f32[N,2]

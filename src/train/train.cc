@@ -1,5 +1,6 @@
 #include "train/train.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/hash.h"
@@ -8,10 +9,13 @@
 #include "platform/clock.h"
 #include "platform/file.h"
 #include "train/parameter_notes.h"
+#include "train/run_identity.h"
 #include "train/trace.h"
 
 namespace pare::train {
 namespace {
+
+constexpr int kIdentityForm = 2;
 
 class Run {
  public:
@@ -124,39 +128,29 @@ class Run {
     return {};
   }
 
-  // What must be the same for a checkpoint to fit: a line each, so that an error can say which
-  // differs.
+  // What must be the same for a checkpoint to fit.
   Result<std::string> Identity() const {
-    const OptimizerOptions& o = options_.program.optimizer;
-    const AugmentOptions& a = options_.augment;
-    const auto list = [](const auto& items) {
-      std::string text;
-      for (const auto& item : items) text += Text(' ', item);
-      return text;
-    };
-    std::map<std::string, std::string> preprocess;
-    batches_.preprocess().WriteTo(preprocess);
+    PARE_ASSIGN(const std::string data, data::Fingerprint(batches_.dataset()));
     Fnv1a order;
     for (int64_t index : batches_.indices()) order.Add(index);
-    PARE_ASSIGN(const std::string data, data::Fingerprint(batches_.dataset()));
-    std::string text = Text(
-        "model ", HexText(HashOfText(graph::Print(model_))), "\ndata ", data, "\nsamples ",
-        batches_.indices().size(), " of ", batches_.dataset().size(), ", ", HexText(order.value()),
-        "\nbatch ", batch(), "\nparts ", parts(), "\nsteps ", steps_, "\nseed ", options_.seed,
-        "\nobjective ", program_.objective().Identity(), "\nfrozen",
-        list(options_.program.parameters.freeze), options_.program.keep_zeros ? ", zeros" : "",
-        "\ntrained alone", list(options_.program.parameters.only), " also",
-        list(options_.program.parameters.also), "\noptimizer ", OptimizerName(o.kind), " momentum ",
-        o.momentum, " nesterov ", int{o.nesterov}, " betas ", o.beta1, ' ', o.beta2, " epsilon ",
-        o.epsilon, " weight decay ", o.weight_decay, " of vectors ", int{o.decay_vectors},
-        " not of", list(o.no_decay), " clip ", o.clip_norm, " average ", o.ema, "\nschedule ",
-        ScheduleName(schedule_.kind), " rate ", options_.schedule.rate,
-        options_.tries_rates ? " or less" : "", " warm-up ", schedule_.warmup_steps,
-        "\nvalidation every ", validation_every(), " steps, ", score_ ? "scored" : "not scored",
-        ", patience ", options_.patience, "\naugmentation flip ", int{a.flip}, " crop ", a.crop_pad,
-        " mixup ", a.mixup, " border", list(a.border));
-    for (const auto& [field, value] : preprocess) text += Text('\n', field, ' ', value);
-    return Text(text, kDecisions, options_.decisions);
+    RunIdentity identity;
+    identity.Add("the checkpoint's form", kIdentityForm);
+    identity.AddHash("the model", HashOfText(graph::Print(model_)));
+    identity.Add("the data", '#' + data);
+    identity.Add("the samples (--limit, --validation, --seed)",
+                 Text(batches_.indices().size(), " of ", batches_.dataset().size(), " #",
+                      HexText(order.value())));
+    identity.AddSwitch("the validation", score_ != nullptr);
+    identity.AddObjective(program_.objective().Identity());
+    AddOptions(options_, identity);
+    std::map<std::string, std::string> preprocess;
+    batches_.preprocess().WriteTo(preprocess);
+    for (const auto& [field, value] : preprocess) {
+      std::string name = field.substr(field.rfind('.') + 1);
+      std::ranges::replace(name, '_', '-');
+      identity.Add(name == "channels" ? "--rgb or --bgr" : "--" + name, value);
+    }
+    return Text(identity.text(), kDecisions, options_.decisions);
   }
 
   Status Resume() {
@@ -166,8 +160,8 @@ class Run {
     PARE_TRY(CheckCheckpoint(options_));
     if (!options_.resume) return {};
     if (!FileExists(options_.checkpoint)) {
-      progress_.Note(
-          Text("there is no checkpoint ", options_.checkpoint, " yet: a new run begins"));
+      progress_.Note(Text("--resume found no checkpoint at ", options_.checkpoint,
+                          ": the run begins at step 0"));
       return {};
     }
     PARE_ASSIGN(state_, LoadCheckpoint(options_.checkpoint, program_, {identity_, steps_}));

@@ -16,15 +16,6 @@ namespace {
 
 constexpr int64_t kSamples = 192;
 
-TrainOptions SomeOptions() {
-  TrainOptions options;
-  options.program.batch = 16;
-  options.schedule.rate = 0.2;
-  options.epochs = 4;
-  options.seed = 3;
-  return options;
-}
-
 Result<Trained> TrainSmall(const TrainOptions& options, int threads = 1, Score score = {}) {
   LabelObjective objective;
   SilentProgress progress;
@@ -105,7 +96,10 @@ TEST(Train, RefusesTheCheckpointOfAnotherRun) {
   options.seed = 4;
   const auto other = TrainSmall(options);
   ASSERT_FALSE(other);
-  EXPECT_NE(other.error().message().find("seed 3"), std::string::npos) << other.error().message();
+  const std::string error = other.error().message();
+  EXPECT_NE(error.find("--seed: the checkpoint was made with 3, this run has 4"), std::string::npos)
+      << error;
+  EXPECT_NE(error.find("another --checkpoint, without --resume"), std::string::npos) << error;
 }
 
 TEST(Train, KeepsWhatWasDecidedBeforeIt) {
@@ -160,6 +154,14 @@ TEST(Train, RefusesADamagedCheckpoint) {
   ASSERT_FALSE(resumed);
   EXPECT_NE(resumed.error().message().find("checksum"), std::string::npos)
       << resumed.error().message();
+  folder.Write("run.npz", bytes.substr(0, bytes.size() / 2));
+  const auto cut_off = TrainSmall(options);
+  ASSERT_FALSE(cut_off);
+  for (const Error& error : {resumed.error(), cut_off.error()}) {
+    EXPECT_NE(error.message().find(options.checkpoint), std::string::npos) << error.message();
+    EXPECT_NE(error.message().find("remove the file to begin anew"), std::string::npos)
+        << error.message();
+  }
 }
 
 // Whatever moves the result makes another run.
@@ -171,21 +173,43 @@ TEST(Train, RefusesTheCheckpointOfOtherOptions) {
   ASSERT_TRUE(TrainSmall(options));
   options.resume = true;
   ASSERT_TRUE(TrainSmall(options));
-  const std::function<void(TrainOptions&)> changes[] = {
-      [](TrainOptions& o) { o.program.parameters.freeze = {"b1"}; },
-      [](TrainOptions& o) { o.program.parameters.only = {"w*", "b*"}; },
-      [](TrainOptions& o) { o.program.keep_zeros = true; },
-      [](TrainOptions& o) { o.program.optimizer.nesterov = true; },
-      [](TrainOptions& o) { o.program.optimizer.no_decay = {"w1"}; },
-      [](TrainOptions& o) { o.validate_every = 5; },
-      [](TrainOptions& o) { o.augment.border = {1}; },
+  struct Change {
+    std::function<void(TrainOptions&)> change;
+    std::string_view said;
+  };
+  const Change changes[] = {
+      {[](TrainOptions& o) { o.epochs = 2; },
+       "--epochs: the checkpoint was made with 1, this run has 2\n"},
+      {[](TrainOptions& o) { o.steps = 12; },
+       "--steps: the checkpoint was made with none, this run has 12; --epochs: the checkpoint was "
+       "made with 1, this run has none\n"},
+      {[](TrainOptions& o) {
+         o.schedule.rate = 0.1f;
+         o.program.optimizer.ema = 0.5f;
+       },
+       "--rate: the checkpoint was made with 0.2, this run has 0.1; --ema: the checkpoint was "
+       "made with 0, this run has 0.5\n"},
+      {[](TrainOptions& o) { o.tries_rates = true; },
+       "--rate: the checkpoint was made with 0.2, this run has trials around 0.2\n"},
+      {[](TrainOptions& o) { o.program.parameters.freeze = {"b1"}; },
+       "--freeze: the checkpoint was made with none, this run has b1\n"},
+      {[](TrainOptions& o) { o.program.parameters.only = {"w*", "b*"}; },
+       "--train-only: the checkpoint was made with none, this run has w* b*\n"},
+      {[](TrainOptions& o) { o.program.keep_zeros = true; }, "--keep-zeros: "},
+      {[](TrainOptions& o) { o.program.optimizer.nesterov = true; },
+       "--nesterov: the checkpoint was made with off, this run has on\n"},
+      {[](TrainOptions& o) { o.program.optimizer.no_decay = {"w1"}; }, "--no-decay: "},
+      {[](TrainOptions& o) { o.validate_every = 5; },
+       "--validate-every: the checkpoint was made with each epoch, this run has 5\n"},
+      {[](TrainOptions& o) { o.augment.border = {1}; }, "the border of shifted pictures: "},
   };
   for (size_t i = 0; i < std::size(changes); ++i) {
     TrainOptions other = options;
-    changes[i](other);
+    changes[i].change(other);
     const auto trained = TrainSmall(other);
     ASSERT_FALSE(trained) << "change " << i;
-    EXPECT_NE(trained.error().message().find("another run"), std::string::npos);
+    const std::string error = trained.error().message();
+    EXPECT_NE(error.find(Text("another run: ", changes[i].said)), std::string::npos) << error;
   }
 }
 
@@ -209,12 +233,17 @@ TEST(Train, RefusesTheCheckpointOfOtherThings) {
   const graph::Graph model = SmallClassifier();
   ASSERT_EQ(message(model, 0, 0, {}), "");
   EXPECT_EQ(message(model, 0, 0, {}), "");
-  EXPECT_NE(message(model, 0, 0.1f, {}).find("objective"), std::string::npos);
-  EXPECT_NE(message(model, kSamples - 1, 0, {}).find("samples"), std::string::npos);
-  EXPECT_NE(message(model, 0, 0, {.scale = 2}).find("scale"), std::string::npos);
+  EXPECT_NE(message(model, 0, 0.1f, {}).find("--smoothing: the checkpoint was made with 0, "),
+            std::string::npos);
+  EXPECT_NE(message(model, kSamples - 1, 0, {}).find("--seed): not what the checkpoint was made"),
+            std::string::npos);
+  EXPECT_NE(message(model, 0, 0, {.scale = 2}).find("--scale: the checkpoint was made with "),
+            std::string::npos);
   graph::Graph other = model;
   other.SetConstant(other.FindValue("b1"), Tensor::Of<float>({16}, std::vector<float>(16, 1)));
-  EXPECT_NE(message(other, 0, 0, {}).find("model"), std::string::npos);
+  EXPECT_NE(message(other, 0, 0, {}).find("another run: the model: not what the checkpoint was"),
+            std::string::npos)
+      << message(other, 0, 0, {});
 }
 
 // A run that patience ended is over, and stays so.

@@ -185,18 +185,19 @@ Result<Var> DistillObjective::Emit(LossContext& context) {
 
 std::string DistillObjective::Identity() const {
   const DistillOptions& o = options_;
-  std::string text = Text("teachers");
-  for (const Teacher& teacher : teachers_) text += Text(' ', HexText(teacher.identity()));
-  text += Text(", loss ", kNames[static_cast<int>(o.loss)], ", classes ", int{classifies_},
-               ", temperature ", o.temperature, ", alpha ", o.alpha, ", smoothing ", o.smoothing);
+  std::string text = classifies_ ? "answers as classes, teacher" : "answers, teacher";
+  for (const Teacher& teacher : teachers_) text += Text(" #", HexText(teacher.identity()));
+  text += Text(", loss ", kNames[static_cast<int>(o.loss)], ", temperature ", o.temperature,
+               ", alpha ", o.alpha, ", smoothing ", o.smoothing);
   const auto pairs = [&](std::string_view kind, const std::vector<LayerPair>& layers,
                          float weight) {
     for (const LayerPair& pair : layers)
-      text += Text(", ", kind, ' ', weight, ' ', pair.student, '=', pair.teacher);
+      text += Text(", ", kind, ' ', pair.student, '=', pair.teacher);
+    if (!layers.empty()) text += Text(", ", kind, "-weight ", weight);
   };
   pairs("hint", o.hints, o.hint_weight);
   pairs("attention", o.attention, o.attention_weight);
-  return text + Text(", relations ", o.relation_weight);
+  return text + Text(", relation-weight ", o.relation_weight);
 }
 
 Result<std::vector<Tensor>> DistillObjective::Targets(const train::TrainBatch& batch) {
