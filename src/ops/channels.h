@@ -62,6 +62,10 @@ class ChannelContext : public NodeView {
   // The axis of a constant is summed over, though it is tied to outputs (a recurrence).
   void Sums(Place place) { sums_.push_back(place); }
 
+  // The axis of a constant makes its channels, though they are tied to operands that are computed
+  // (the states of a recurrence).
+  void Makes(Place place) { makes_.push_back(place); }
+
   // --- what was said
   struct Link {
     Place a;
@@ -78,13 +82,14 @@ class ChannelContext : public NodeView {
   const std::vector<Remark>& fixed() const { return fixed_; }
   const std::vector<Remark>& mixed() const { return mixed_; }
   const std::vector<Place>& sums() const { return sums_; }
+  const std::vector<Place>& makes() const { return makes_; }
 
  private:
   const graph::Value* value(int operand) const;
 
   IsFixed is_fixed_;
   std::vector<Link> links_;
-  std::vector<Place> free_, sums_;
+  std::vector<Place> free_, sums_, makes_;
   std::vector<Remark> fixed_, mixed_;
 };
 

@@ -138,6 +138,7 @@ void TieRecurrent(ChannelContext& c) {
     c.Tie(Out(c.rank(-1 - output) - 1, output), unit);
   }
   c.Sums(unit);
+  for (int operand : {1, 2, 3}) c.Makes(In(operand, 1));
 }
 
 Status EditRecurrent(ChannelEdit& e) {

@@ -17,6 +17,8 @@ Status RemoveDead(PassContext& context);
 Status MergeEqual(PassContext& context);
 // Drops nodes that give back their input.
 Status RemoveIdentities(PassContext& context);
+// Initial states of LSTM, GRU and RNN that are zeros go.
+Status DropZeroStates(PassContext& context);
 // Consecutive Transposes become one, consecutive shape changes one Reshape; a Reshape to sizes that
 // the graph computes gets a constant target where that says the same.
 Status MergeMoves(PassContext& context);

@@ -13,6 +13,7 @@ constexpr Pass kSimplify[] = {
     {"RemoveDead", RemoveDead},        //
     {"FoldConstants", FoldConstants},  //
     {"RemoveIdentities", RemoveIdentities},
+    {"DropZeroStates", DropZeroStates},
     {"MergeEqual", MergeEqual},
     {"MergeMoves", MergeMoves},
     {"FormLayerNormOfOpset", FormLayerNormOfOpset},

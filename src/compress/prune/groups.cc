@@ -229,8 +229,8 @@ void ChannelWalk::FixUncovered(NodeId id) {
   }
 }
 
-// An axis of weights makes channels where it goes to an output and meets no computed operand; it
-// sums over them where it meets one and goes nowhere.
+// An axis of weights makes channels where it goes to an output and meets no computed operand, or
+// its record says so; it sums over them where it meets one and goes nowhere.
 void ChannelWalk::FindParts(NodeId id, const ops::ChannelContext& context) {
   const graph::Node& node = graph_.node(id);
   std::map<Place, Place> parent;
@@ -263,7 +263,8 @@ void ChannelWalk::FindParts(NodeId id, const ops::ChannelContext& context) {
     if (!IsFloat(type.dtype) || type.rank() < 2) continue;
     const auto [output, computed] = met[root(place)];
     const bool sums = std::ranges::find(context.sums(), place) != context.sums().end();
-    if (output && !computed && !sums) parts_[axis] = Part::kProducer;
+    const bool makes = std::ranges::find(context.makes(), place) != context.makes().end();
+    if (output && (!computed || makes) && !sums) parts_[axis] = Part::kProducer;
     if ((computed && !output) || sums) parts_[axis] = Part::kConsumer;
   }
 }

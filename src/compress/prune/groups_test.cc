@@ -230,6 +230,24 @@ output y
             "y: 2 units, 1 producers, 0 consumers; fixed: it is the model's output y\n");
 }
 
+// A state that comes from outside fixes the units, and is told as the reason.
+TEST(ChannelGroups, ARecurrenceWhoseStateIsGivenTellsWhyItStays) {
+  EXPECT_EQ(GroupsOf(R"(
+input x: f32[5,2,4]
+input h0: f32[1,2,6]
+const w: f32[1,18,4] = random(1, -1, 1)
+const r: f32[1,18,6] = random(2, -1, 1)
+const wy: f32[6,2] = random(4, -1, 1)
+const axes: i64[1] = [1]
+h = GRU(x, w, r, _, _, h0) {hidden_size=6}
+s = Squeeze(h, axes)
+y = MatMul(s, wy)
+output y
+)"),
+            "h: 6 units, 2 producers, 2 consumers; fixed: it is the model's input h0\n"
+            "y: 2 units, 1 producers, 0 consumers; fixed: it is the model's output y\n");
+}
+
 // Equal bytes that two layers read are two constants where the layers keep different channels.
 TEST(ChannelGroups, SharedConstantsDontCoupleTheirReaders) {
   const Graph graph = ReadGraph(R"(
