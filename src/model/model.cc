@@ -1,5 +1,7 @@
 #include "model/model.h"
 
+#include <algorithm>
+
 #include "onnx/batch.h"
 #include "onnx/import.h"
 #include "passes/bind.h"
@@ -25,6 +27,11 @@ void NameOutputs(graph::Graph& graph) {
   }
 }
 
+int64_t CountNorms(const graph::Graph& graph) {
+  return std::ranges::count_if(
+      graph.Order(), [&](graph::NodeId id) { return graph.node(id).op == "BatchNormalization"; });
+}
+
 }  // namespace
 
 Result<Model> Model::Load(const std::string& path, const passes::PassOptions& simplify) {
@@ -42,10 +49,12 @@ Result<Model> Model::Load(const std::string& path, const passes::PassOptions& si
     return failed(status.error());
   // As the file has it, shapes are still computed; folding then makes constants of what else is
   // fixed.
+  const int64_t norms = CountNorms(model.graph_);
   const bool freed = onnx::FreeBatch(model.graph_).freed;
   if (Status status = passes::Simplify(model.graph_, nullptr, simplify); !status)
     return failed(status.error());
   if (!freed) model.batch_note_ = onnx::FreeBatch(model.graph_).reason;
+  model.folded_norms_ = norms - CountNorms(model.graph_);
   NameOutputs(model.graph_);
   return model;
 }

@@ -39,6 +39,8 @@ class Model {
   // The files beside it that hold weights.
   const std::vector<std::string>& data_files() const { return data_files_; }
   int64_t file_bytes() const { return file_bytes_; }  // of all of them
+  // BatchNormalizations that became part of weights.
+  int64_t folded_norms() const { return folded_norms_; }
   // Why the batch stayed fixed; empty where it is free.
   const std::string& batch_note() const { return batch_note_; }
   // What the file's metadata says; defaults where it says nothing.
@@ -51,7 +53,7 @@ class Model {
   std::string path_;
   graph::Graph graph_;
   std::vector<std::string> data_files_;
-  int64_t file_bytes_ = 0;
+  int64_t file_bytes_ = 0, folded_norms_ = 0;
   std::string batch_note_;
   data::Preprocess preprocess_;
 };

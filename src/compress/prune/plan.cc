@@ -57,8 +57,7 @@ Error Unmet(const ChannelCosts& costs, double least, double target) {
   const auto part = [&](double cost) { return std::round(1000 * cost / costs.whole()) / 1000; };
   return Error(ErrorKind::kUnmet,
                Text("no cut is within the target, ", part(target),
-                    " of the model's cost; the least that can be reached is ", part(least)),
-               "give a larger target");
+                    " of the model's cost; the least that can be reached is ", part(least)));
 }
 
 // To the next larger width that is within the target, latest cuts first.

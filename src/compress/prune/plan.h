@@ -31,7 +31,8 @@ struct PlanCosts {
 // Greedy: again and again the cut with the most gained for the loss it adds, over all groups, until
 // the cost is at most `target`; then cuts that turn out not to be needed are taken back. A cut that
 // gains no time comes after all that do.
-// Fails (kUnmet) with the least cost that there is where that is more.
+// Fails (kUnmet) with the least cost that there is where that is more; what leaves more to cut is
+// the caller's to tell.
 Result<Widths> PlanGlobally(std::span<const PruneCandidate> candidates, const PlanCosts& costs,
                             double target);
 

@@ -246,7 +246,7 @@ Result<Pruned> Pruner::CutTo(const PlanCosts& costs, double limit, GraphCost cos
   }
   if (best) return std::move(*best);
   return Fail(ErrorKind::kUnmet, Text("no cut that was tried costs at most ", limit),
-              "give a larger target");
+              LargerTarget(groups_, options_));
 }
 
 Result<Reconstruction> Pruner::Refit(const Graph& whole, Pruned& pruned,
