@@ -86,6 +86,11 @@ TEST_F(DistillCommand, BringsAStudentNearerToItsTeacher) {
   EXPECT_GT(report.at("score_after").to_number<double>(),
             report.at("score_before").to_number<double>());
   EXPECT_GT(report.at("best_step").as_int64(), 0);
+  const double change =
+      report.at("score_after").to_number<double>() - report.at("score_before").to_number<double>();
+  EXPECT_LT(report.at("score_change_low").to_number<double>(), change);
+  EXPECT_GT(report.at("score_change_high").to_number<double>(), change - 1);
+  EXPECT_LT(report.at("score_change_high").to_number<double>(), change + 30);
   EXPECT_NE(Content(output), Content(half));
 }
 
@@ -219,7 +224,7 @@ TEST_F(DistillCommand, AndTrainChooseOptimizerAndRateByTheNetwork) {
   Tensor tokens = Tensor::Make(DType::kF32, {kSamples, 6, 8}).value();
   for (float& x : tokens.mutable_as<float>()) x = random.Normal();
   ASSERT_TRUE(data::SaveNpy(folder_ / "tokens.npy", tokens));
-  const std::string attends = Model("attends.onnx", R"(
+  std::string attention = R"(
 opset 17
 input x: f32[N,6,8]
 const w: f32[8,8] = random(1, -1, 1)
@@ -233,9 +238,15 @@ a = MatMul(p, x)
 m = ReduceMean(a, one) {keepdims=0}
 y = MatMul(m, v)
 output y
-)"),
-                    plain = Model("plain.onnx", kWideConvolutions),
-                    output = folder_ / "chosen.onnx";
+)",
+              convolutions(kWideConvolutions);
+  const std::string attends = Model("attends.onnx", attention),
+                    plain = Model("plain.onnx", convolutions), output = folder_ / "chosen.onnx";
+  // Teachers of other weights.
+  for (std::string* text : {&attention, &convolutions})
+    text->replace(text->find("random(2"), 8, "random(9");
+  const std::string attends_too = Model("attends_too.onnx", attention),
+                    plain_too = Model("plain_too.onnx", convolutions);
   std::vector<int64_t> labels(kSamples, 1);
   WriteLabels(labels);
   ASSERT_TRUE(
@@ -254,11 +265,12 @@ output y
                 ran.err.find("clipped to length 1") != std::string::npos ? "clipped" : "");
   };
   const std::string rows = folder_ / "tokens.npy";
-  EXPECT_EQ(chosen({"distill", "--teacher", attends, "--student", attends}, rows), "adamw told");
+  EXPECT_EQ(chosen({"distill", "--teacher", attends_too, "--student", attends}, rows),
+            "adamw told");
   EXPECT_EQ(chosen({"train", attends}, rows), "adamw told");
   EXPECT_EQ(chosen({"train", attends, "--from-scratch"}, rows), "adamw told");
   EXPECT_EQ(chosen({"train", attends, "--nesterov"}, rows), "sgd ");
-  EXPECT_EQ(chosen({"distill", "--teacher", plain, "--student", plain}, data_),
+  EXPECT_EQ(chosen({"distill", "--teacher", plain_too, "--student", plain}, data_),
             "adamw toldclipped");
   EXPECT_EQ(chosen({"train", plain}, data_), "adamw toldclipped");
   EXPECT_EQ(chosen({"distill", "--teacher", kTeacher, "--student", student_}, data_), "sgd ");
@@ -294,6 +306,14 @@ TEST_F(DistillCommand, BoundsTheFileOfItsCache) {
   const auto kept = compress::LoadAnswers(cache);
   ASSERT_EQ(kept->size(), 1u);
   EXPECT_EQ(kept->at(0).keys.count(), kSamples - 8);
+}
+
+TEST_F(DistillCommand, RefusesATeacherThatIsTheStudent) {
+  const std::string copy = folder_ / "copy.onnx";
+  folder_.Write("copy.onnx", Content(student_));
+  const std::string error = ErrorOf({"--teacher", copy});
+  EXPECT_NE(error.find("there is nothing to learn"), std::string::npos) << error;
+  EXPECT_EQ(Pare(Short(folder_ / "s.onnx", {"--teacher", copy, "--teacher", kTeacher})).code, 0);
 }
 
 TEST_F(DistillCommand, RefusesATeacherOfOtherOutputs) {

@@ -118,6 +118,18 @@ TEST(Network, LearnsFromLabels) {
   EXPECT_EQ(trained->model.metadata().at("pare.preprocess.mean"), "0.485,0.456,0.406");
 }
 
+TEST(Network, RefusesToTrainAQuantizedModel) {
+  const auto model = Model::Load(SourcePath("tests/models/qdq_cnn.onnx"));
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(model && data);
+  const auto trained = Train(*model, *data, Short());
+  ASSERT_FALSE(trained);
+  EXPECT_EQ(trained.error().kind(), ErrorKind::kUnsupported);
+  EXPECT_NE(trained.error().message().find("qdq_cnn.onnx: the model is quantized"),
+            std::string::npos)
+      << trained.error().message();
+}
+
 TEST(Network, LearnsFromATeacher) {
   const auto student = Classifier(1);
   const auto teacher = Model::Load(SourcePath("examples/demo/resnet20_cifar10_fp32.onnx"));

@@ -100,6 +100,14 @@ TEST(TrainCommand, WritesAModelItsCurveAndAReport) {
   EXPECT_EQ(report.at("training_samples").as_int64(), 32);
   EXPECT_EQ(report.at("validation_samples").as_int64(), 8);
   EXPECT_EQ(report.at("history").as_array().size(), 1);
+  if (report.at("best_step").as_int64() > 0) {
+    const double change = report.at("score_after").to_number<double>() -
+                          report.at("score_before").to_number<double>();
+    EXPECT_LE(report.at("score_change_low").to_number<double>(), change);
+    EXPECT_GE(report.at("score_change_high").to_number<double>(), change);
+  } else {
+    EXPECT_TRUE(report.at("score_change_low").is_null());
+  }
   EXPECT_TRUE(Content(folder / "curve.csv")
                   .starts_with("step,epoch,loss,rate,score,validation_loss,seconds\n2,"));
   EXPECT_TRUE(Content(folder / "curve.svg").starts_with("<svg"));
@@ -274,7 +282,7 @@ TEST(TrainCommand, TrainsModelsOfOtherFloatTypes) {
   ASSERT_TRUE(model);
   EXPECT_EQ(model::InputSpecs(model->graph())[0].dtype, DType::kF16);
   EXPECT_NE(Content(tuned), Content(half));
-  run({"distill", "--teacher", half, "--student", half, "-o", taught});
+  run({"distill", "--teacher", half, "--student", half, "-o", taught, "--alpha", "0.5"});
   run({"distill", "--teacher", half, "--student", tuned, "-o", taught});
 }
 
@@ -362,26 +370,6 @@ output z
   EXPECT_EQ(first("u"), 0.125f);
 }
 
-// What led to the file: data by its hash, as with quantize.
-TEST(TrainCommand, LeavesARecord) {
-  const TestFolder folder;
-  const auto record = [&](Arguments arguments) {
-    const std::string output = folder / "out.onnx";
-    arguments.insert(arguments.end(), {"-o", output});
-    const Ran ran = Pare(Short(arguments));
-    EXPECT_EQ(ran.code, 0) << ran.err;
-    const auto model = model::Model::Load(output);
-    return json::parse(model->graph().metadata.at("pare.run")).as_object();
-  };
-  const json::object train = record({"train", kModel});
-  const json::object distill = record({"distill", "--student", kModel, "--teacher", kModel});
-  EXPECT_EQ(train.at("command").as_string(), "train");
-  EXPECT_FALSE(train.at("data_hash").as_string().empty());
-  EXPECT_EQ(train.at("data_hash"), distill.at("data_hash"));
-  EXPECT_EQ(train.at("samples").as_int64(), 2000);
-  EXPECT_EQ(distill.at("teachers").as_array().at(0).as_string(), kModel);
-}
-
 // The model with the smaller half of each layer's filters' numbers at 0.
 std::string SparseModel(const TestFolder& folder) {
   graph::Graph graph = model::Model::Load(kModel, train::kTrainable).value().graph();
@@ -399,6 +387,27 @@ std::string SparseModel(const TestFolder& folder) {
   }
   EXPECT_TRUE(onnx::Export(graph, folder / "sparse.onnx"));
   return folder / "sparse.onnx";
+}
+
+// What led to the file: data by its hash, as with quantize.
+TEST(TrainCommand, LeavesARecord) {
+  const TestFolder folder;
+  const auto record = [&](Arguments arguments) {
+    const std::string output = folder / "out.onnx";
+    arguments.insert(arguments.end(), {"-o", output});
+    const Ran ran = Pare(Short(arguments));
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    const auto model = model::Model::Load(output);
+    return json::parse(model->graph().metadata.at("pare.run")).as_object();
+  };
+  const json::object train = record({"train", kModel});
+  const std::string student = SparseModel(folder);
+  const json::object distill = record({"distill", "--student", student, "--teacher", kModel});
+  EXPECT_EQ(train.at("command").as_string(), "train");
+  EXPECT_FALSE(train.at("data_hash").as_string().empty());
+  EXPECT_EQ(train.at("data_hash"), distill.at("data_hash"));
+  EXPECT_EQ(train.at("samples").as_int64(), 2000);
+  EXPECT_EQ(distill.at("teachers").as_array().at(0).as_string(), kModel);
 }
 
 struct Sparsity {

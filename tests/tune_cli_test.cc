@@ -248,11 +248,15 @@ TEST_F(TuneCommand, SaysWhatIsWrong) {
   EXPECT_NE(error({"--max-memory", "5"}).find("not --tune"), std::string::npos);
   EXPECT_NE(error({"--tune", "--alpha", "0.5"}).find("asks for labels"), std::string::npos);
   EXPECT_NE(error({"--steps", "7"}).find("not --tune"), std::string::npos);
+  const std::string flipped = error({"--tune", "--flip"});
+  EXPECT_NE(flipped.find("no batch of pictures"), std::string::npos) << flipped;
+  EXPECT_EQ(flipped.find("calibrating"), std::string::npos) << flipped;
   EXPECT_NE(error({"--tune", "--resume"}).find("needs the checkpoint"), std::string::npos);
   EXPECT_NE(error({"--tune", "--steps", "2", "--epochs", "2"}).find("both given"),
             std::string::npos);
   const std::string few = error({"--tune", "--limit", "2"});
   EXPECT_NE(few.find("too few to learn from"), std::string::npos) << few;
+  EXPECT_EQ(few.find("calibrating"), std::string::npos) << few;
   // A limit that no step fits into is no training that ended early.
   model_ = WriteModel(folder_ / "wide.onnx", R"(
 opset 17

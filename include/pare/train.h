@@ -122,7 +122,8 @@ struct TrainResult {
   std::vector<std::string> notes;  // what was chosen or taken for granted, and should be known
 };
 
-// Options out of their bounds are errors (kUsage) of all three, before anything is read.
+// Options out of their bounds are errors (kUsage) of all three, before anything is read; models
+// whose matrices and filters are integers are errors (kUnsupported): train the float model.
 
 // By the dataset's labels: cross-entropy of the first output; the score is top-1 in percent.
 Result<TrainResult> Train(const Model& model, const Dataset& dataset,

@@ -6,6 +6,7 @@
 #include "api/train_options.h"
 #include "compress/distill/fit.h"
 #include "compress/distill/objective.h"
+#include "compress/trainable.h"
 #include "compress/validate.h"
 #include "compress/widen.h"
 #include "onnx/export.h"
@@ -56,6 +57,8 @@ class Job {
     PARE_TRY(PreparePreprocess(teacher));
     PARE_ASSIGN(graph_, compress::Widened(model_.graph, progress_, train::kTrainable));
     PARE_ASSIGN(internal_, ToInternal(options_, graph_, progress_));
+    if (const Status may = compress::CheckTrainable(graph_, internal_.program.parameters); !may)
+      return Fail(model_.files.empty() ? may.error() : may.error().at(model_.files.back()));
     internal_.augment.border = train::BorderOf(preprocess_);
     split_ = compress::SplitForTraining(*dataset_, options_.validation, 0, options_.seed);
     return {};

@@ -5,6 +5,7 @@
 #include "compress/distill/cache.h"
 #include "compress/distill/fit.h"
 #include "compress/distill/objective.h"
+#include "platform/file.h"
 #include "train/defaults.h"
 
 namespace pare::cli {
@@ -166,6 +167,28 @@ Status MatchTeachers(Models& models, Console& console) {
   return {};
 }
 
+bool SameFile(const std::string& a, const std::string& b) {
+  const auto one = MappedFile::Open(a), other = MappedFile::Open(b);
+  return one && other && std::ranges::equal((*one)->bytes(), (*other)->bytes());
+}
+
+// With the files that hold their weights.
+bool SameModel(const model::Model& a, const model::Model& b) {
+  return SameFile(a.path(), b.path()) &&
+         std::ranges::equal(a.data_files(), b.data_files(), SameFile);
+}
+
+// A teacher that is the student gives it nothing to learn; labels, or another teacher, do.
+Status CheckTaught(const DistillCommandOptions& options, const Models& models) {
+  if (options.alpha && *options.alpha < 1) return {};
+  const auto same = [&](const model::Model& teacher) { return SameModel(models.student, teacher); };
+  if (!std::ranges::all_of(models.teachers, same)) return {};
+  return Fail(Error(ErrorKind::kUsage,
+                    "the student is the same model as its teacher: there is nothing to learn",
+                    "`pare design` makes a smaller student, `pare prune` cuts and recovers one")
+                  .at(options.student));
+}
+
 Result<Models> LoadModels(const DistillCommandOptions& options, CommandFiles& files,
                           Console& console) {
   PARE_ASSIGN(model::Model student,
@@ -177,6 +200,7 @@ Result<Models> LoadModels(const DistillCommandOptions& options, CommandFiles& fi
     files.Read(teacher.data_files());
     models.teachers.push_back(std::move(teacher));
   }
+  PARE_TRY(CheckTaught(options, models));
   PARE_TRY(MatchTeachers(models, console));
   return models;
 }

@@ -11,6 +11,7 @@
 #include "onnx/export.h"
 #include "platform/clock.h"
 #include "platform/file.h"
+#include "train/augment.h"
 #include "train/parameters.h"
 
 namespace pare::cli {
@@ -209,6 +210,9 @@ Status PruneModel(const PruneCommandOptions& options, Console& console) {
   files.Write(options.sensitivity);
   PARE_TRY(CheckKept(options, files));
   PARE_ASSIGN(const PruneInputs inputs, PruneInputs::Open(options, files, console));
+  PARE_TRY(
+      OfModel(train::CheckAugmentation(inputs.trainable.graph(), options.training.train.augment),
+              options.model));
   PARE_ASSIGN(const SampleRun sample,
               OfModel(SampleRun::Make(inputs.trainable.graph(), options.shapes), options.model));
   const model::Context context =

@@ -24,14 +24,6 @@ std::string Signed(double value, int digits) {
   return Text(value >= 0 ? "+" : "−", Fixed(std::abs(value), digits));
 }
 
-std::string Points(std::optional<double> a, std::optional<double> b,
-                   const std::optional<Bounds>& bounds = {}) {
-  if (!a || !b) return "";
-  const std::string points = Signed(*b - *a, 2) + " points";
-  if (!bounds) return points;
-  return Text(points, " (", Signed(bounds->low, 1), " to ", Signed(bounds->high, 1), ')');
-}
-
 std::string TimeText(const Interval& ms) { return DurationInterval(ms.median, ms.low, ms.high); }
 
 void AddQuality(Table& table, const Quality& quality) {
@@ -178,6 +170,14 @@ std::string ShareText(std::optional<double> percent, const std::optional<Bounds>
   const std::string share = Fixed(*percent, 2) + " %";
   if (!bounds) return share;
   return Text(share, " (", Fixed(bounds->low, 1), "–", Fixed(bounds->high, 1), ')');
+}
+
+std::string Points(std::optional<double> a, std::optional<double> b,
+                   const std::optional<Bounds>& bounds) {
+  if (!a || !b) return "";
+  const std::string points = Signed(*b - *a, 2) + " points";
+  if (!bounds) return points;
+  return Text(points, " (", Signed(bounds->low, 1), " to ", Signed(bounds->high, 1), ')');
 }
 
 void SetBounds(Json& object, std::string_view name, const std::optional<Bounds>& bounds) {

@@ -37,6 +37,9 @@ void SetComparison(Json& object, const compress::Comparison& comparison);
 // "82.40 % (79.9–84.6)", "–" for nothing.
 std::string ShareText(std::optional<double> percent,
                       const std::optional<compress::Bounds>& bounds = {});
+// The change of a percentage: "+0.40 points (−0.3 to +1.1)", "" where one of the two is nothing.
+std::string Points(std::optional<double> before, std::optional<double> after,
+                   const std::optional<compress::Bounds>& bounds = {});
 // The members NAME_low and NAME_high; null for nothing.
 void SetBounds(Json& object, std::string_view name, const std::optional<compress::Bounds>& bounds);
 

@@ -7,7 +7,7 @@
 #include "cli/report.h"
 #include "cli/run_record.h"
 #include "cli/text.h"
-#include "compress/reasons.h"
+#include "compress/trainable.h"
 #include "compress/widen.h"
 #include "onnx/export.h"
 #include "platform/file.h"
@@ -249,24 +249,6 @@ void TrainingOptions::DeclareAugmentation(Parser& parser) {
                "mix pictures (and their labels) in pairs");
 }
 
-namespace {
-
-// Whether a quantized model has a matrix or filter in float: to train its vectors alone is what
-// nobody means who doesn't name them.
-Result<bool> CheckTrainable(const graph::Graph& graph, const train::ParameterOptions& parameters) {
-  if (!compress::IsQuantized(graph) || !parameters.only.empty()) return true;
-  const auto found = train::FindParameters(graph, parameters);
-  const bool any = found && std::ranges::any_of(*found, [&](graph::ValueId id) {
-                     return graph.value(id).data.rank() > 1;
-                   });
-  if (any) return true;
-  return Fail(ErrorKind::kUnsupported, "the model is quantized: its weights are integers",
-              "start from the float model that it was made from, and quantize what comes out "
-              "(`pare quantize --tune` trains what it quantizes)");
-}
-
-}  // namespace
-
 Result<model::Model> LoadTrainable(const std::string& path, const TrainingOptions& options,
                                    CommandFiles& files, Console& console) {
   files.Read(path);
@@ -274,7 +256,7 @@ Result<model::Model> LoadTrainable(const std::string& path, const TrainingOption
   PARE_ASSIGN(model::Model model, model::Model::Load(path, train::kTrainable));
   files.Read(model.data_files());
   PARE_ASSIGN(graph::Graph wide, compress::Widened(model.graph(), console, train::kTrainable));
-  PARE_TRY(OfModel(CheckTrainable(wide, options.train.program.parameters), path));
+  PARE_TRY(OfModel(compress::CheckTrainable(wide, options.train.program.parameters), path));
   model.set_graph(std::move(wide));
   PARE_TRY(options.data.ApplyTo(model));
   return model;
@@ -387,6 +369,13 @@ std::optional<compress::Bounds> BoundsOf(const TrainingReport& report, double sc
   return compress::ShareBounds(right, report.validation_samples);
 }
 
+// Of the change of the score on the same samples; nothing where the weights are those of the start.
+std::optional<compress::Bounds> ChangeOf(const TrainingReport& report) {
+  const train::Trained& t = report.trained;
+  if (t.best_step == 0) return std::nullopt;
+  return compress::ChangeBounds(t.start_right, t.best_right);
+}
+
 std::string ScoreText(const TrainingReport& report, double score) {
   if (report.score_name == "cosine" || report.score_name == "r2") return Fixed(score, 5);
   if (report.score_name == "snr") return Fixed(score, 2) + " dB";
@@ -429,6 +418,7 @@ Json ToJson(const TrainingReport& report) {
                             {"notes", Json::ArrayOf(report.notes)}});
   SetBounds(json, "score_before", BoundsOf(report, report.score_before));
   SetBounds(json, "score_after", BoundsOf(report, report.score_after));
+  SetBounds(json, "score_change", ChangeOf(report));
   return json;
 }
 
@@ -436,10 +426,13 @@ std::string ToText(const TrainingReport& report) {
   const train::Trained& t = report.trained;
   Table table({{"", Table::Align::kLeft},
                {"before", Table::Align::kRight},
-               {"after", Table::Align::kRight}});
+               {"after", Table::Align::kRight},
+               {"", Table::Align::kLeft}});
   if (report.validation_samples > 0) {
+    const auto change = ChangeOf(report);
     table.Add({report.score_name, ScoreText(report, report.score_before),
-               ScoreText(report, report.score_after)});
+               ScoreText(report, report.score_after),
+               change ? Points(report.score_before, report.score_after, change) : ""});
     if (t.start_loss && t.best_loss)
       table.Add({"validation loss", Fixed(*t.start_loss, 4), Fixed(*t.best_loss, 4)});
   }

@@ -31,4 +31,15 @@ Bounds ChangeBounds(int64_t lost, int64_t gained, int64_t count) {
   return Percent(change, half, -1);
 }
 
+std::optional<Bounds> ChangeBounds(const std::vector<bool>& before,
+                                   const std::vector<bool>& after) {
+  if (before.empty() || before.size() != after.size()) return std::nullopt;
+  int64_t lost = 0, gained = 0;
+  for (size_t i = 0; i < before.size(); ++i) {
+    lost += before[i] && !after[i];
+    gained += !before[i] && after[i];
+  }
+  return ChangeBounds(lost, gained, std::ssize(before));
+}
+
 }  // namespace pare::compress

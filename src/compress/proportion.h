@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 namespace pare::compress {
 
@@ -29,5 +31,7 @@ inline constexpr int64_t kFewSamples = 100;
 // based on paired data", J. Educ. Behav. Stat. 37 (2012): one sample is added to each of the two
 // counts.
 Bounds ChangeBounds(int64_t lost, int64_t gained, int64_t count);
+// The same of which samples were right; nothing where these are none, or not the same number.
+std::optional<Bounds> ChangeBounds(const std::vector<bool>& before, const std::vector<bool>& after);
 
 }  // namespace pare::compress

@@ -140,13 +140,7 @@ std::optional<Bounds> LabelScore::top1_bounds() const {
 }
 
 std::optional<Bounds> LabelScore::top1_change_bounds(const LabelScore& after) const {
-  if (right_.empty() || right_.size() != after.right_.size()) return std::nullopt;
-  int64_t lost = 0, gained = 0;
-  for (size_t i = 0; i < right_.size(); ++i) {
-    lost += right_[i] && !after.right_[i];
-    gained += !right_[i] && after.right_[i];
-  }
-  return ChangeBounds(lost, gained, labelled());
+  return ChangeBounds(right_, after.right_);
 }
 
 Status PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor> other,
@@ -181,7 +175,8 @@ Status PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor>
         high_ = std::max(high_, a[i]);
       }
       energies_[o].reference += row_energy;
-      if (o == 0 && !a.empty() && !HasNan(a) && !HasNan(b)) agreeing_ += ArgMax(a) == ArgMax(b);
+      if (o == 0)
+        agrees_.push_back(!a.empty() && !HasNan(a) && !HasNan(b) && ArgMax(a) == ArgMax(b));
     }
     not_finite_reference_ += !finite_a;
     not_finite_other_ += !finite_b;
@@ -197,7 +192,7 @@ Status PairScore::Add(std::span<const Tensor> reference, std::span<const Tensor>
 
 void PairScore::Merge(const PairScore& other) {
   count_ += other.count_;
-  agreeing_ += other.agreeing_;
+  agrees_.insert(agrees_.end(), other.agrees_.begin(), other.agrees_.end());
   samples_ += other.samples_;
   values_ += other.values_;
   not_finite_reference_ += other.not_finite_reference_;
@@ -213,7 +208,8 @@ void PairScore::Merge(const PairScore& other) {
   high_ = std::max(high_, other.high_);
 }
 
-double PairScore::agreement() const { return Percent(agreeing_, count_); }
+int64_t PairScore::agreeing() const { return std::ranges::count(agrees_, true); }
+double PairScore::agreement() const { return Percent(agreeing(), count_); }
 std::optional<double> PairScore::cosine() const {
   if (samples_ == 0) return std::nullopt;
   return cosine_sum_ / static_cast<double>(samples_);
@@ -280,6 +276,7 @@ Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Pro
   evaluation.top1 = score.top1();
   evaluation.top5 = score.top5();
   evaluation.top1_bounds = score.top1_bounds();
+  evaluation.right = score.right();
   evaluation.seconds = watch.seconds();
   return evaluation;
 }

@@ -45,15 +45,16 @@ class LabelScore {
   // don't.
   void Add(const Tensor& scores, std::span<const int64_t> labels, int64_t rows);
   int64_t labelled() const { return std::ssize(right_); }
-  int64_t not_finite() const { return not_finite_; }  // labelled rows with a NaN or infinity
-  std::optional<double> top1() const;                 // percent; nullopt without labels
+  const std::vector<bool>& right() const { return right_; }  // of each labelled sample
+  int64_t not_finite() const { return not_finite_; }         // labelled rows with a NaN or infinity
+  std::optional<double> top1() const;                        // percent; nullopt without labels
   std::optional<double> top5() const;
   std::optional<Bounds> top1_bounds() const;
   // Of the change of top-1 to `after`, which has seen the same samples.
   std::optional<Bounds> top1_change_bounds(const LabelScore& after) const;
 
  private:
-  std::vector<bool> right_;  // of each labelled sample
+  std::vector<bool> right_;
   int64_t first_ = 0, in_five_ = 0, not_finite_ = 0;
 };
 
@@ -68,7 +69,9 @@ class PairScore {
   int64_t count() const { return count_; }
   // Percent of rows whose largest first output is at the same place; rows with a NaN never agree.
   double agreement() const;
-  Bounds agreement_bounds() const { return ShareBounds(agreeing_, count_); }
+  Bounds agreement_bounds() const { return ShareBounds(agreeing(), count_); }
+  // Of each row, in the order of Add, as agreement() counts them; merged ones behind.
+  const std::vector<bool>& agrees() const { return agrees_; }
   // Nothing where no element could be compared.
   std::optional<double> cosine() const;  // mean over the samples
   std::optional<double> mse() const;
@@ -84,7 +87,10 @@ class PairScore {
   double snr() const;
 
  private:
-  int64_t count_ = 0, agreeing_ = 0;
+  int64_t agreeing() const;
+
+  int64_t count_ = 0;
+  std::vector<bool> agrees_;
   int64_t samples_ = 0, values_ = 0;  // that were compared
   int64_t not_finite_reference_ = 0, not_finite_other_ = 0;
   double cosine_sum_ = 0;
@@ -101,6 +107,7 @@ bool IsKnownError(double relative);  // of relative_error(): whether it is less 
 struct Evaluation {
   std::optional<double> top1, top5;
   std::optional<Bounds> top1_bounds;
+  std::vector<bool> right;  // top-1 of each labelled sample
   int64_t count = 0;
   double seconds = 0;
 };

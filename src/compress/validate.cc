@@ -39,9 +39,10 @@ Result<data::Loader> LoaderOf(const Graph& graph, const Validation& v) {
                             {.batch = v.batch, .preprocess = v.preprocess, .prefetch = true});
 }
 
-train::Scored Share(double percent, double loss, const Validation& validation) {
+train::Scored Share(double percent, double loss, const Validation& validation,
+                    std::vector<bool> right = {}) {
   const auto samples = static_cast<double>(std::max<size_t>(1, validation.indices.size()));
-  return {percent, loss, 100 * static_cast<double>(kNoGainInHits) / samples};
+  return {percent, loss, 100 * static_cast<double>(kNoGainInHits) / samples, std::move(right)};
 }
 
 // What answers in logits, and along which axes it makes probabilities of them, if at all.
@@ -111,7 +112,7 @@ train::Score ScoreByLabels(const Validation& validation, float smoothing,
     Inner inner(progress);
     ClassLoss loss(graph, smoothing);
     PARE_ASSIGN(const Evaluation evaluation, Evaluate(*session, loader, inner, &loss));
-    return Share(evaluation.top1.value_or(0), loss.mean(), validation);
+    return Share(evaluation.top1.value_or(0), loss.mean(), validation, evaluation.right);
   };
 }
 
@@ -176,7 +177,7 @@ Result<train::Score> ScoreByReference(const Graph& reference, Likeness likeness,
     if (likeness == Likeness::kAgreement) {
       ClassLoss loss(graph, reference);
       PARE_ASSIGN(const PairScore pairs, ComparePairs(*other, *session, validation, &loss));
-      return Share(pairs.agreement(), loss.mean(), validation);
+      return Share(pairs.agreement(), loss.mean(), validation, pairs.agrees());
     }
     PARE_ASSIGN(const PairScore score, ComparePairs(*other, *session, validation));
     if (const auto cosine = score.cosine())

@@ -4,8 +4,15 @@
 #include <cmath>
 #include <numeric>
 
+#include "graph/text.h"
+
 namespace pare::train {
 namespace {
+
+tl::unexpected<Error> NoPictures(std::string_view input) {
+  return Fail(ErrorKind::kUsage, Text("the input is ", input, " and no batch of pictures"),
+              "--flip, --crop-pad and --mixup are for float pictures: leave them out");
+}
 
 // A batch of pictures in memory, whatever its layout.
 struct Pictures {
@@ -17,10 +24,7 @@ struct Pictures {
 
 Result<Pictures> PicturesOf(const Tensor& tensor) {
   const Dims& s = tensor.shape();
-  if (tensor.dtype() != DType::kF32 || s.size() != 4) {
-    return Fail(ErrorKind::kUsage, Text("the input is ", DimsText(s), " and no batch of pictures"),
-                "augmentation is for float pictures: leave it off");
-  }
+  if (tensor.dtype() != DType::kF32 || s.size() != 4) return NoPictures(DimsText(s));
   const auto is_color = [](int64_t n) { return n == 1 || n == 3 || n == 4; };
   if (is_color(s[3]) && !is_color(s[1]))
     return Pictures{s[0], s[3], s[1], s[2], 1, s[2] * s[3], s[3]};
@@ -80,6 +84,14 @@ std::vector<float> BorderOf(const data::Preprocess& preprocess) {
   for (int i = 0; i < 3; ++i)
     border.push_back(static_cast<float>(-preprocess.mean[i] / preprocess.std[i]));
   return border;
+}
+
+Status CheckAugmentation(const graph::Graph& model, const AugmentOptions& options) {
+  if (!options.any() || model.inputs().empty()) return {};
+  const graph::TensorType& type = model.value(model.inputs()[0]).type;
+  const bool pictures = IsFloat(type.dtype) && (!type.has_rank() || type.rank() == 4);
+  if (pictures) return {};
+  return NoPictures(graph::TypeText(type, model.symbols()));
 }
 
 Status Augment(TrainBatch& batch, const AugmentOptions& options, Random& random) {

@@ -19,6 +19,10 @@ struct AugmentOptions {
 // Of pictures that are prepared so.
 std::vector<float> BorderOf(const data::Preprocess& preprocess);
 
+// Fails (kUsage) where the model's first input can't be a batch of pictures: what Augment would say
+// behind all that a run does before its first step.
+Status CheckAugmentation(const graph::Graph& model, const AugmentOptions& options);
+
 // Changes the batch's first input, f32 [rows, channels, height, width] (or channels last: the last
 // dimension is 1, 3 or 4 and the second is not), in place. Fails for inputs of another form.
 Status Augment(TrainBatch& batch, const AugmentOptions& options, Random& random);

@@ -31,6 +31,11 @@ tl::unexpected<Error> Damaged(std::string_view what) {
   return Invalid(Text("its ", what, " can't be a run's"), Text("the file is damaged: ", kAnew));
 }
 
+Tensor RightTensor(const std::vector<bool>& right) {
+  const std::vector<uint8_t> bytes(right.begin(), right.end());
+  return Tensor::Of<uint8_t>({std::ssize(bytes)}, bytes);
+}
+
 Result<std::vector<HistoryRow>> HistoryOf(const Tensor& tensor, int64_t steps_done) {
   std::vector<HistoryRow> history;
   const auto v = tensor.as<double>();
@@ -79,6 +84,13 @@ class Arrays {
 // The first line: identities of other forms can't be compared.
 std::string_view FormOf(std::string_view identity) {
   return identity.substr(0, identity.find('\n'));
+}
+
+Result<std::vector<bool>> RightOf(const Arrays& arrays, const std::string& name) {
+  if (!arrays.find(name)) return std::vector<bool>();
+  PARE_ASSIGN(const Tensor tensor, arrays.Get(name, DType::kU8, 1));
+  const auto bytes = tensor.as<uint8_t>();
+  return std::vector<bool>(bytes.begin(), bytes.end());
 }
 
 Result<std::string> RunOf(const Arrays& arrays) {
@@ -131,6 +143,8 @@ Result<RunState> Read(const Arrays& arrays, std::vector<State>& states, const Ru
   if (const double loss = sums.as<double>()[4]; !std::isnan(loss)) state.best.loss = loss;
   if (const double loss = sums.as<double>()[6]; !std::isnan(loss)) state.start.loss = loss;
   state.rate = sums.as<double>()[5];
+  PARE_ASSIGN(state.start.right, RightOf(arrays, "right/start"));
+  PARE_ASSIGN(state.best.right, RightOf(arrays, "right/best"));
   PARE_TRY(CheckProgress(state, run.steps));
   PARE_ASSIGN(state.history, HistoryOf(history, state.step));
   for (State& value : states) {
@@ -169,6 +183,10 @@ Status SaveCheckpoint(const std::string& path, const Program& program, const Run
                                         state.top_score, state.best.loss.value_or(NAN), state.rate,
                                         state.start.loss.value_or(NAN)})},
       {"history", HistoryTensor(state.history)}};
+  if (!state.best.right.empty()) {
+    arrays.emplace_back("right/start", RightTensor(state.start.right));
+    arrays.emplace_back("right/best", RightTensor(state.best.right));
+  }
   for (size_t i = 0; i < program.states().size(); ++i) {
     const State& value = program.states()[i];
     arrays.emplace_back("now/" + value.name, value.data);

@@ -76,6 +76,8 @@ class Run {
                     .best_score = state_.best.score,
                     .start_loss = state_.start.loss,
                     .best_loss = state_.best.loss,
+                    .start_right = state_.start.right,
+                    .best_right = state_.best.right,
                     .seconds = seconds_before_ + seconds};
     trained.samples_per_second = SamplesPerSecond();
     program_.PutStates(state_.best_states);
@@ -135,7 +137,7 @@ class Run {
     for (int64_t index : batches_.indices()) order.Add(index);
     RunIdentity identity;
     identity.Add("the checkpoint's form", kIdentityForm);
-    identity.AddHash("the model", HashOfText(graph::Print(model_)));
+    identity.AddHash("the model as it is trained", HashOfText(graph::Print(model_)));
     identity.Add("the data", '#' + data);
     identity.Add("the samples (--limit, --validation, --seed)",
                  Text(batches_.indices().size(), " of ", batches_.dataset().size(), " #",
@@ -419,6 +421,7 @@ Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dat
                       std::vector<int64_t> indices, const data::Preprocess& preprocess,
                       Objective& objective, const Score& score, const model::Context& context,
                       const TrainOptions& options, Progress& progress) {
+  PARE_TRY(CheckAugmentation(model, options.augment));
   TrainOptions fitted = options;
   ProgramOptions& how = fitted.program;
   PARE_ASSIGN(how.shapes, StepShapes(model, dataset, indices, preprocess, how));

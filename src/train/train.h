@@ -36,6 +36,7 @@ struct TrainOptions {
   // A loss or gradient that is not finite ends the run as its last step would: with a note.
   bool ends_where_not_finite = false;
   std::string score_name = "validation";  // of the score, for messages
+  std::string batch_option = "--batch";   // what the caller's command calls it, for messages
   std::string trace;  // folder for what the run computes with (train/trace.h); "": none
   // Called before a run that was better than its start ends with an error: with what it was at its
   // best validation. What it returns, where that is kept, joins the error's advice; "" says
@@ -52,6 +53,7 @@ struct Trained {
   int64_t steps = 0, best_step = -1;  // best_step 0: the weights that the run began with
   double start_score = 0, best_score = 0;
   std::optional<double> start_loss, best_loss;  // of the validation, where its score has one
+  std::vector<bool> start_right, best_right;    // Scored::right of the two
   double seconds = 0;
   double samples_per_second = 0;
 };
@@ -78,6 +80,8 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
 // returned. The best are those of the lowest loss (Scored) among all whose score differs from the
 // highest by no more than its margin; where a new highest score leaves those behind that were kept,
 // its own take their place.
+//
+// Fails (kUsage) before any work where pictures are to be augmented and the model takes none.
 //
 // Too few samples for a batch make a smaller batch, and a note.
 //

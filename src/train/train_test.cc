@@ -241,7 +241,7 @@ TEST(Train, RefusesTheCheckpointOfOtherThings) {
             std::string::npos);
   graph::Graph other = model;
   other.SetConstant(other.FindValue("b1"), Tensor::Of<float>({16}, std::vector<float>(16, 1)));
-  EXPECT_NE(message(other, 0, 0, {}).find("another run: the model: not what the checkpoint was"),
+  EXPECT_NE(message(other, 0, 0, {}).find("another run: the model as it is trained: not what the "),
             std::string::npos)
       << message(other, 0, 0, {});
 }
@@ -260,6 +260,39 @@ TEST(Train, DoesNotGoOnBehindItsEnd) {
   EXPECT_EQ(again->steps, whole->steps);
   EXPECT_EQ(again->history.size(), whole->history.size());
   ExpectSameWeights(whole->graph, again->graph);
+}
+
+TEST(Train, RefusesToAugmentWhatIsNoPictureBeforeItWorks) {
+  TrainOptions options = SomeOptions();
+  options.augment.mixup = 0.2f;
+  const auto trained = TrainSmall(options, 1, [](const graph::Graph&) -> Result<Scored> {
+    ADD_FAILURE() << "it scores the start";
+    return Scored{};
+  });
+  ASSERT_FALSE(trained);
+  EXPECT_NE(trained.error().message().find("no batch of pictures"), std::string::npos)
+      << trained.error().message();
+}
+
+// Of a run that goes on, too.
+TEST(Train, TellsWhichSamplesWereRight) {
+  const TestFolder folder;
+  TrainOptions options = SomeOptions();
+  options.epochs = 1;
+  options.checkpoint = folder / "run.npz";
+  options.resume = true;
+  int calls = 0;
+  const Score score = [&](const graph::Graph&) -> Result<Scored> {
+    const bool first = calls++ == 0;
+    return Scored{.score = first ? 50.0 : 100, .right = {true, !first}};
+  };
+  for (const char* run : {"new", "resumed"}) {
+    const auto trained = TrainSmall(options, 1, score);
+    ASSERT_TRUE(trained) << trained.error().message();
+    EXPECT_EQ(trained->start_right, (std::vector<bool>{true, false})) << run;
+    EXPECT_EQ(trained->best_right, (std::vector<bool>{true, true})) << run;
+  }
+  EXPECT_EQ(calls, 2);
 }
 
 TEST(Train, KeepsTheBestWeights) {

@@ -191,6 +191,11 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
   Quantized result;
   PARE_ASSIGN(result.split, data::SplitDataset(*dataset, options.split));
   if (!result.split.note.empty()) progress.Note(result.split.note);
+  std::vector<int64_t> pool;
+  if (options.tune) {
+    pool = TuningPool(*dataset, options, result.split.verification);
+    PARE_TRY(CheckTuning(wide, *options.tune, pool));
+  }
   const data::LoaderOptions loading{
       .batch = options.batch, .preprocess = preprocess, .prefetch = true};
   model::Context sharing = context;  // the forms differ in few of their weights
@@ -215,14 +220,14 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
       options.weight_bits == WeightBits::k4 || options.weight_bits == WeightBits::kAuto;
   if (!options.keep_slow_layers && !small) PARE_TRY(ChooseByTime(job));
   if (options.bias_correction) PARE_TRY(CorrectOutputs(job));
-  const std::vector<int64_t> verification = result.split.verification;
   std::vector<int64_t> steering;
   if (options.max_drop) {
     PARE_ASSIGN(steering, Steer(job, result.split));
   }
   if (options.tune && AnyInteger(job.best.built.scheme)) {
-    PARE_ASSIGN(result.tuned, Tune(job, wide, *options.tune,
-                                   TuningPool(*dataset, options, verification), steering));
+    PARE_ASSIGN(result.tuned, Tune(job, wide, *options.tune, std::move(pool), steering));
+  } else if (options.tune) {
+    progress.Note("--tune had nothing to train: every layer was given back to float");
   }
   result.seconds = watch.seconds();
   ReportLayers(job, options, result);

@@ -68,7 +68,7 @@ Result<TimedChoices> TimedChoices::Parse(std::string_view text) {
   auto to_seven_bits = to_float ? TakeTexts(text) : std::nullopt;
   if (!to_seven_bits || !text.empty()) {
     return Invalid("its list of layers that were chosen by their times can't be read",
-                   "the file is damaged, or of an older version: start anew without --resume");
+                   "the file is damaged, or of another version: remove it to begin anew");
   }
   return TimedChoices{*std::move(to_float), *std::move(to_seven_bits)};
 }

@@ -15,6 +15,10 @@ using graph::Graph;
 
 constexpr size_t kTeacherCache = size_t{256} << 20;
 
+int64_t KeptOf(const TuneOptions& options, const std::vector<int64_t>& pool) {
+  return std::min<int64_t>(options.validation, std::ssize(pool) / 4);
+}
+
 class Tuner {
  public:
   Tuner(Job& job, const Graph& teacher, const TuneOptions& options, std::vector<int64_t> pool,
@@ -28,12 +32,6 @@ class Tuner {
   }
 
   Result<Tuned> Run() {
-    if (validation_.indices.empty() || training_.empty()) {
-      return Fail(ErrorKind::kUsage,
-                  Text("--tune has ", training_.size() + validation_.indices.size(),
-                       " samples beside those that verify: too few to learn from"),
-                  "more data, or a smaller --verification");
-    }
     NoteFew();
     PARE_ASSIGN(start_, Decide(job_.calibration, job_.best.variant));
     PARE_ASSIGN(inserted_, InsertFakeQuantize(start_));
@@ -42,7 +40,7 @@ class Tuner {
     PARE_ASSIGN(const train::Trained trained, Train());
     PARE_ASSIGN(Form form, FormOf(trained.graph));
     PARE_ASSIGN(const PairScore after, Measure(*form.session));
-    bool keeps = after.snr() > before.snr();
+    bool keeps = NoteNearness(before, after) == Nearness::kNearer;
     if (keeps) {
       PARE_ASSIGN(keeps, HoldsLimit(form));
     }
@@ -63,6 +61,21 @@ class Tuner {
   }
 
  private:
+  Nearness NoteNearness(const PairScore& before, const PairScore& after) {
+    const Nearness nearness = CompareForms(before, after, classifies_);
+    const bool less = classifies_ && after.agreement() < before.agreement();
+    if (nearness == Nearness::kAgreesLess) {
+      job_.progress.Note(
+          "the tuned form's outputs are nearer to the float model's, but it agrees with that on "
+          "fewer samples than chance explains: the form before is kept");
+    } else if (nearness == Nearness::kNearer && less) {
+      job_.progress.Note(
+          "the tuned form agrees with the float model on fewer samples than the one before, by no "
+          "more than these samples can tell: its outputs are nearer, and that decides");
+    }
+    return nearness;
+  }
+
   Result<bool> HoldsLimit(const Form& form) {
     if (!job_.options.max_drop) return true;
     PARE_ASSIGN(const bool holds, HoldsMaxDrop(job_, form, steering_));
@@ -74,7 +87,7 @@ class Tuner {
   }
 
   void Divide(std::vector<int64_t> pool) {
-    const int64_t kept = std::min<int64_t>(options_.validation, std::ssize(pool) / 4);
+    const int64_t kept = KeptOf(options_, pool);
     TrainingSplit split = DividePool(std::move(pool), kept, options_.train.seed);
     training_ = std::move(split.training);
     validation_ = {.dataset = job_.samples.dataset(),
@@ -157,8 +170,25 @@ double DefaultTuneRate(train::OptimizerKind kind) {
   return kind == train::OptimizerKind::kAdamW ? 0.0002 : 0.01;
 }
 
+Nearness CompareForms(const PairScore& before, const PairScore& after, bool classifies) {
+  if (after.snr() <= before.snr()) return Nearness::kNotNearer;
+  const auto change = ChangeBounds(before.agrees(), after.agrees());
+  return classifies && change && change->high < 0 ? Nearness::kAgreesLess : Nearness::kNearer;
+}
+
+Status CheckTuning(const Graph& model, const TuneOptions& options,
+                   const std::vector<int64_t>& pool) {
+  PARE_TRY(train::CheckAugmentation(model, options.train.augment));
+  if (KeptOf(options, pool) > 0) return {};
+  return Fail(
+      ErrorKind::kUsage,
+      Text("--tune has ", pool.size(), " samples beside those that verify: too few to learn from"),
+      "more data, or a smaller --verification");
+}
+
 TuneOptions::TuneOptions() {
   train.steps = 500;
+  train.batch_option = "--tune-batch";
   train.validate_every = 100;
   train.program.optimizer.kind = train::OptimizerKind::kAdamW;
   train.schedule.rate = DefaultTuneRate(train.program.optimizer.kind);
