@@ -32,6 +32,39 @@ TEST(Arrays, SamplesThatAreNoNumbersAreNamed) {
   EXPECT_TRUE(Has(ran.err, "x.npz[2]: the array input: element 5 is nan")) << ran.err;
 }
 
+// Tokens of a table of four, the third sample's beyond it.
+TEST(Arrays, SamplesWithTokensBeyondTheTableAreNamed) {
+  const TestFolder folder;
+  const std::string model =
+      WriteModel(folder / "m.onnx",
+                 "opset 17\ninput ids: i64[N,2]\nconst table: f32[4,3] = random(1, -1, 1)\n"
+                 "e: f32[N,2,3] = Gather(table, ids)\n"
+                 "const axis: i64[1] = [1]\n"
+                 "y: f32[N,3] = ReduceMean(e, axis) {keepdims=0}\noutput y\n");
+  const std::string file = folder / "x.npz";
+  ASSERT_TRUE(data::SaveNpz(file, {{"ids", Tensor::Of<int64_t>({4, 2}, {0, 1, 2, 3, 7, 0, 1, 1})},
+                                   {"label", Tensor::Of<int64_t>({4}, {1, 2, 0, 1})}}));
+  const Ran alone = Pare({"evaluate", model, "--data", file});
+  EXPECT_EQ(alone.code, 4);
+  EXPECT_TRUE(Has(alone.err, "m.onnx: sample " + file + "[2]: node ")) << alone.err;
+  EXPECT_TRUE(Has(alone.err, "an index is out of range (7)")) << alone.err;
+  EXPECT_TRUE(Has(alone.err, "correct them")) << alone.err;
+  const Arguments together = {"--data", file, "--batch", "4"};
+  const Ran batch = Pare(Arguments{"evaluate", model} + together);
+  EXPECT_TRUE(Has(batch.err, "samples " + file + "[0] to " + file + "[3]: node ")) << batch.err;
+  EXPECT_TRUE(Has(batch.err, "with --batch 1 the message names the sample")) << batch.err;
+  for (const char* command : {"bench", "profile"}) {
+    const Ran ran = Pare(Arguments{command, model} + together);
+    EXPECT_TRUE(Has(ran.err, "m.onnx: samples " + file + "[0] to ")) << ran.err;
+  }
+  const Ran trained = Pare(
+      Arguments{"train", model, "-o", folder / "o.onnx", "--validation", "0", "--rate", "0.1"} +
+      together);
+  EXPECT_EQ(trained.code, 4);
+  EXPECT_TRUE(Has(trained.err, "m.onnx: samples " + file + "[")) << trained.err;
+  EXPECT_TRUE(Has(trained.err, "… (4 in all): node ")) << trained.err;
+}
+
 // Two classes: whether red or green is brighter.
 TEST(Classes, OfFoldersAreStoredWhereTheyAreTheModels) {
   const TestFolder folder;
