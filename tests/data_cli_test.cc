@@ -32,6 +32,39 @@ TEST(Arrays, SamplesThatAreNoNumbersAreNamed) {
   EXPECT_TRUE(Has(ran.err, "x.npz[2]: the array input: element 5 is nan")) << ran.err;
 }
 
+// Tokens of a table of four, the third sample's beyond it.
+TEST(Arrays, SamplesWithTokensBeyondTheTableAreNamed) {
+  const TestFolder folder;
+  const std::string model =
+      WriteModel(folder / "m.onnx",
+                 "opset 17\ninput ids: i64[N,2]\nconst table: f32[4,3] = random(1, -1, 1)\n"
+                 "e: f32[N,2,3] = Gather(table, ids)\n"
+                 "const axis: i64[1] = [1]\n"
+                 "y: f32[N,3] = ReduceMean(e, axis) {keepdims=0}\noutput y\n");
+  const std::string file = folder / "x.npz";
+  ASSERT_TRUE(data::SaveNpz(file, {{"ids", Tensor::Of<int64_t>({4, 2}, {0, 1, 2, 3, 7, 0, 1, 1})},
+                                   {"label", Tensor::Of<int64_t>({4}, {1, 2, 0, 1})}}));
+  const Ran alone = Pare({"evaluate", model, "--data", file});
+  EXPECT_EQ(alone.code, 4);
+  EXPECT_TRUE(Has(alone.err, "m.onnx: sample " + file + "[2]: node ")) << alone.err;
+  EXPECT_TRUE(Has(alone.err, "an index is out of range (7)")) << alone.err;
+  EXPECT_TRUE(Has(alone.err, "correct them")) << alone.err;
+  const Arguments together = {"--data", file, "--batch", "4"};
+  const Ran batch = Pare(Arguments{"evaluate", model} + together);
+  EXPECT_TRUE(Has(batch.err, "samples " + file + "[0] to " + file + "[3]: node ")) << batch.err;
+  EXPECT_TRUE(Has(batch.err, "with --batch 1 the message names the sample")) << batch.err;
+  for (const char* command : {"bench", "profile"}) {
+    const Ran ran = Pare(Arguments{command, model} + together);
+    EXPECT_TRUE(Has(ran.err, "m.onnx: samples " + file + "[0] to ")) << ran.err;
+  }
+  const Ran trained = Pare(
+      Arguments{"train", model, "-o", folder / "o.onnx", "--validation", "0", "--rate", "0.1"} +
+      together);
+  EXPECT_EQ(trained.code, 4);
+  EXPECT_TRUE(Has(trained.err, "m.onnx: samples " + file + "[")) << trained.err;
+  EXPECT_TRUE(Has(trained.err, "… (4 in all): node ")) << trained.err;
+}
+
 // Two classes: whether red or green is brighter.
 TEST(Classes, OfFoldersAreStoredWhereTheyAreTheModels) {
   const TestFolder folder;
@@ -239,6 +272,22 @@ TEST(TableColumns, AreKnownWhereOneOfTheModelsStoresThem) {
       0);
 }
 
+TEST(Batches, LargerThanWhatQuantizesAreToldOf) {
+  const TestFolder folder;
+  const std::string model = WriteModel(folder / "m.onnx", kFourClasses);
+  std::string rows = "a,b,c,d\n";
+  for (int i = 0; i < 20; ++i) rows += Text(std::sin(i), ',', std::cos(i), ',', i % 3, ",1\n");
+  const auto quantize = [&](const char* batch) {
+    const Ran ran =
+        Pare({"quantize", model, "--data", folder.Write("t.csv", rows), "-o", folder / "o.onnx",
+              "--target", "any", "--seconds", "0.01", "--batch", batch, "--json"});
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return HasNote(ran.object(), Text("--batch ", batch, ": 10 samples calibrate and 10 verify"));
+  };
+  EXPECT_TRUE(quantize("11"));
+  EXPECT_FALSE(quantize("10"));
+}
+
 // y = 2·x + 1, and targets that are off by 0, 1, 0, 1, …
 class Values : public ::testing::Test {
  protected:
@@ -308,6 +357,108 @@ TEST_F(Values, OfTwoModelsAreComparedAgainstTargets) {
   EXPECT_NEAR(NumberOf(quality.at("mae_b")), 9, 1e-5);  // |i − i % 2|: 0, 0, 2, 2, …
   EXPECT_GT(NumberOf(quality.at("r2_a")), NumberOf(quality.at("r2_b")));
   EXPECT_TRUE(Has(Pare(compare).out, "RMSE"));
+}
+
+// u = a − 2·b, v = b, among columns that are no inputs.
+class TargetColumns : public ::testing::Test {
+ protected:
+  TargetColumns() {
+    std::string rows = "u,a,v,b\n";
+    for (int i = 0; i < 240; ++i) {
+      const double a = std::sin(i), b = std::cos(3 * i);
+      rows += Text(a - 2 * b, ',', a, ',', b, ',', b, '\n');
+    }
+    table_ = folder_.Write("t.csv", rows);
+    model_ = WriteModel(folder_ / "m.onnx",
+                        "opset 17\ninput x: f32[N,2]\nconst w: f32[2,2] = random(1, -0.5, 0.5)\n"
+                        "y: f32[N,2] = MatMul(x, w)\noutput y\n");
+  }
+  // `columns` of the table at `path` are the targets.
+  Ran Train(const std::string& path, const std::string& columns, const Arguments& more = {}) const {
+    return Pare(Arguments{"train", model_, "--data", path, "--target-columns", columns, "-o",
+                          folder_ / "o.onnx", "--epochs", "40", "--batch", "16", "--json"} +
+                more);
+  }
+
+  const TestFolder folder_;
+  std::string table_, model_;
+};
+
+TEST_F(TargetColumns, AreLearnedAndKnownToTheFilesThatAreWritten) {
+  const Ran trained = Train(table_, "u,v");
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(trained.object().at("score").as_string(), "r2");
+  EXPECT_GT(NumberOf(trained.object().at("score_after")), 0.999);
+  const std::string out = folder_ / "o.onnx", small = folder_ / "int8.onnx";
+  EXPECT_EQ(onnx::Import(out)->metadata.at("pare.targets"), "u\nv\n");
+  EXPECT_EQ(onnx::Import(out)->metadata.at("pare.columns"), "a\nb\n");
+  const Ran evaluated = Pare({"evaluate", out, "--data", table_, "--json"});
+  ASSERT_EQ(evaluated.code, 0) << evaluated.err;
+  EXPECT_GT(NumberOf(evaluated.object().at("r2")), 0.999);
+  const Ran untrained =
+      Pare({"evaluate", model_, "--data", table_, "--target-columns", "u,v", "--json"});
+  ASSERT_EQ(untrained.code, 0) << untrained.err;
+  EXPECT_LT(NumberOf(untrained.object().at("r2")), 0.9);
+  const Ran compared =
+      Pare({"compare", model_, out, "--data", table_, "--seconds", "0.01", "--json"});
+  ASSERT_EQ(compared.code, 0) << compared.err;
+  EXPECT_NEAR(NumberOf(compared.object().at("quality").as_object().at("r2_a")),
+              NumberOf(untrained.object().at("r2")), 1e-5);
+  // Later tables may have no targets: that is told.
+  const std::string bare = folder_.Write("u.csv", "a,b\n1,2\n");
+  EXPECT_TRUE(Has(Pare({"evaluate", out, "--data", bare}).err, "the model's were in u, v"));
+}
+
+TEST_F(TargetColumns, LimitWhatAQuantizationMayLose) {
+  ASSERT_EQ(Train(table_, "u,v").code, 0);
+  const auto quantize = [&](const std::string& model, const std::string& data,
+                            const Arguments& more) {
+    return Pare(Arguments{"quantize", model, "--data", data, "-o", folder_ / "int8.onnx",
+                          "--target", "any", "--seconds", "0.01", "--json"} +
+                more);
+  };
+  const Ran held = quantize(folder_ / "o.onnx", table_, {"--max-drop", "1"});
+  ASSERT_EQ(held.code, 0) << held.err;
+  const json::object quality = held.object().at("quality").as_object();
+  EXPECT_EQ(quality.at("metric").as_string(), "mse");
+  EXPECT_GT(NumberOf(quality.at("r2_b")), 0.98);
+  EXPECT_NE(NumberOf(quality.at("r2_b")), NumberOf(quality.at("r2_a")));
+  const Ran unmet = quantize(folder_ / "o.onnx", table_, {"--max-drop", "-1"});
+  EXPECT_EQ(unmet.code, 1);
+  EXPECT_TRUE(Has(unmet.err, "--max-drop -1 can't be held")) << unmet.err;
+  EXPECT_FALSE(Has(unmet.err, "of which one is")) << unmet.err;
+  std::string same = "a,b,t\n";
+  for (int i = 0; i < 40; ++i) same += Text(std::sin(i), ',', std::cos(i), ",1\n");
+  const std::string regressor =
+      WriteModel(folder_ / "r.onnx",
+                 "opset 17\ninput x: f32[N,2]\nconst w: f32[2,1] = [1, 2]\n"
+                 "y: f32[N,1] = MatMul(x, w)\noutput y\n");
+  const std::string constant = folder_.Write("same.csv", same);
+  EXPECT_TRUE(Has(quantize(regressor, constant, {"--max-drop", "1", "--target-columns", "t"}).err,
+                  "are all the same, and have no R²"));
+  // Without targets nothing can be limited, and the advice says how it can.
+  const Ran refused =
+      quantize(regressor, folder_.Write("x.csv", "a,b\n1,2\n"), {"--max-drop", "1"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_TRUE(Has(refused.err, "--target-columns make it a limit of R²")) << refused.err;
+}
+
+TEST_F(TargetColumns, ThatDoNotFitAreNamed) {
+  EXPECT_TRUE(Has(Train(table_, "u,w").err, "t.csv: there is no column 'w'"));
+  std::string few = "a,b,u\n";
+  for (int i = 0; i < 4; ++i) few += "1,2,3\n";
+  const Ran narrow = Train(folder_.Write("n.csv", few), "u");
+  EXPECT_TRUE(Has(narrow.err, "n.csv: line ")) << narrow.err;
+  EXPECT_TRUE(Has(narrow.err, "has 1 values, and the model's first output 2")) << narrow.err;
+  EXPECT_TRUE(Has(Train(table_, "u").err, "a sample is the columns a, v, b; the model"));
+  EXPECT_TRUE(Has(Train(table_, "u,,v").err, "with commas between them"));
+  const std::string holes = folder_.Write("h.csv", "a,b,u,v\n1,2,3,4\n1,2,,4\n1,2,3,4\n");
+  EXPECT_TRUE(Has(Train(holes, "u,v").err, "h.csv: line 3: column u is ''"));
+  EXPECT_TRUE(Has(Train(table_, "u,v", {"--targets", table_}).err, "are both given"));
+  EXPECT_TRUE(Has(Train(table_, "u,v", {"--smoothing", "0.1"}).err, "leave it out"));
+  EXPECT_TRUE(
+      Has(Pare({"evaluate", kModel, "--data", demo::kPictures, "--target-columns", "y"}).err,
+          "--targets FILE brings values"));
 }
 
 TEST(Outputs, TheFirstOfSeveralIsNamed) {

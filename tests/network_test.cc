@@ -166,6 +166,35 @@ TEST(Network, LearnsValues) {
   EXPECT_FALSE(TrainByTargets(*model, *data, *targets, options));
 }
 
+TEST(Dataset, TakesWhatAModelStoresOfItsTable) {
+  const TestFolder folder;
+  graph::Graph graph = graph::Parse(
+                           "opset 17\ninput x: f32[N,2]\nconst w: f32[2,2] = [1,0,0,1]\n"
+                           "y: f32[N,2] = MatMul(x, w)\noutput y\n")
+                           .value();
+  graph.metadata = {{"pare.columns", "a\nb\n"}, {"pare.label", "kind"}};
+  ASSERT_TRUE(onnx::Export(graph, folder / "m.onnx"));
+  const auto model = Model::Load(folder / "m.onnx");
+  ASSERT_TRUE(model) << model.error().message();
+  const std::string turned = folder.Write("t.csv", "b,kind,c,a\n1,0,7,2\n3,1,7,4\n");
+  const auto data = Dataset::Open(turned, *model);
+  ASSERT_TRUE(data) << data.error().message();
+  EXPECT_EQ(data->size(), 2);
+  EXPECT_TRUE(data->has_labels());
+  EXPECT_FALSE(Dataset::Open(turned)->has_labels());
+  // Column c would not fit the model.
+  TrainOptions options;
+  options.batch = 2;
+  options.steps = 1;
+  options.validation = 0;
+  EXPECT_TRUE(Train(*model, *data, options));
+  const auto lacking = Dataset::Open(folder.Write("u.csv", "b,d\n1,2\n"), *model);
+  ASSERT_FALSE(lacking);
+  EXPECT_EQ(lacking.error().kind(), ErrorKind::kUsage);
+  EXPECT_NE(lacking.error().message().find("u.csv: has no column a"), std::string::npos)
+      << lacking.error().message();
+}
+
 // One number a sample: its sign would say nothing.
 TEST(Network, LearnsARegressionFromATeacher) {
   const auto regressor = [](uint64_t seed, int64_t channels) {

@@ -108,7 +108,7 @@ Result<Side> Start(const std::string& path, const BenchOptions& options,
   std::vector<Tensor> outputs(session.graph().outputs().size());
   const Stopwatch watch;
   if (Status status = session.Run(side.sample.inputs, outputs); !status)
-    return Fail(OfModel(status.error(), path));
+    return Fail(OfModel(data::OfSamples(status.error(), side.sample.from), path));
   side.first_run_ms = watch.ms();
   return side;
 }

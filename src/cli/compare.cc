@@ -98,10 +98,10 @@ Status Compare(const CompareOptions& options, Console& console) {
   PARE_ASSIGN(const auto dataset, options.data.Open(known, console, both));
   compress::CompareOptions compare;
   compare.metric = options.metric;
-  if (!options.targets.empty()) {
-    PARE_ASSIGN(compare.targets, OpenTargets(options.targets, *dataset, a.graph(), console));
-    if (compare.metric == compress::Metric::kAuto) compare.metric = compress::Metric::kMse;
-  }
+  PARE_ASSIGN(compare.targets,
+              OpenTargets(options.targets, options.data, *dataset, a.graph(), console));
+  if (compare.targets && compare.metric == compress::Metric::kAuto)
+    compare.metric = compress::Metric::kMse;
   PARE_TRY(compress::CheckMetric(compare.metric, a.graph()));
   if (compress::ChooseMetric(compare.metric, a.graph()) == compress::Metric::kTop)
     PARE_TRY(CheckLabels(*dataset, a.graph(), known.preprocess().label_offset, console));

@@ -14,12 +14,6 @@
 namespace pare::cli {
 namespace {
 
-Status ParsePart(std::string_view text, std::optional<double>& part) {
-  PARE_TRY(ParseNumber(text, part));
-  if (*part > 0 && *part <= 1) return {};
-  return Fail(ErrorKind::kUsage, Text(text, " is not more than 0 and at most 1"));
-}
-
 struct DesignCommandOptions {
   std::string model, output;
   std::optional<double> width, depth;

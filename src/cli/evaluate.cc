@@ -64,8 +64,8 @@ Status CheckEvaluable(const EvaluateOptions& options, const data::Dataset& datas
   if (!dataset.has_labels()) {
     return Fail(Error(ErrorKind::kUsage,
                       "the data has no labels, so that there is nothing to score",
-                      "--labels FILE or --label COLUMN gives them, --targets FILE values; `pare "
-                      "compare` needs none")
+                      "--labels FILE or --label COLUMN gives them, --targets FILE or "
+                      "--target-columns values; `pare compare` needs none")
                     .at(options.data.path));
   }
   return CheckLabels(dataset, model.graph(), model.preprocess().label_offset, console);
@@ -77,12 +77,9 @@ Status Evaluate(const EvaluateOptions& options, Console& console) {
   NoteFixedBatch(model, options.machine.batch, console);
   NoteWeights(model, console);
   PARE_ASSIGN(const auto dataset, options.data.Open(model, console));
-  std::shared_ptr<const data::Dataset> targets;
-  if (options.targets.empty()) {
-    PARE_TRY(CheckEvaluable(options, *dataset, model, console));
-  } else {
-    PARE_ASSIGN(targets, OpenTargets(options.targets, *dataset, model.graph(), console));
-  }
+  PARE_ASSIGN(const auto targets,
+              OpenTargets(options.targets, options.data, *dataset, model.graph(), console));
+  if (!targets) PARE_TRY(CheckEvaluable(options, *dataset, model, console));
   const model::Context context = options.machine.MakeContext(console);
   PARE_ASSIGN(const auto session,
               OfModel(model::MakeSession(model.graph(), context), options.model));
@@ -119,7 +116,8 @@ extern const Command kEvaluateCommand = {
         "pare evaluate resnet.onnx --data pictures/ --mean 0.485,0.456,0.406 --std "
         "0.229,0.224,0.225\n"
         "pare evaluate resnet_int8.onnx --data pictures.tar --limit 1000 --json\n"
-        "pare evaluate regressor.onnx --data x.npy --targets y.npy",
+        "pare evaluate regressor.onnx --data x.npy --targets y.npy\n"
+        "pare evaluate regressor.onnx --data houses.csv --target-columns price",
     .run = ParseAndRun<EvaluateOptions, Evaluate>,
 };
 

@@ -4,8 +4,10 @@
 #include <numeric>
 
 #include "cli/text.h"
+#include "compress/inputs.h"
 #include "compress/not_finite.h"
 #include "compress/score.h"
+#include "data/stored.h"
 #include "platform/file.h"
 #include "train/objective.h"
 #include "train/targets.h"
@@ -13,32 +15,16 @@
 namespace pare::cli {
 namespace {
 
-constexpr const char* kClassesKey = "pare.classes";
-constexpr const char* kLabelKey = "pare.label";
-constexpr const char* kColumnsKey = "pare.columns";
-
-std::vector<std::string> LinesOf(std::string_view text) {
-  std::vector<std::string> lines;
-  for (size_t end; !text.empty(); text.remove_prefix(std::min(text.size(), end + 1))) {
-    end = std::min(text.find('\n'), text.size());
-    lines.emplace_back(text.substr(0, end));
-  }
-  return lines;
-}
+using data::kClassesKey;
+using data::kColumnsKey;
+using data::kLabelKey;
+using data::kTargetsKey;
+using data::LinesOf;
 
 std::string ListOf(std::string_view lines) {
   std::string list;
   for (const std::string& line : LinesOf(lines)) list += Text(list.empty() ? "" : ", ", line);
   return Shortened(list, 80);
-}
-
-// The text under `key` in the first of the models that has one.
-const std::string* Stored(std::span<const model::Model* const> models, const char* key) {
-  for (const model::Model* model : models) {
-    const auto found = model->graph().metadata.find(key);
-    if (found != model->graph().metadata.end()) return &found->second;
-  }
-  return nullptr;
 }
 
 const model::Model* WhichStores(std::span<const model::Model* const> models, const char* key) {
@@ -53,12 +39,26 @@ Status CheckSameColumns(std::span<const model::Model* const> models) {
   if (!first) return {};
   const std::string& columns = first->graph().metadata.at(kColumnsKey);
   for (const model::Model* model : models) {
-    const std::string* const own = Stored({&model, 1}, kColumnsKey);
-    if (!own || *own == columns) continue;
+    const auto own = model->graph().metadata.find(kColumnsKey);
+    if (own == model->graph().metadata.end() || own->second == columns) continue;
     return Fail(ErrorKind::kUsage,
                 Text(first->path(), " was made with the columns ", ListOf(columns), ", and ",
-                     model->path(), " with ", ListOf(*own)),
+                     model->path(), " with ", ListOf(own->second)),
                 "--by-position takes the columns of numbers by their places for both");
+  }
+  return {};
+}
+
+// "price" or "width,height".
+Status ParseColumns(std::string_view text, std::vector<std::string>& columns) {
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    if (end == begin) {
+      return Fail(ErrorKind::kUsage, "an empty text is no column",
+                  "columns by name or by number from 0, with commas between them");
+    }
+    columns.emplace_back(text.substr(begin, end - begin));
+    begin = end + 1;
   }
   return {};
 }
@@ -110,6 +110,10 @@ void DataOptions::Declare(Parser& parser, Need need) {
   if (need == Need::kRequired) parser.Required();
   parser.Option("--label", "COLUMN", dataset.label_column,
                 "the column of a CSV that holds the label");
+  parser.Option(
+      "--target-columns", "NAME,…",
+      [this](std::string_view text) { return ParseColumns(text, dataset.target_columns); },
+      "columns of a CSV, by name or number, that hold what the first output shall be");
   parser.Flag("--by-position", dataset.by_position,
               "a CSV's columns go to the model by their places, whatever their names");
   parser.Option("--labels", "FILE", dataset.labels_path,
@@ -175,17 +179,9 @@ Result<std::shared_ptr<const data::Dataset>> DataOptions::Open(
   std::vector<const model::Model*> all = {&model};
   all.insert(all.end(), others.begin(), others.end());
   if (!dataset.by_position && data::IsTable(path)) PARE_TRY(CheckSameColumns(all));
-  const auto knowing = TableFirst(all);
-  if (const std::string* classes = Stored(knowing, kClassesKey);
-      classes && options.classes_path.empty())
-    options.classes_text = *classes;
-  if (const std::string* label = Stored(knowing, kLabelKey)) options.usual_label_column = *label;
-  if (const auto count = compress::ClassCount(model.graph()))
-    options.class_count = *count - model.preprocess().label_offset;
-  for (const data::InputSpec& input : model::InputSpecs(model.graph()))
-    options.inputs.push_back(input.name);
-  if (const std::string* columns = Stored(knowing, kColumnsKey))
-    options.columns = LinesOf(*columns);
+  for (const model::Model* knowing : TableFirst(all))
+    data::UseStored(knowing->graph().metadata, options);
+  compress::DescribeTaker(model.graph(), model.preprocess(), options);
   PARE_ASSIGN(auto opened, data::OpenDataset(path, options));
   if (!opened->note().empty()) console.Note(opened->note());
   PARE_TRY(NotePreprocessing(model, *opened, console));
@@ -259,6 +255,11 @@ Status StoreData(const DataOptions& options, const data::Dataset& dataset,
     metadata.erase(kClassesKey);
     if (const auto lines = NameLines(dataset.classes())) metadata[kClassesKey] = *lines;
   }
+  if (const auto lines = NameLines(given.target_columns)) {
+    metadata[kTargetsKey] = *lines;
+  } else if (!given.label_column.empty()) {
+    metadata.erase(kTargetsKey);
+  }
   // Names that stand for the model's own classes; those of a part of them would misnumber the rest.
   const int64_t names = std::ssize(dataset.classes()) + model.preprocess().label_offset;
   if (!metadata.contains(kClassesKey) && names == compress::ClassCount(model.graph())) {
@@ -302,13 +303,21 @@ void DeclareTargets(Parser& parser, std::string& path, std::string help) {
 }
 
 Result<std::shared_ptr<const data::Dataset>> OpenTargets(const std::string& path,
+                                                         const DataOptions& data,
                                                          const data::Dataset& dataset,
                                                          const graph::Graph& graph,
                                                          Console& console) {
-  PARE_ASSIGN(auto targets, data::OpenDataset(path));
-  if (Status fits = train::CheckTargets(*targets, dataset); !fits)
-    return Fail(fits.error().at(path));
-  NoteFirstOutput(graph, "is held against the targets", console);
+  std::shared_ptr<const data::Dataset> targets = dataset.targets();
+  if (!path.empty()) {
+    if (!data.dataset.target_columns.empty()) {
+      return Fail(ErrorKind::kUsage, "--targets and --target-columns are both given",
+                  "the targets are either a file or columns of the data");
+    }
+    PARE_ASSIGN(targets, data::OpenDataset(path));
+    if (Status fits = train::CheckTargets(*targets, dataset); !fits)
+      return Fail(fits.error().at(path));
+  }
+  if (targets) NoteFirstOutput(graph, "is held against the targets", console);
   return targets;
 }
 

@@ -65,7 +65,7 @@ struct DataOptions {
 };
 
 // What later commands shall find in a file: preprocessing (of pictures), the classes file's text or
-// the classes of a table's labels, and the column of these.
+// the classes of a table's labels, and the columns of these and of targets.
 Status StoreData(const DataOptions& options, const data::Dataset& dataset,
                  const model::Model& model, std::map<std::string, std::string>& metadata);
 
@@ -74,9 +74,11 @@ Status CheckHasLabels(const DataOptions& options, const data::Dataset& dataset);
 
 // "--targets FILE", of commands that measure values.
 void DeclareTargets(Parser& parser, std::string& path, std::string help);
-// What the graph's first output shall be for each sample of `dataset`; which output that is, where
-// there are several, is told.
+// What the graph's first output shall be for each sample of `dataset`: of the file at `path`, or
+// columns of the data itself; null without either. Which output that is, where there are several,
+// is told.
 Result<std::shared_ptr<const data::Dataset>> OpenTargets(const std::string& path,
+                                                         const DataOptions& data,
                                                          const data::Dataset& dataset,
                                                          const graph::Graph& graph,
                                                          Console& console);

@@ -69,6 +69,21 @@ Status ParseNumber(std::string_view text, std::optional<double>& number) {
   return {};
 }
 
+Status ParseNumber(std::string_view text, double least, double most,
+                   std::optional<double>& number) {
+  PARE_TRY(ParseNumber(text, number));
+  if (*number >= least && *number <= most) return {};
+  return Fail(ErrorKind::kUsage, Text(text, " is not between ", least, " and ", most),
+              Text("a number from ", least, " to ", most));
+}
+
+Status ParsePart(std::string_view text, std::optional<double>& part) {
+  PARE_TRY(ParseNumber(text, part));
+  if (*part > 0 && *part <= 1) return {};
+  return Fail(ErrorKind::kUsage, Text(text, " is not more than 0 and at most 1"),
+              "the part that stays, e.g. 0.5");
+}
+
 void DeclareSeconds(Parser& parser, double& seconds, std::string help) {
   const auto set = [&seconds](std::string_view text) -> Status {
     std::optional<double> given;
@@ -147,10 +162,8 @@ void Parser::Option(std::string names, std::string value, std::vector<std::strin
 void Parser::Option(std::string names, std::string value, std::optional<double>& target,
                     double least, double most, std::string help) {
   Add(std::move(names), std::move(value), std::move(help),
-      [&target, least, most](std::string_view text) -> Status {
-        PARE_TRY(ParseNumber(text, target));
-        if (*target >= least && *target <= most) return {};
-        return Fail(ErrorKind::kUsage, Text(text, " is not between ", least, " and ", most));
+      [&target, least, most](std::string_view text) {
+        return ParseNumber(text, least, most, target);
       });
 }
 
@@ -230,7 +243,7 @@ Status Parser::TakeOption(std::string_view argument, std::span<const std::string
 Status Parser::TakePositional(const std::string& argument) {
   for (Entry& entry : positionals_) {
     if (entry.given) continue;
-    if (argument.empty()) return Fail(ErrorKind::kUsage, Text(entry.names, " is empty"));
+    if (argument.empty()) return Fail(ErrorKind::kUsage, Text(entry.names, " is empty"), Advice());
     entry.given = true;
     return entry.set(argument);
   }

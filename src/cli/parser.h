@@ -102,6 +102,12 @@ class Parser {
 // A finite number, with a point for the fraction.
 Status ParseNumber(std::string_view text, std::optional<double>& number);
 
+// The same within bounds.
+Status ParseNumber(std::string_view text, double least, double most, std::optional<double>& number);
+
+// A part of something: more than 0, at most 1.
+Status ParsePart(std::string_view text, std::optional<double>& part);
+
 // "--seconds S": more than 0, at most an hour.
 void DeclareSeconds(Parser& parser, double& seconds, std::string help);
 

@@ -113,7 +113,7 @@ Status ProfileModel(const ProfileOptions& options, Console& console) {
   if (Status status =
           ProfileRuns(*sample.session, sample.inputs, options.sample.seconds, profile, console);
       !status) {
-    return Fail(OfModel(status.error(), options.model));
+    return Fail(OfModel(data::OfSamples(status.error(), sample.from), options.model));
   }
   ProfileReport report{.layers = profile.Layers(),
                        .runs = profile.runs(),

@@ -65,12 +65,7 @@ void PruneCommandOptions::DeclareSize(Parser& parser) {
               "don't time layers at their widths: MACs or bytes alone say which cuts gain most, "
               "the same on every machine");
   parser.Option(
-      "--depth", "PART",
-      [this](std::string_view text) -> Status {
-        PARE_TRY(ParseNumber(text, depth));
-        if (*depth > 0 && *depth <= 1) return {};
-        return Fail(ErrorKind::kUsage, Text(text, " is not more than 0 and at most 1"));
-      },
+      "--depth", "PART", [this](std::string_view text) { return ParsePart(text, depth); },
       "of the residual blocks that stays, e.g. 0.75: those go first whose removal costs least");
   parser.Flag("--no-depth", no_depth,
               "no whole residual block goes (by default, where that is the better buy)");

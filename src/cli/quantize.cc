@@ -23,7 +23,7 @@ namespace {
 constexpr int64_t kSaturationSamples = 256;
 
 struct QuantizeOptions {
-  std::string model, output;
+  std::string model, output, targets;
   double seconds = compress::TimingOptions().seconds;
   MachineOptions machine;
   DataOptions data;
@@ -69,8 +69,9 @@ struct QuantizeOptions {
           return Fail(ErrorKind::kUsage, Text(text, " is not between -100 (a gain) and 100"),
                       "percentage points, e.g. 0.5");
         },
-        "give layers back to float, worst first, until top-1 (without labels: agreement) "
-        "drops by no more");
+        "give layers back to float, worst first, until top-1 (without labels: agreement; with "
+        "targets: R² in percent) drops by no more");
+    DeclareTargets(parser, targets, "measure both models by values, too");
   }
 
   void DeclareMethod(Parser& parser) {
@@ -202,11 +203,13 @@ Result<std::string> RecordOf(const QuantizeOptions& options, const data::Dataset
 // so that nothing unverified is left behind or written over what was there.
 Result<compress::Comparison> Verify(const QuantizeOptions& options, const model::Model& model,
                                     std::shared_ptr<const data::Dataset> dataset,
+                                    const compress::QuantizeOptions& how,
                                     const compress::Quantized& quantized, const std::string& file,
                                     const model::Context& context, Console& console) {
   PARE_ASSIGN(const model::Model written, model::Model::Load(file));
   compress::CompareOptions compare;
-  compare.metric = options.quantize.metric;
+  compare.metric = how.metric;
+  compare.targets = how.targets;
   compare.batch = options.machine.batch;
   compare.timing.seconds = options.seconds;
   compare.saturation_samples = kSaturationSamples;
@@ -226,24 +229,23 @@ std::optional<Error> MissedDrop(const QuantizeOptions& options, const compress::
   if (!options.quantize.max_drop || !drop || *drop <= *options.quantize.max_drop)
     return std::nullopt;
   return Error(ErrorKind::kUnmet,
-               Text("the model written loses ", Fixed(*drop, 2), " points of ",
-                    quality.top1_a ? "top-1" : "agreement", ", more than --max-drop ",
-                    *options.quantize.max_drop),
+               Text("the model written loses ", Fixed(*drop, 2), " points of ", quality.drop_name(),
+                    ", more than --max-drop ", *options.quantize.max_drop),
                "a smaller --max-drop, or more samples (--verification), leaves room for the chance "
                "by which samples differ")
       .at(options.output);
 }
 
 // What can be known to fail before the long work.
-Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
+Status CheckAhead(const compress::QuantizeOptions& how, const model::Model& model,
                   const data::Dataset& dataset, Console& console) {
   const graph::Graph& graph = model.graph();
-  PARE_TRY(compress::CheckMetric(options.quantize.metric, graph));
+  PARE_TRY(compress::CheckMetric(how.metric, graph));
   if (const Status weights = compress::CheckWeights(graph); !weights)
-    return Fail(OfModel(weights.error(), options.model));
-  if (compress::ChooseMetric(options.quantize.metric, graph) == compress::Metric::kTop) {
+    return Fail(OfModel(weights.error(), model.path()));
+  if (compress::ChooseMetric(how.metric, graph) == compress::Metric::kTop) {
     PARE_TRY(CheckLabels(dataset, graph, model.preprocess().label_offset, console));
-  } else {
+  } else if (!how.targets) {
     NoteUnusedLabels(dataset, graph, kMetricTop, console);
   }
   return {};
@@ -268,6 +270,19 @@ Status CheckSamples(const model::Model& model, const std::shared_ptr<const data:
     PARE_ASSIGN(const auto batch, loader.Next());
     if (!batch) return {};
   }
+}
+
+// Says so where fewer samples than a batch are there: what is timed is smaller than was asked for.
+Status NoteLargeBatch(const model::Model& model, const data::Dataset& dataset,
+                      const compress::QuantizeOptions& how, Console& console) {
+  if (how.batch == 1 || !model.batch_note().empty()) return {};
+  PARE_ASSIGN(const data::Split split, data::SplitDataset(dataset, how.split));
+  const int64_t calibrating = std::ssize(split.calibration);
+  const int64_t verifying = std::ssize(split.verification);
+  if (how.batch <= std::min(calibrating, verifying)) return {};
+  console.Note(Text("--batch ", how.batch, ": ", calibrating, " samples calibrate and ", verifying,
+                    " verify, and a run takes no more at a time than these"));
+  return {};
 }
 
 void NoteAllFloat(const compress::Quantized& quantized, Console& console) {
@@ -299,7 +314,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
   PARE_TRY(CheckOptions(options));
   CommandFiles files;
   data.AddTo(files);
-  files.Read(options.model);
+  files.Read({options.model, options.targets});
   files.Write(options.output);
   files.Write(options.tuning.tune.train.checkpoint);
   PARE_TRY(files.Check());
@@ -311,14 +326,17 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
   files.Read(model.data_files());
   files.Read(dataset->files());
   PARE_TRY(files.Check());
-  PARE_TRY(CheckAhead(options, model, *dataset, console));
 
   compress::QuantizeOptions how = options.quantize;
+  PARE_ASSIGN(how.targets, OpenTargets(options.targets, data, *dataset, model.graph(), console));
+  if (how.targets && how.metric == compress::Metric::kAuto) how.metric = compress::Metric::kMse;
+  PARE_TRY(CheckAhead(how, model, *dataset, console));
   how.bias_correction = !options.no_bias_correction;
   how.equalization = !options.no_equalization;
   how.keep_slow_layers = options.force || options.target == "any";
   how.batch = options.machine.batch;
   how.split.limit = data.limit;
+  PARE_TRY(NoteLargeBatch(model, *dataset, how, console));
   PARE_TRY(CheckSamples(model, dataset, how, console));
   PARE_ASSIGN(how.tune, options.tuning.Make(*dataset, data));
   const model::Context context = options.machine.MakeContext(console);
@@ -335,7 +353,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
   const int64_t quantize_peak = PeakRssBytes();
 
   PARE_ASSIGN(compress::Comparison comparison,
-              Verify(options, model, dataset, quantized, draft.path(), context, console));
+              Verify(options, model, dataset, how, quantized, draft.path(), context, console));
   PARE_TRY(draft.Commit());
   const auto missed = MissedDrop(options, comparison.quality);
   const QuantizeReport report{std::move(comparison), quantized,     options.output, console.notes(),
@@ -352,6 +370,7 @@ extern const Command kQuantizeCommand = {
         "pare quantize resnet.onnx --data pictures/ -o resnet_int8.onnx \\\n"
         "     --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225\n"
         "pare quantize resnet.onnx --data pictures.tar -o resnet_int8.onnx --max-drop 0.5\n"
+        "pare quantize regressor.onnx --data houses.csv --target-columns price -o int8.onnx\n"
         "pare quantize resnet.onnx --data pictures/ -o resnet_int4.onnx --weight-bits 4 --tune",
     .run = ParseAndRun<QuantizeOptions, Quantize>,
 };

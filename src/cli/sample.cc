@@ -59,6 +59,7 @@ Status SampleOptions::MakeInputs(const model::Model& model, Sample& sample,
   PARE_ASSIGN(auto batch, loader.Next());
   if (!batch) return Fail(Error(ErrorKind::kUsage, "there are no samples").at(data.path));
   sample.inputs = std::move(batch->inputs);
+  sample.from = *std::move(batch);
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "data/loader.h"
 
 namespace pare::cli {
 
@@ -13,6 +14,7 @@ namespace pare::cli {
 struct Sample {
   std::unique_ptr<runtime::Session> session;
   std::vector<Tensor> inputs;
+  data::Batch from;                // --data's samples that these are
   double load_ms = 0;              // reading and simplifying the file
   std::vector<std::string> files;  // that were read beside those the options name
 };

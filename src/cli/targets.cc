@@ -36,7 +36,8 @@ Status ParseTarget(std::string_view text, Units units, std::optional<Target>& ta
   }
   std::optional<double> number;
   PARE_TRY(ParseNumber(text, number));
-  if (*number <= 0) return Fail(ErrorKind::kUsage, "a target is more than 0");
+  if (*number <= 0)
+    return Fail(ErrorKind::kUsage, "a target is more than 0", "e.g. 0.5x, half of the model's");
   parsed.value *= *number;
   target = parsed;
   return {};

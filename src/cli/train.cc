@@ -17,7 +17,7 @@ struct TrainOptions {
   CommonOptions common;
 
   void Declare(Parser& parser) {
-    parser.Positional("MODEL", model, "a float .onnx file: a classifier, or with --targets any");
+    parser.Positional("MODEL", model, "a float .onnx file: a classifier, or with targets any");
     parser.Group("start and loss");
     parser.Flag("--from-scratch", from_scratch,
                 "begin with random weights (of --seed) instead of the model's");
@@ -29,7 +29,7 @@ struct TrainOptions {
           PARE_ASSIGN(loss, train::ParseTargetLoss(name));
           return {};
         },
-        "against --targets: mse (default), huber or cosine");
+        "against targets: mse (default), huber or cosine");
     training.Declare(parser);
   }
 
@@ -39,12 +39,18 @@ struct TrainOptions {
       return Fail(ErrorKind::kUsage, "--keep-zeros: the weights of --from-scratch hold no zeros",
                   "give one of them");
     }
-    if (loss && targets.empty()) {
+    return {};
+  }
+
+  // `values`: what is learned, in place of labels.
+  Status CheckLoss(bool values) const {
+    if (loss && !values) {
       return Fail(ErrorKind::kUsage, "--loss compares with values, and none are given",
-                  "--targets FILE gives them; labels are learned by cross-entropy");
+                  "--targets FILE or --target-columns gives them; labels are learned by "
+                  "cross-entropy");
     }
-    if (smoothing && !targets.empty()) {
-      return Fail(ErrorKind::kUsage, "--smoothing is of labels, and --targets are values",
+    if (smoothing && values) {
+      return Fail(ErrorKind::kUsage, "--smoothing is of labels, and targets are values",
                   "leave it out");
     }
     return {};
@@ -78,8 +84,8 @@ Status CheckTrainingLabels(const TrainingSetup& setup, const model::Model& model
   const data::Dataset& dataset = *setup.dataset;
   if (!dataset.has_labels()) {
     return Fail(Error(ErrorKind::kUsage, "the data has no labels to train by",
-                      "--labels FILE or --label COLUMN gives them, --targets FILE values; `pare "
-                      "distill` needs none")
+                      "--labels FILE or --label COLUMN gives them, --targets FILE or "
+                      "--target-columns values; `pare distill` needs none")
                     .at(path));
   }
   PARE_TRY(CheckLabels(dataset, model.graph(), model.preprocess().label_offset, console));
@@ -93,6 +99,7 @@ struct Lesson {
   std::unique_ptr<train::Objective> objective;
   train::Score score;
   std::string score_name;
+  bool values = false;
 };
 
 Result<Lesson> LabelsOf(const TrainOptions& options, const TrainingSetup& setup,
@@ -101,27 +108,29 @@ Result<Lesson> LabelsOf(const TrainOptions& options, const TrainingSetup& setup,
   const train::LabelOptions how{.smoothing = static_cast<float>(options.smoothing.value_or(0))};
   return Lesson{std::make_unique<train::LabelObjective>(how),
                 compress::ScoreByLabels(setup.validation, how.smoothing, setup.context, console),
-                "top-1"};
+                "top-1", false};
 }
 
 Result<Lesson> TargetsOf(const TrainOptions& options, const TrainingSetup& setup,
-                         const model::Model& model, Console& console) {
+                         std::shared_ptr<const data::Dataset> targets, const model::Model& model,
+                         Console& console) {
   PARE_ASSIGN(const std::string moved,
               train::CheckMoved(options.training.train.augment, model.graph()));
   if (!moved.empty()) console.Note(moved);
-  PARE_ASSIGN(const auto targets,
-              OpenTargets(options.targets, *setup.dataset, model.graph(), console));
   const train::TargetLoss loss = options.loss.value_or(train::TargetLoss::kMse);
   PARE_ASSIGN(auto objective, train::TargetObjective::Make(targets, loss));
   return Lesson{std::move(objective),
                 compress::ScoreByTargets(setup.validation, targets, loss, setup.context),
-                std::string(compress::TargetScoreName(loss))};
+                std::string(compress::TargetScoreName(loss)), true};
 }
 
 Result<Lesson> LessonOf(const TrainOptions& options, const TrainingSetup& setup,
                         const model::Model& model, Console& console) {
-  return options.targets.empty() ? LabelsOf(options, setup, model, console)
-                                 : TargetsOf(options, setup, model, console);
+  PARE_ASSIGN(const auto targets, OpenTargets(options.targets, options.training.data,
+                                              *setup.dataset, model.graph(), console));
+  PARE_TRY(options.CheckLoss(targets != nullptr));
+  return targets ? TargetsOf(options, setup, targets, model, console)
+                 : LabelsOf(options, setup, model, console);
 }
 
 Status Train(const TrainOptions& options, Console& console) {
@@ -142,7 +151,7 @@ Status Train(const TrainOptions& options, Console& console) {
                                                         .score_name = std::move(lesson.score_name),
                                                         .command = "train",
                                                         .teachers = {},
-                                                        .values = !options.targets.empty()},
+                                                        .values = lesson.values},
                                                        console));
   return console.Show(report);
 }
@@ -155,7 +164,8 @@ extern const Command kTrainCommand = {
     .examples =
         "pare train resnet.onnx --data pictures/ -o tuned.onnx --epochs 5 --flip\n"
         "pare train resnet.onnx --data pictures.tar -o tuned.onnx --checkpoint run.npz --resume\n"
-        "pare train regressor.onnx --data x.npy --targets y.npy -o tuned.onnx --loss huber",
+        "pare train regressor.onnx --data x.npy --targets y.npy -o tuned.onnx --loss huber\n"
+        "pare train regressor.onnx --data houses.csv --target-columns price -o tuned.onnx",
     .run = ParseAndRun<TrainOptions, Train>,
 };
 

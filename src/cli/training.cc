@@ -27,9 +27,7 @@ void DeclareFloat(Parser& parser, std::string names, std::string value, float& t
       std::move(names), std::move(value),
       [&target, low, high](std::string_view text) -> Status {
         std::optional<double> number;
-        PARE_TRY(ParseNumber(text, number));
-        if (*number < low || *number > high)
-          return Fail(ErrorKind::kUsage, Text(text, " is not between ", low, " and ", high));
+        PARE_TRY(ParseNumber(text, low, high, number));
         target = static_cast<float>(*number);
         return {};
       },

@@ -155,7 +155,14 @@ Result<Timed> TimeLayersApart(const Graph& a, const Graph& b, InputsBySide input
 std::optional<double> Quality::drop() const {
   if (top1_a && top1_b) return *top1_a - *top1_b;
   if (agreement) return 100 - *agreement;
+  if (values_a && values_b && values_a->r2 && values_b->r2)
+    return 100 * (*values_a->r2 - *values_b->r2);
   return std::nullopt;
+}
+
+std::string_view Quality::drop_name() const {
+  if (top1_a && top1_b) return "top-1";
+  return agreement ? "agreement" : "R²";
 }
 
 std::map<std::string, double> TimesByLayer(const Graph& graph,

@@ -11,13 +11,6 @@
 
 namespace pare::compress {
 
-// Says which samples the error is of.
-inline Error OfSamples(const Error& error, const data::Batch& batch) {
-  if (error.kind() == ErrorKind::kCancelled || batch.indices.empty()) return error;
-  const int64_t first = batch.indices.front(), last = batch.indices.back();
-  return error.at(first == last ? Text("sample ", first) : Text("samples ", first, " to ", last));
-}
-
 // Runs the session over all of the loader's samples; look(batch, outputs in float32) → Status.
 template <typename Look>
 Status ForEachAnswer(runtime::Session& session, data::Loader& loader, std::string_view stage,
@@ -30,7 +23,7 @@ Status ForEachAnswer(runtime::Session& session, data::Loader& loader, std::strin
     PARE_ASSIGN(const auto batch, loader.Next());
     if (!batch) return {};
     if (Status ran = session.Run(batch->inputs, outputs); !ran)
-      return Fail(OfSamples(ran.error(), *batch));
+      return Fail(data::OfSamples(ran.error(), *batch));
     PARE_TRY(ToF32(outputs));
     PARE_TRY(look(*batch, outputs));
     progress.Advance(batch->count());

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compress/score.h"
 #include "graph/text.h"
+#include "model/model.h"
 
 namespace pare::compress {
 namespace {
@@ -101,6 +103,13 @@ std::vector<Dims> SharedInputs::ShapesOf(const Graph& other, std::span<const Dim
     its.push_back(std::move(shape));
   }
   return its;
+}
+
+void DescribeTaker(const Graph& graph, const data::Preprocess& preprocess,
+                   data::DatasetOptions& options) {
+  for (const data::InputSpec& input : model::InputSpecs(graph))
+    options.inputs.push_back(input.name);
+  if (const auto count = ClassCount(graph)) options.class_count = *count - preprocess.label_offset;
 }
 
 }  // namespace pare::compress

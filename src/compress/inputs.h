@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "data/dataset.h"
+#include "data/preprocess.h"
 #include "graph/graph.h"
 
 namespace pare::compress {
@@ -30,6 +32,10 @@ std::vector<size_t> InputPlaces(const graph::Graph& fed, const graph::Graph& oth
 // Fails (kUsage) where the models have different numbers of inputs, or matched ones differ in more
 // than the float type: in the kind of element, or in the shape as far as it is known.
 Result<SharedInputs> MatchInputs(const graph::Graph& fed, const graph::Graph& other);
+
+// What data is told of the model that takes it: its inputs' names, and how many classes it has.
+void DescribeTaker(const graph::Graph& graph, const data::Preprocess& preprocess,
+                   data::DatasetOptions& options);
 
 // Of one shape, as far as both are known.
 bool SameShape(const graph::TensorType& a, const graph::TensorType& b);

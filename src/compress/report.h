@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "compress/score.h"
@@ -24,8 +25,10 @@ struct Quality {
   int64_t count = 0;
   Metric metric = Metric::kAuto;  // what the drop goes by
 
-  // Percentage points lost from a to b: of top-1 with labels, of agreement without.
+  // Percentage points lost from a to b: of top-1 with labels, of agreement without; of what is no
+  // classifier, of R² (1 = 100 points) by targets.
   std::optional<double> drop() const;
+  std::string_view drop_name() const;  // "top-1", "agreement", "R²"
 };
 
 struct LayerReport {

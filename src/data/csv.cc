@@ -93,53 +93,89 @@ std::string Joined(const std::vector<std::string>& names, size_t most) {
 
 }  // namespace
 
-Result<CsvTable> CsvTable::Parse(std::string_view text, const CsvLabels& labels) {
+Result<CsvTable> CsvTable::Parse(std::string_view text, const CsvLabels& labels,
+                                 const CsvTargets& targets) {
   CsvTable table;
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   table.text_ = text;
   table.separator_ = GuessSeparator(text);
   size_t position = 0;
-  PARE_TRY(table.ReadHeader(labels, position));
+  PARE_TRY(table.ReadHeader(labels, targets, position));
+  PARE_TRY(table.FindLabel(labels));
+  PARE_TRY(table.FindTargets(targets, labels.may_lack));
   PARE_ASSIGN(const auto texts, table.Scan(position));
   PARE_TRY(table.NumberLabels(texts, labels.classes));
   return table;
 }
 
-Status CsvTable::ReadHeader(const CsvLabels& labels, size_t& position) {
+Status CsvTable::ReadHeader(const CsvLabels& labels, const CsvTargets& targets, size_t& position) {
   std::vector<std::string> cells;
   size_t next = 0;
   if (!ReadRow(text_, next, separator_, cells)) return OpenQuote(1);
   if (text_.empty()) return NoRows("is empty");
   if (IsBlank(cells)) return NoRows("begins with an empty line");
   width_ = cells.size();
-  const bool has_label =
-      !labels.column.empty() && std::count(cells.begin(), cells.end(), labels.column);
+  const auto names_one = [&](std::string_view column) {
+    return !column.empty() && !Number<int64_t>(column) &&
+           std::ranges::find(cells, column) != cells.end();
+  };
   const bool has_number = std::any_of(cells.begin(), cells.end(), [](const std::string& cell) {
     return Number<double>(cell).has_value();
   });
-  const bool has_header = !has_number || (has_label && !Number<int64_t>(labels.column));
-  if (has_header) {
-    names_ = std::move(cells);
-    position = next;
-  }
-  return FindLabel(labels, has_header);
+  if (has_number && !names_one(labels.column) && std::ranges::none_of(targets.columns, names_one))
+    return {};
+  names_ = std::move(cells);
+  position = next;
+  return {};
 }
 
-Status CsvTable::FindLabel(const CsvLabels& labels, bool has_header) {
+std::optional<size_t> CsvTable::ColumnOf(std::string_view column) const {
+  const auto named = std::find(names_.begin(), names_.end(), column);
+  if (named != names_.end()) return static_cast<size_t>(named - names_.begin());
+  const auto number = Number<int64_t>(column);
+  if (number && *number >= 0 && *number < static_cast<int64_t>(width_))
+    return static_cast<size_t>(*number);
+  return std::nullopt;
+}
+
+Error CsvTable::NoColumn(std::string_view column) const {
+  return Error(ErrorKind::kUsage, Text("there is no column '", column, "'"),
+               has_header()
+                   ? Text("the columns are ", Joined(names_, 40))
+                   : Text("there is no header; columns are numbered from 0 to ", width_ - 1));
+}
+
+Status CsvTable::FindLabel(const CsvLabels& labels) {
   if (labels.column.empty()) return {};
-  const auto named = std::find(names_.begin(), names_.end(), labels.column);
-  const auto number = Number<int64_t>(labels.column);
-  if (named != names_.end()) {
-    label_column_ = named - names_.begin();
-  } else if (number && *number >= 0 && *number < static_cast<int64_t>(width_)) {
-    label_column_ = *number;
-  } else if (!labels.may_lack) {
-    return Fail(ErrorKind::kUsage, Text("there is no column '", labels.column, "'"),
-                has_header
-                    ? Text("the columns are ", Joined(names_, 40))
-                    : Text("there is no header; columns are numbered from 0 to ", width_ - 1));
-  }
+  const auto column = ColumnOf(labels.column);
+  if (!column && !labels.may_lack) return Fail(NoColumn(labels.column));
+  if (column) label_column_ = static_cast<int64_t>(*column);
   return {};
+}
+
+Status CsvTable::FindTargets(const CsvTargets& targets, bool label_yields) {
+  targets_may_lack_ = targets.may_lack;
+  std::vector<size_t> found;
+  for (const std::string& name : targets.columns) {
+    const auto column = ColumnOf(name);
+    if (!column && targets.may_lack) return {};
+    if (!column) return Fail(NoColumn(name));
+    if (is_label(*column) && label_yields) label_column_ = -1;
+    const bool twice = std::ranges::find(found, *column) != found.end();
+    if (twice || is_label(*column)) {
+      return Fail(ErrorKind::kUsage,
+                  Text(CellName(*column), twice ? " is twice among the targets"
+                                                : " is to hold the label and a target"),
+                  "name each column once");
+    }
+    found.push_back(*column);
+  }
+  targets_ = std::move(found);
+  return {};
+}
+
+bool CsvTable::is_target(size_t column) const {
+  return std::ranges::find(targets_, column) != targets_.end();
 }
 
 std::string CsvTable::ColumnName(size_t column) const {
@@ -160,7 +196,7 @@ Result<std::vector<std::string>> CsvTable::Scan(size_t position) {
           "quote cells that hold separators");
     }
     for (size_t i = 0; i < width_; ++i) {
-      if (cells[i].empty() || static_cast<int64_t>(i) == label_column_) continue;
+      if (cells[i].empty() || is_label(i)) continue;
       Column& column = columns[i];
       if (Number<float>(cells[i])) {
         ++column.numbers;
@@ -173,27 +209,52 @@ Result<std::vector<std::string>> CsvTable::Scan(size_t position) {
     if (label_column_ >= 0) texts.push_back(std::move(cells[label_column_]));
   }
   if (offsets_.empty()) return NoRows("has no rows below its header");
+  PARE_TRY(CheckTargets(columns));
   PARE_TRY(ChooseColumns(columns));
   return texts;
+}
+
+bool CsvTable::Column::holds_numbers() const {
+  return numbers > 0 &&
+         static_cast<double>(texts) < kTextColumn * static_cast<double>(numbers + texts);
+}
+
+Status CsvTable::CheckTargets(const std::vector<Column>& columns) {
+  for (const size_t target : targets_) {
+    const Column& column = columns[target];
+    if (column.holds_numbers()) continue;
+    if (targets_may_lack_) {
+      targets_.clear();
+      return {};
+    }
+    return Fail(ErrorKind::kUsage,
+                column.texts == 0
+                    ? Text(CellName(target), " is to be a target, and is empty")
+                    : Text("line ", column.line, ": ", CellName(target),
+                           " is to be a target, and holds texts: '", column.text, "'"),
+                "targets are numbers; --label COLUMN takes texts for the names of classes");
+  }
+  return {};
 }
 
 Status CsvTable::ChooseColumns(const std::vector<Column>& columns) {
   for (size_t i = 0; i < width_; ++i) {
     const Column& column = columns[i];
-    if (static_cast<int64_t>(i) == label_column_) continue;
-    const double texts = kTextColumn * static_cast<double>(column.numbers + column.texts);
-    if (column.numbers == 0 || static_cast<double>(column.texts) >= texts) {
+    if (is_label(i)) continue;
+    if (!column.holds_numbers()) {
       left_out_.push_back(ColumnName(i));
     } else if (column.texts > 0) {
       return Invalid(Text("line ", column.line, ": ", CellName(i), " is '", column.text, "', and ",
                           column.numbers, " other rows hold numbers there"),
                      "correct the cell, remove the row, or remove the column");
-    } else {
+    } else if (!is_target(i)) {
       numeric_.push_back(i);
     }
   }
   if (!numeric_.empty()) return {};
-  return Unsupported("no column holds numbers only", "turn texts into numbers before");
+  return Unsupported(has_targets() ? "no column beside the targets holds numbers only"
+                                   : "no column holds numbers only",
+                     "turn texts into numbers before");
 }
 
 std::vector<std::string> CsvTable::numeric_columns() const {
@@ -202,20 +263,22 @@ std::vector<std::string> CsvTable::numeric_columns() const {
   return names;
 }
 
-const char* CsvTable::Refusal(const std::string& name) const {
+CsvTable::Choice CsvTable::Choose(const std::string& name) const {
   const auto at = std::find(names_.begin(), names_.end(), name);
-  const int64_t column = at - names_.begin();
-  if (at == names_.end()) return "has no column";
-  if (std::count(at, names_.end(), name) > 1) return "has several columns";
-  if (column == label_column_) return "has its labels in";
-  const bool numeric = std::count(numeric_.begin(), numeric_.end(), static_cast<size_t>(column));
-  return numeric ? nullptr : "has no numbers in";
+  if (at == names_.end()) return {.refusal = "has no column"};
+  const auto column = static_cast<size_t>(at - names_.begin());
+  if (std::count(at, names_.end(), name) > 1) return {.refusal = "has several columns"};
+  if (is_label(column)) return {.refusal = "has its labels in"};
+  if (is_target(column)) return {.refusal = "has its targets in"};
+  if (!std::count(numeric_.begin(), numeric_.end(), column))
+    return {.refusal = "has no numbers in"};
+  return {.column = column};
 }
 
 std::string CsvTable::WhyNot(const std::vector<std::string>& columns) const {
   std::map<std::string_view, std::vector<std::string>> refused;  // by the reason
   for (const std::string& name : columns) {
-    if (const char* refusal = Refusal(name)) refused[refusal].push_back(name);
+    if (const char* refusal = Choose(name).refusal) refused[refusal].push_back(name);
   }
   std::string text;
   for (const auto& [refusal, names] : refused)
@@ -226,9 +289,9 @@ std::string CsvTable::WhyNot(const std::vector<std::string>& columns) const {
 bool CsvTable::Select(const std::vector<std::string>& columns) {
   std::vector<size_t> selected;
   for (const std::string& name : columns) {
-    if (Refusal(name)) return false;
-    const auto at = std::find(names_.begin(), names_.end(), name);
-    selected.push_back(static_cast<size_t>(at - names_.begin()));
+    const Choice choice = Choose(name);
+    if (choice.refusal) return false;
+    selected.push_back(choice.column);
   }
   if (selected.empty()) return false;
   for (const size_t column : numeric_) {
@@ -344,20 +407,20 @@ size_t CsvTable::row_bytes(int64_t index) const {
   return (index + 1 < size() ? offsets_[index + 1] : text_.size()) - offsets_[index];
 }
 
-Result<Tensor> CsvTable::Row(int64_t index) const {
-  PARE_ASSIGN(Tensor row, Tensor::Make(DType::kF32, {columns()}));
+Result<Tensor> CsvTable::Cells(int64_t index, const std::vector<size_t>& columns) const {
+  PARE_ASSIGN(Tensor row, Tensor::Make(DType::kF32, {std::ssize(columns)}));
   const std::span<float> values = row.mutable_as<float>();
   std::vector<std::string> cells;
   size_t position = offsets_[index];
   if (!ReadRow(text_, position, separator_, cells) || cells.size() != width_) {
     return Invalid("the row has changed since the file was opened");
   }
-  for (size_t i = 0; i < numeric_.size(); ++i) {
-    const auto value = Number<float>(cells[numeric_[i]]);
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const std::string& cell = cells[columns[i]];
+    const auto value = Number<float>(cell);
     if (!value || !std::isfinite(*value)) {
-      return Invalid(
-          Text(CellName(numeric_[i]), " is '", cells[numeric_[i]], "', no finite number"),
-          "fill in or remove rows with missing values");
+      return Invalid(Text(CellName(columns[i]), " is '", cell, "', no finite number"),
+                     "fill in or remove rows with missing values");
     }
     values[i] = *value;
   }
@@ -366,17 +429,50 @@ Result<Tensor> CsvTable::Row(int64_t index) const {
 
 namespace {
 
+void AddLine(std::string& text, std::string_view line) {
+  text += Text(text.empty() ? "" : "\n", line);
+}
+
 enum class Rows : uint8_t {
   kWhole,       // one input
   kNamedCells,  // an input a column
 };
 
+// A table in its file, which its samples and its targets read.
+struct CsvFile {
+  std::shared_ptr<const MappedFile> file;
+  CsvTable table;
+
+  std::string RowName(int64_t index) const {
+    return Text(file->path(), ": line ", table.line(index));
+  }
+};
+
+class CsvTargetRows : public Dataset {
+ public:
+  explicit CsvTargetRows(std::shared_ptr<const CsvFile> csv) : csv_(std::move(csv)) {}
+
+  int64_t size() const override { return csv_->table.size(); }
+  bool has_labels() const override { return false; }
+  int64_t label(int64_t) const override { return kNoLabel; }
+  std::string SampleName(int64_t index) const override { return csv_->RowName(index); }
+  Result<Sample> Get(int64_t index) const override {
+    auto row = csv_->table.Targets(index);
+    csv_->file->Used(csv_->table.row_bytes(index));
+    if (!row) return Fail(row.error().at(SampleName(index)));
+    return Sample{{SampleInput{"", *std::move(row), false}}, kNoLabel};
+  }
+
+ private:
+  std::shared_ptr<const CsvFile> csv_;
+};
+
 class CsvDataset : public Dataset {
  public:
   // `matched`: the columns were chosen by their names.
-  CsvDataset(std::shared_ptr<const MappedFile> file, CsvTable table, Rows rows, bool matched,
-             std::string note)
-      : file_(std::move(file)), table_(std::move(table)), rows_(rows) {
+  CsvDataset(std::shared_ptr<const CsvFile> csv, Rows rows, bool matched, std::string note)
+      : csv_(std::move(csv)), table_(csv_->table), rows_(rows) {
+    if (table_.has_targets()) targets_ = std::make_shared<CsvTargetRows>(csv_);
     classes_ = table_.classes();
     classes_sorted_ = table_.classes_sorted();
     note_ = std::move(note);
@@ -398,19 +494,19 @@ class CsvDataset : public Dataset {
   int64_t label(int64_t index) const override {
     return has_labels() ? table_.labels()[index] : kNoLabel;
   }
-  std::string SampleName(int64_t index) const override {
-    return Text(file_->path(), ": line ", table_.line(index));
-  }
+  std::string SampleName(int64_t index) const override { return csv_->RowName(index); }
   std::string shape_advice() const override {
     const std::vector<std::string> names = table_.numeric_columns();
     const std::string columns = Text("a sample is the columns ", Joined(names, 3),
                                      names.size() > 3 ? ", " + names.back() : std::string());
-    return has_labels() ? columns + "; the model wants another number of them"
-                        : columns + "; --label COLUMN names the one that holds the label";
+    return has_labels() || targets_ ? columns + "; the model wants another number of them"
+                                    : columns +
+                                          "; --label COLUMN names the one that holds the label, "
+                                          "--target-columns those that hold values to learn";
   }
   Result<Sample> Get(int64_t index) const override {
     auto row = table_.Row(index);
-    file_->Used(table_.row_bytes(index));
+    csv_->file->Used(table_.row_bytes(index));
     if (!row) return Fail(row.error().at(SampleName(index)));
     if (rows_ == Rows::kWhole)
       return Sample{{SampleInput{"", *std::move(row), false}}, label(index)};
@@ -422,10 +518,10 @@ class CsvDataset : public Dataset {
   }
 
  private:
-  void AddNote(std::string_view text) { note_ += Text(note_.empty() ? "" : "\n", text); }
+  void AddNote(std::string_view text) { AddLine(note_, text); }
 
-  std::shared_ptr<const MappedFile> file_;
-  CsvTable table_;
+  std::shared_ptr<const CsvFile> csv_;
+  const CsvTable& table_;
   Rows rows_;
 };
 
@@ -462,20 +558,28 @@ Result<DatasetPtr> OpenCsv(const std::string& path, const DatasetOptions& option
   PARE_ASSIGN(const ClassTable classes, ReadClasses(options));
   const bool usual = options.label_column.empty();
   const std::string& column = usual ? options.usual_label_column : options.label_column;
-  auto table = CsvTable::Parse(text, {.column = column, .may_lack = usual, .classes = classes});
+  const bool usual_targets = options.target_columns.empty();
+  const CsvTargets targets{
+      .columns = usual_targets ? options.usual_target_columns : options.target_columns,
+      .may_lack = usual_targets};
+  auto table =
+      CsvTable::Parse(text, {.column = column, .may_lack = usual, .classes = classes}, targets);
   if (!table) return Fail(table.error().at(path));
   std::string note;
-  if (!column.empty() && table->labels().empty())
-    note = Text("there are no labels: the model's were in a column '", column, "'");
+  if (!column.empty() && table->labels().empty() && !table->has_targets())
+    AddLine(note, Text("there are no labels: the model's were in a column '", column, "'"));
+  if (!targets.columns.empty() && !table->has_targets())
+    AddLine(note, Text("there are no targets: the model's were in ", Joined(targets.columns, 8)));
   const bool several = options.inputs.size() > 1 && table->Select(options.inputs);
   const bool known = !several && !options.by_position && !options.columns.empty();
   const bool matched = several || (known && table->Select(options.columns));
   if (known && !matched && table->numeric_columns() != options.columns) {
     if (table->has_header()) return Fail(OtherColumns(*table, options.columns).at(path));
-    note += Text(note.empty() ? "" : "\n", NoHeader(options.columns));
+    AddLine(note, NoHeader(options.columns));
   }
-  return std::make_shared<CsvDataset>(file, *std::move(table),
-                                      several ? Rows::kNamedCells : Rows::kWhole, matched, note);
+  return std::make_shared<CsvDataset>(
+      std::make_shared<const CsvFile>(CsvFile{file, *std::move(table)}),
+      several ? Rows::kNamedCells : Rows::kWhole, matched, note);
 }
 
 }  // namespace pare::data

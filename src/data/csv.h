@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,18 +18,27 @@ struct CsvLabels {
   std::vector<std::vector<std::string>> classes = {};  // as ReadClasses gives them
 };
 
+struct CsvTargets {
+  std::vector<std::string> columns = {};  // as that of labels; one number of a target each
+  bool may_lack = false;  // a table without all of them, or without numbers there, has none
+};
+
 class CsvTable {
  public:
   // `text` must outlive the table. The first row is a header if none of its cells is a number, or
-  // if one of them is the label's column.
-  static Result<CsvTable> Parse(std::string_view text, const CsvLabels& labels);
+  // if one of them is the label's column or a target's.
+  static Result<CsvTable> Parse(std::string_view text, const CsvLabels& labels,
+                                const CsvTargets& targets = {});
   static Result<CsvTable> Parse(std::string_view text, std::string_view label_column) {
     return Parse(text, CsvLabels{label_column});
   }
 
   int64_t size() const { return static_cast<int64_t>(offsets_.size()); }
-  // The numeric columns of a row, without the label: f32 [columns()].
-  Result<Tensor> Row(int64_t index) const;
+  // The numeric columns of a row, without label and targets: f32 [columns()].
+  Result<Tensor> Row(int64_t index) const { return Cells(index, numeric_); }
+  // The targets of a row: f32, in the order in which their columns were given.
+  bool has_targets() const { return !targets_.empty(); }
+  Result<Tensor> Targets(int64_t index) const { return Cells(index, targets_); }
   // The line of the text in which a row begins, from 1.
   int64_t line(int64_t index) const { return LineOf(offsets_[index]); }
   size_t row_bytes(int64_t index) const;
@@ -51,14 +61,22 @@ class CsvTable {
   // Rows are of these columns, in this order, and others are left out. False where one of them is
   // no numeric column of the header, or is there twice; the table is as it was then.
   bool Select(const std::vector<std::string>& columns);
-  // Why Select refuses these, in words: "has no column c; holds other things …"; "" where it
+  // Why Select refuses these, in words: "has no column a, b; has no numbers in c"; "" where it
   // doesn't.
   std::string WhyNot(const std::vector<std::string>& columns) const;
 
  private:
   CsvTable() = default;
-  Status ReadHeader(const CsvLabels& labels, size_t& position);
-  Status FindLabel(const CsvLabels& labels, bool has_header);
+  Status ReadHeader(const CsvLabels& labels, const CsvTargets& targets, size_t& position);
+  // Where this column is, by the header or by number.
+  std::optional<size_t> ColumnOf(std::string_view column) const;
+  Error NoColumn(std::string_view column) const;
+  Status FindLabel(const CsvLabels& labels);
+  // `label_yields`: to a target in its column.
+  Status FindTargets(const CsvTargets& targets, bool label_yields);
+  bool is_label(size_t column) const { return static_cast<int64_t>(column) == label_column_; }
+  bool is_target(size_t column) const;
+  Result<Tensor> Cells(int64_t index, const std::vector<size_t>& columns) const;
   // Gives the texts in the label's column, one a row.
   Result<std::vector<std::string>> Scan(size_t position);
   // What a column holds, as far as it decides whether its cells are numbers.
@@ -66,16 +84,22 @@ class CsvTable {
     int64_t numbers = 0, texts = 0;
     std::string text;  // the first
     int64_t line = 0;  // of it
+    bool holds_numbers() const;
   };
   Status ChooseColumns(const std::vector<Column>& columns);
+  Status CheckTargets(const std::vector<Column>& columns);
   Status NumberLabels(const std::vector<std::string>& texts,
                       const std::vector<std::vector<std::string>>& classes);
   // Whether the labels are whole numbers; these then are the classes.
   bool TakeNumbers(const std::vector<std::string>& texts);
   // Fails where few labels are no whole numbers: they would make texts of all others.
   Status CheckMixed(const std::vector<std::string>& texts) const;
-  // Where a column can't be chosen by its name, the reason without the name.
-  const char* Refusal(const std::string& name) const;
+  // A column of the header that can be chosen by its name; else the reason without the name.
+  struct Choice {
+    size_t column = 0;
+    const char* refusal = nullptr;
+  };
+  Choice Choose(const std::string& name) const;
   std::string ColumnName(size_t column) const;
   std::string CellName(size_t column) const;  // "column age", "column 3"
   int64_t LineOf(uint64_t offset) const;
@@ -85,7 +109,8 @@ class CsvTable {
   std::vector<std::string> names_;  // of the header, or empty
   size_t width_ = 0;                // cells of a row
   int64_t label_column_ = -1;
-  std::vector<size_t> numeric_;
+  std::vector<size_t> numeric_, targets_;
+  bool targets_may_lack_ = false;
   std::vector<uint64_t> offsets_;
   std::vector<int64_t> labels_;
   std::vector<std::string> classes_;

@@ -204,6 +204,64 @@ TEST(Csv, FeedsInputsByTheNamesOfItsColumns) {
   EXPECT_NE(headless->note().find("taken by their places"), std::string::npos) << headless->note();
 }
 
+TEST(Csv, TargetsAreColumnsOfTheirOwn) {
+  const char* text = "x,price,t,y,area\n1,2,k,a,3\n4,5,l,b,6\n";
+  for (const Names& columns : {Names{"area", "price"}, Names{"4", "1"}}) {
+    auto table = CsvTable::Parse(text, CsvLabels{"y"}, {.columns = columns});
+    ASSERT_TRUE(table) << table.error().message();
+    EXPECT_EQ(RowOf(*table, 1), (Floats{4}));
+    EXPECT_EQ(table->Targets(1)->as<float>()[0], 6);
+    EXPECT_EQ(table->Targets(1)->as<float>()[1], 5);
+    EXPECT_EQ(table->left_out(), (Names{"t"}));
+    EXPECT_EQ(table->WhyNot({"x", "price"}), "has its targets in price");
+  }
+  // A header of numbers is known by a target's name.
+  EXPECT_EQ(CsvTable::Parse("price,2019\n1,2\n", {}, {.columns = {"price"}})->size(), 1);
+  const auto fault = [&](const char* table, Names columns) {
+    const auto parsed = CsvTable::Parse(table, CsvLabels{"y"}, {.columns = std::move(columns)});
+    return parsed ? std::string() : parsed.error().reason();
+  };
+  EXPECT_EQ(fault(text, {"cost"}), "there is no column 'cost'");
+  EXPECT_EQ(fault(text, {"x", "0"}), "column x is twice among the targets");
+  EXPECT_EQ(fault(text, {"y"}), "column y is to hold the label and a target");
+  EXPECT_EQ(fault(text, {"t"}), "line 2: column t is to be a target, and holds texts: 'k'");
+  EXPECT_EQ(fault("x,y,p\n1,a,\n", {"p"}), "column p is to be a target, and is empty");
+  EXPECT_EQ(fault("x,y,p\n1,a,1\n1,a,1\n1,a,n\n", {"p"}),
+            "line 4: column p is 'n', and 2 other rows hold numbers there");
+  EXPECT_EQ(fault("p,y\n1,a\n", {"p"}), "no column beside the targets holds numbers only");
+}
+
+TEST(Csv, TargetsAreADatasetOfTheirOwn) {
+  TestFolder folder;
+  const std::string path = folder.Write("t.csv", "a,b,c\n1,2,3\n4,,6\n");
+  const auto data = OpenDataset(path, {.target_columns = {"b"}}).value();
+  ASSERT_TRUE(data->targets());
+  EXPECT_EQ(data->targets()->size(), 2);
+  EXPECT_EQ(data->columns(), (Names{"a", "c"}));
+  EXPECT_EQ(data->targets()->Get(0)->inputs[0].tensor.as<float>()[0], 2);
+  EXPECT_TRUE(data->targets()->Get(1).error().message().starts_with(
+      path + ": line 3: column b is '', no finite number"));
+  EXPECT_NE(OpenDataset(path, {.target_columns = {"d"}}).error().message().find("t.csv: there is"),
+            std::string::npos);
+  // What a model's file names may lack, and may be still unknown.
+  const auto usual = OpenDataset(path, {.usual_target_columns = {"c"}}).value();
+  EXPECT_TRUE(usual->targets());
+  const std::string blank = folder.Write("u.csv", "a,c\n1,\n4,\n");
+  for (const char* column : {"c", "d"}) {
+    const auto lacking =
+        OpenDataset(blank, {.usual_target_columns = {column}, .columns = {"a"}}).value();
+    EXPECT_FALSE(lacking->targets());
+    EXPECT_NE(lacking->note().find(Text("there are no targets: the model's were in ", column)),
+              std::string::npos)
+        << lacking->note();
+  }
+  // A label that nobody asked for gives way.
+  const auto both = OpenDataset(path, {.usual_label_column = "c", .target_columns = {"c"}}).value();
+  EXPECT_TRUE(both->targets());
+  EXPECT_FALSE(both->has_labels());
+  EXPECT_FALSE(OpenDataset(folder.Write("x.txt", ""), {.target_columns = {"b"}}));
+}
+
 TEST(Csv, LinesAreThoseOfTheFile) {
   const auto table = CsvTable::Parse("a,t\r\n1,x\r\n\r\n3,\"y\nz\"\r\n5,x\r7,x\r\n", "");
   ASSERT_TRUE(table) << table.error().message();

@@ -55,6 +55,10 @@ Status CheckUsed(const Kind& kind, const DatasetOptions& options) {
   if (!options.label_column.empty() && kind.labels != Kind::Labels::kColumn) {
     return Fail(ErrorKind::kUsage, "data of this kind has no columns", "--label is for .csv");
   }
+  if (!options.target_columns.empty() && kind.labels != Kind::Labels::kColumn) {
+    return Fail(ErrorKind::kUsage, "data of this kind has no columns",
+                "--target-columns is for .csv; --targets FILE brings values of other data");
+  }
   if (options.by_position && kind.labels != Kind::Labels::kColumn) {
     return Fail(ErrorKind::kUsage, "data of this kind has no columns with names",
                 "--by-position is for .csv");

@@ -46,6 +46,9 @@ class Dataset {
   bool classes_sorted() const { return classes_sorted_; }
   // Of the numbers of a sample's only array, where the data names them (the header of a table).
   const std::vector<std::string>& columns() const { return columns_; }
+  // What the data says that a model's first output shall be: as many samples of one array each;
+  // null where it doesn't.
+  const std::shared_ptr<const Dataset>& targets() const { return targets_; }
   // What to do where samples have another shape than a model wants; "" where nothing special.
   virtual std::string shape_advice() const { return ""; }
   // What the user should know of how the data was read ("3 files are no pictures and were left
@@ -54,6 +57,7 @@ class Dataset {
 
  protected:
   std::vector<std::string> classes_, columns_;
+  std::shared_ptr<const Dataset> targets_;
   std::string note_;
   std::vector<std::string> files_;
   bool classes_sorted_ = false;
@@ -63,6 +67,9 @@ struct DatasetOptions {
   std::string label_column = {};  // CSV: the column with the label, by name or by number from 0
   // The same where data has columns and this one is among them; else it goes unused.
   std::string usual_label_column = {};
+  // CSV: the columns with the numbers that a model's first output shall be, named in the same way.
+  std::vector<std::string> target_columns = {};
+  std::vector<std::string> usual_target_columns = {};  // likewise, where all are there
   std::string labels_path = {};   // .npy or IDX: labels, where they don't lie beside the data
   std::string classes_path = {};  // text: a class a line; gives the order of folders' names and of
                                   // labels that are texts

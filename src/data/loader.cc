@@ -18,7 +18,32 @@ Dims RowOf(const InputSpec& spec, bool stacked) {
   return stacked ? Dims(spec.shape.begin() + 1, spec.shape.end()) : spec.shape;
 }
 
+// "x.npy[3]", "x.npy[0] to x.npy[7]", "x.npy[5], x.npy[2], … (64 in all)".
+std::string SamplesText(const Batch& batch) {
+  constexpr size_t kMost = 3;
+  const std::vector<int64_t>& indices = batch.indices;
+  const auto name = [&](size_t i) { return batch.dataset->SampleName(indices[i]); };
+  const bool in_turn = std::ranges::adjacent_find(indices, [](int64_t a, int64_t b) {
+                         return b != a + 1;
+                       }) == indices.end();
+  if (in_turn && indices.size() > 1) return Text(name(0), " to ", name(indices.size() - 1));
+  std::string text;
+  for (size_t i = 0; i < std::min(kMost, indices.size()); ++i)
+    text += Text(i == 0 ? "" : ", ", name(i));
+  return indices.size() > kMost ? Text(text, ", … (", indices.size(), " in all)") : text;
+}
+
 }  // namespace
+
+Error OfSamples(const Error& error, const Batch& batch) {
+  if (error.kind() == ErrorKind::kCancelled || batch.indices.empty() || !batch.dataset)
+    return error;
+  const bool one = batch.count() == 1;
+  const Error named = error.at(Text(one ? "sample " : "samples ", SamplesText(batch)));
+  if (one || error.kind() != ErrorKind::kInvalid) return named;
+  return named.advise(Text(error.advice(), error.advice().empty() ? "" : "; ",
+                           "with --batch 1 the message names the sample alone"));
+}
 
 class Loader::Impl {
  public:
@@ -145,6 +170,7 @@ Result<Batch> Loader::Impl::Assemble(int64_t first) const {
   const int64_t rows = fill_up_ ? rows_ : count;
   std::vector<Stack> stacks(specs_.size());
   Batch batch;
+  batch.dataset = dataset_;
   for (int64_t row = 0; row < count; ++row) {
     const int64_t index = indices_[first + row];
     PARE_ASSIGN(const Sample sample, dataset_->Get(index));

@@ -24,10 +24,14 @@ struct Batch {
   std::vector<Tensor> inputs;    // one an input spec, in that order
   std::vector<int64_t> indices;  // of the samples; as many as are valid
   std::vector<int64_t> labels;   // beside indices, with the label offset; kNoLabel where unknown
+  std::shared_ptr<const Dataset> dataset = {};  // whose samples these are
 
   // A model of fixed batch gets its rows filled up by repeating the last sample; only these count.
   int64_t count() const { return static_cast<int64_t>(indices.size()); }
 };
+
+// Says which samples the error of a model that ran on them is of.
+Error OfSamples(const Error& error, const Batch& batch);
 
 struct LoaderOptions {
   int64_t batch = 1;  // where the model leaves it open

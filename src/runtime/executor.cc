@@ -108,7 +108,9 @@ Status Instance::Run(std::span<const void* const> inputs, std::span<void* const>
     }
     if (fault.raised()) {
       const PlanNode& node = plan_->nodes[i];
-      return Fail(Error(ErrorKind::kInvalid, fault.message())
+      return Fail(Error(ErrorKind::kInvalid, fault.message(),
+                        "the inputs hold a value that the model has no place for (a token beyond "
+                        "its table, say): correct them")
                       .at(ops::NodePath(plan_->graph, plan_->graph.node(node.id))));
     }
     observe_until(i + 1);

@@ -218,7 +218,8 @@ Result<std::vector<Tensor>> Program::InputsFor(const TrainBatch& batch, const St
 
 Result<StepResult> Program::Run(const TrainBatch& batch, const StepPlace& place) {
   PARE_ASSIGN(const auto inputs, InputsFor(batch, place));
-  PARE_TRY(session_->Run(inputs, outputs_));
+  if (Status ran = session_->Run(inputs, outputs_); !ran)
+    return Fail(data::OfSamples(ran.error(), batch.data));
   return StepResult{.loss = outputs_[0].as<float>()[0],
                     .gradient_norm = outputs_[1].as<float>()[0]};
 }

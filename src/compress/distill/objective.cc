@@ -203,8 +203,9 @@ std::string DistillObjective::Identity() const {
 Result<std::vector<Tensor>> DistillObjective::Targets(const train::TrainBatch& batch) {
   std::vector<Tensor> targets;
   for (Teacher& teacher : teachers_) {
-    PARE_ASSIGN(auto answers, teacher.Answer(batch.data.inputs));
-    targets.insert(targets.end(), answers.begin(), answers.end());
+    const auto answers = teacher.Answer(batch.data.inputs);
+    if (!answers) return Fail(data::OfSamples(answers.error(), batch.data));
+    targets.insert(targets.end(), answers->begin(), answers->end());
   }
   if (options_.alpha < 1) {
     PARE_ASSIGN(Tensor rows, train::LabelRows(batch, classes_, options_.smoothing));

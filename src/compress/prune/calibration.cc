@@ -118,7 +118,8 @@ Status CalibrationBatches::Run(const Graph& graph, std::span<const graph::ValueI
   return SideBySide(*context.pool, batches_.size(), [&](size_t i) -> Status {
     PARE_TRY(progress.Check());
     std::vector<Tensor> seen(values.size());
-    PARE_TRY(session->Run(batches_[i].inputs, seen));
+    if (Status ran = session->Run(batches_[i].inputs, seen); !ran)
+      return Fail(data::OfSamples(ran.error(), batches_[i]));
     return look(i, seen);
   });
 }

@@ -36,10 +36,14 @@ class DropHolder {
  private:
   Result<bool> Holds(const Form& form) {
     PARE_ASSIGN(data::Loader loader, job_.samples.Load(samples_));
-    PARE_ASSIGN(const Quality quality, CompareQuality(*in_float_, *form.session, loader,
-                                                      job_.options.metric, job_.progress));
-    drop_ = quality.drop().value_or(0);
-    return !quality.drop() || *quality.drop() <= *job_.options.max_drop;
+    PARE_ASSIGN(const Quality quality,
+                CompareQuality(*in_float_, *form.session, loader, job_.options.metric,
+                               job_.progress, job_.options.targets.get()));
+    const auto drop = quality.drop();
+    if (!drop) return Fail(NothingToLose());
+    by_share_ = quality.agreement.has_value();
+    drop_ = *drop;
+    return drop_ <= *job_.options.max_drop;
   }
 
   // Layers by what giving each one back alone gains at the outputs, the largest gain first.
@@ -117,11 +121,19 @@ class DropHolder {
                  Finer());
   }
 
+  Error NothingToLose() const {
+    return Error(ErrorKind::kUsage,
+                 Text("--max-drop can't be measured: the targets of the ", samples_.size(),
+                      " samples are all the same, and have no R²"),
+                 "leave it out, or give more samples (--verification)");
+  }
+
   std::string Finer() const {
     const auto count = static_cast<double>(samples_.size());
-    return Text("it is measured on ", samples_.size(), " samples, of which one is ",
-                std::round(1e4 / std::max(1.0, count)) / 100,
-                " points: more of them (--verification) make it finer");
+    const std::string one =
+        Text(", of which one is ", std::round(1e4 / std::max(1.0, count)) / 100, " points");
+    return Text("it is measured on ", samples_.size(), " samples", by_share_ ? one : "",
+                ": more of them (--verification) make it finer");
   }
 
   Job& job_;
@@ -129,7 +141,8 @@ class DropHolder {
   const Variant base_;
   std::unique_ptr<runtime::Session> in_float_;
   std::vector<std::string> worst_;
-  double drop_ = 0;  // of the last form that was looked at
+  double drop_ = 0;       // of the last form that was looked at
+  bool by_share_ = true;  // of samples
   Form held_;
 };
 

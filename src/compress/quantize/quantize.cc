@@ -44,11 +44,13 @@ Status CheckGraph(const Graph& graph, const Scheme& scheme, const QuantizeOption
   }
   PARE_TRY(CheckWeights(graph));
   const bool any = AnyInteger(scheme);
-  if (options.max_drop && ChooseMetric(options.metric, graph) != Metric::kTop) {
+  const bool classes = ChooseMetric(options.metric, graph) == Metric::kTop;
+  if (options.max_drop && !classes && !options.targets) {
     return Fail(ErrorKind::kUsage,
                 "--max-drop counts points of top-1 or of agreement, and this model's output is "
                 "measured otherwise",
-                "leave it out; --metric top takes the first output for classes");
+                "--targets FILE or --target-columns make it a limit of R², --metric top takes the "
+                "first output for classes; or leave it out");
   }
   if (any) return {};
   if (!options.keep_float.empty() && CanBeInteger(graph)) {

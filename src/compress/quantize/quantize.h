@@ -23,7 +23,9 @@ struct QuantizeOptions {
   OverflowSafe overflow_safe = OverflowSafe::kAuto;
   // Glob patterns over the operators of layers and the names of their nodes and outputs.
   std::vector<std::string> keep_float;
-  std::optional<double> max_drop;  // percentage points of top-1, or of agreement without labels
+  // Percentage points of top-1, or of agreement without labels; of R² (1 = 100 points) by targets.
+  std::optional<double> max_drop;
+  std::shared_ptr<const data::Dataset> targets;  // for max_drop, as CompareQuality has them
   // Integers even where float is faster on this machine; so it is with weights of 4 bits, too,
   // which are asked for to be small.
   bool keep_slow_layers = false;
@@ -48,9 +50,10 @@ struct Quantized {
   double seconds = 0;  // calibration, search and tuning, without verification
 };
 
-// Fails with kUsage where the graph is quantized already, has no classes for max_drop, or
-// keep_float leaves no layer; kInvalid where weights are NaN or infinite; kUnsupported where
-// nothing in it can be integer; kUnmet where max_drop can't be held, or by the float model alone.
+// Fails with kUsage where the graph is quantized already, has neither classes nor targets for
+// max_drop (or targets that are all the same), or keep_float leaves no layer; kInvalid where
+// weights are NaN or infinite; kUnsupported where nothing in it can be integer; kUnmet where
+// max_drop can't be held, or by the float model alone.
 Result<Quantized> Quantize(const graph::Graph& graph, std::shared_ptr<const data::Dataset> dataset,
                            const data::Preprocess& preprocess, const model::Context& context,
                            const QuantizeOptions& options, Progress& progress);

@@ -118,7 +118,7 @@ class Collector {
       if (!batch) return {};
       std::vector<Tensor> outputs(session.graph().outputs().size());
       if (Status ran = session.Run(batch->inputs, outputs, {.observer = &observer}); !ran)
-        return Fail(OfSamples(ran.error(), *batch));
+        return Fail(data::OfSamples(ran.error(), *batch));
       PARE_TRY(ToF32(outputs));
       const int64_t count = batch->count();
       keep(*std::move(batch), std::move(outputs));
