@@ -128,6 +128,17 @@ bool IsFinite(const void* data, const graph::TensorType& type) {
   return std::all_of(values, values + count, [](float x) { return std::isfinite(x); });
 }
 
+Result<Tensor> CopyOf(const Tensor& tensor) {
+  PARE_ASSIGN(Tensor copy, Tensor::Make(tensor.dtype(), tensor.shape()));
+  std::memcpy(copy.mutable_data(), tensor.data(), tensor.bytes());
+  return copy;
+}
+
+bool IsZero(const Tensor& tensor) {
+  const auto* bytes = static_cast<const std::byte*>(tensor.data());
+  return std::all_of(bytes, bytes + tensor.bytes(), [](std::byte b) { return b == std::byte{0}; });
+}
+
 }  // namespace
 
 Result<Program> Program::Make(const Graph& model, Objective& objective,
@@ -163,15 +174,39 @@ Result<Program> Program::Make(const Graph& model, Objective& objective,
 Result<std::vector<Tensor>> Program::CopyStates() const {
   std::vector<Tensor> copies;
   for (const State& state : states_) {
-    PARE_ASSIGN(copies.emplace_back(), Tensor::Make(state.data.dtype(), state.data.shape()));
-    std::memcpy(copies.back().mutable_data(), state.data.data(), state.data.bytes());
+    PARE_ASSIGN(copies.emplace_back(), CopyOf(state.data));
+  }
+  return copies;
+}
+
+Result<std::vector<Tensor>> Program::StartStates() const {
+  std::vector<Tensor> copies;
+  for (const State& state : states_) {
+    const bool of_model = IsOfModel(state.id);
+    if (of_model && graph::SameTensor(model_.value(state.id).data, state.data)) {
+      copies.push_back(model_.value(state.id).data);
+    } else if (IsZero(state.data)) {
+      copies.emplace_back();
+    } else {
+      PARE_ASSIGN(copies.emplace_back(), CopyOf(state.data));
+    }
   }
   return copies;
 }
 
 void Program::PutStates(std::span<const Tensor> copies) {
-  for (size_t i = 0; i < copies.size(); ++i)
-    std::memcpy(states_[i].data.mutable_data(), copies[i].data(), copies[i].bytes());
+  for (size_t i = 0; i < copies.size(); ++i) {
+    Tensor& to = states_[i].data;
+    if (copies[i]) {
+      std::memcpy(to.mutable_data(), copies[i].data(), copies[i].bytes());
+    } else {
+      std::memset(to.mutable_data(), 0, to.bytes());
+    }
+  }
+}
+
+bool Program::IsOfModel(ValueId id) const {
+  return static_cast<size_t>(id) < model_.value_count() && model_.is_constant(id);
 }
 
 // Compiles the step, so that what can fail fails before the first one; with as little computed anew
@@ -250,10 +285,8 @@ Result<std::string> Program::FindNotFinite(const TrainBatch& batch, const StepPl
 Result<Graph> Program::Finished() const {
   Graph finished = model_;
   const auto copy = [&](ValueId to, const Tensor& data) -> Status {
-    const bool of_model = static_cast<size_t>(to) < model_.value_count() && model_.is_constant(to);
-    if (!of_model) return {};
-    PARE_ASSIGN(Tensor own, Tensor::Make(data.dtype(), data.shape()));
-    std::memcpy(own.mutable_data(), data.data(), data.bytes());
+    if (!IsOfModel(to)) return {};
+    PARE_ASSIGN(Tensor own, CopyOf(data));
     for (const Mask& mask : masks_) {
       if (mask.weight == to) FoldMask(mask, own);
     }
