@@ -53,7 +53,8 @@ struct QuantizeOptions {
                   "samples that ranges are taken from (default 300)");
     parser.Option("--verification", "N", quantize.split.verification, 1,
                   "of the other samples, how many verify at most (default 1000)");
-    parser.Option("--seed", "N", quantize.split.seed, 0, "which samples are drawn (default 0)");
+    parser.Option("--seed", "N", quantize.split.seed, 0,
+                  "which samples are drawn, and what --tune draws (default 0)");
     parser.Option(
         "--metric", "NAME",
         [this](std::string_view name) -> Status {

@@ -221,8 +221,10 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
     PARE_ASSIGN(steering, Steer(job, result.split));
   }
   if (options.tune && AnyInteger(job.best.built.scheme)) {
-    PARE_ASSIGN(result.tuned, Tune(job, wide, *options.tune,
-                                   TuningPool(*dataset, options, verification), steering));
+    TuneOptions tune = *options.tune;
+    tune.train.seed = options.split.seed;
+    PARE_ASSIGN(result.tuned,
+                Tune(job, wide, tune, TuningPool(*dataset, options, verification), steering));
   }
   result.seconds = watch.seconds();
   ReportLayers(job, options, result);
