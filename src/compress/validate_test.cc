@@ -1,5 +1,7 @@
 #include "compress/validate.h"
 
+#include <cmath>
+
 #include "compress/distill/testing.h"
 
 namespace pare::compress {
