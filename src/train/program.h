@@ -61,8 +61,8 @@ class Program {
   // parameters. Where the loss or the gradient is not finite none has moved, and FindNotFinite
   // tells where that began.
   Result<StepResult> Run(const TrainBatch& batch, const StepPlace& place);
-  // The first layer whose result is not finite, by name; runs the part once more. The sums of the
-  // step's parts are lost.
+  // The first layer whose result is not finite, by name; runs the part once more. −∞ that comes
+  // from an operand, as masks have it, is no fault. The sums of the step's parts are lost.
   Result<std::string> FindNotFinite(const TrainBatch& batch, const StepPlace& place);
 
   const graph::Graph& graph() const { return step_; }
