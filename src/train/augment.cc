@@ -99,4 +99,18 @@ Status Augment(TrainBatch& batch, const AugmentOptions& options, Random& random)
   return {};
 }
 
+Status CheckOtherInputs(const graph::Graph& model, const AugmentOptions& options) {
+  const bool moves = options.flip || options.crop_pad > 0;
+  for (size_t i = 1; i < model.inputs().size(); ++i) {
+    const graph::Value& input = model.value(model.inputs()[i]);
+    const bool picture = input.type.has_rank() && input.type.rank() == 4;
+    if (options.mixup <= 0 && !(moves && picture)) continue;
+    return Fail(ErrorKind::kUsage,
+                Text(options.mixup > 0 ? "--mixup mixes" : "--flip and --crop-pad move",
+                     " the first input alone, and \"", input.name, "\" belongs to it"),
+                "augment the data itself, and leave them out");
+  }
+  return {};
+}
+
 }  // namespace pare::train

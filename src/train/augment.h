@@ -23,4 +23,8 @@ std::vector<float> BorderOf(const data::Preprocess& preprocess);
 // dimension is 1, 3 or 4 and the second is not), in place. Fails for inputs of another form.
 Status Augment(TrainBatch& batch, const AugmentOptions& options, Random& random);
 
+// Fails (kUsage) where other inputs of the model belong to what Augment changes: of pictures that
+// move, further ones ([N,…] of four dimensions), and all of what is mixed.
+Status CheckOtherInputs(const graph::Graph& model, const AugmentOptions& options);
+
 }  // namespace pare::train

@@ -468,6 +468,7 @@ Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dat
   TrainOptions fitted = options;
   ProgramOptions& how = fitted.program;
   PARE_ASSIGN(how.shapes, StepShapes(model, dataset, indices, preprocess, how));
+  PARE_TRY(CheckOtherInputs(model, options.augment));
   how.batch = StepBatch(how, std::ssize(indices));
   if (how.batch < options.program.batch) {
     progress.Note(Text("there are ", indices.size(), " samples to train on: a step's batch is ",

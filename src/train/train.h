@@ -79,6 +79,8 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
 // highest by no more than its margin; where a new highest score leaves those behind that were kept,
 // its own take their place.
 //
+// Fails (kUsage) where augmentation would change one of several inputs that belong together.
+//
 // Too few samples for a batch make a smaller batch, and a note.
 //
 // A run that becomes not finite at a rate that trials chose begins anew by itself, as if a tenth of

@@ -188,6 +188,7 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
   const Scheme scheme = MakeScheme(wide, {.keep_float = options.keep_float, .given_back = {}});
   NoteUnmatched(wide, options, progress);
   PARE_TRY(CheckGraph(wide, scheme, options));
+  if (options.tune) PARE_TRY(train::CheckOtherInputs(wide, options.tune->train.augment));
   Quantized result;
   PARE_ASSIGN(result.split, data::SplitDataset(*dataset, options.split));
   if (!result.split.note.empty()) progress.Note(result.split.note);
