@@ -281,6 +281,13 @@ TEST_F(TuneCommand, SaysWhatIsWrong) {
   EXPECT_NE(error({"--tune", "--resume"}).find("needs the checkpoint"), std::string::npos);
   EXPECT_NE(error({"--tune", "--steps", "2", "--epochs", "2"}).find("both given"),
             std::string::npos);
+  EXPECT_NE(error({"--tune", "--rate", "0"}).find("nothing is learned"), std::string::npos);
+  EXPECT_NE(error({"--tune", "--temperature", "2000"}).find("not between"), std::string::npos);
+  for (const Arguments& unused : {Arguments{"--alpha", "0"}, Arguments{"--metric", "mse"}}) {
+    EXPECT_NE(error(Arguments{"--tune", "--temperature", "8"} + unused).find("has no effect"),
+              std::string::npos)
+        << unused[0];
+  }
   const std::string few = error({"--tune", "--limit", "2"});
   EXPECT_NE(few.find("too few to learn from"), std::string::npos) << few;
   // A limit that no step fits into is no training that ended early.

@@ -246,6 +246,11 @@ Status CheckAhead(const QuantizeOptions& options, const model::Model& model,
     PARE_TRY(CheckLabels(dataset, graph, model.preprocess().label_offset, console));
   } else {
     NoteUnusedLabels(dataset, graph, kMetricTop, console);
+    if (options.tuning.temperature) {
+      return Fail(ErrorKind::kUsage,
+                  "--temperature has no effect: the model is no classifier, and is tuned by values",
+                  "leave it out");
+    }
   }
   return {};
 }
