@@ -376,7 +376,7 @@ class TargetColumns : public ::testing::Test {
   // `columns` of the table at `path` are the targets.
   Ran Train(const std::string& path, const std::string& columns, const Arguments& more = {}) const {
     return Pare(Arguments{"train", model_, "--data", path, "--target-columns", columns, "-o",
-                          folder_ / "o.onnx", "--epochs", "40", "--batch", "16", "--json"} +
+                          folder_ / "o.onnx", "--epochs", "150", "--batch", "16", "--json"} +
                 more);
   }
 

@@ -281,6 +281,7 @@ TEST_F(DistillCommand, RefusesOptionsThatWouldChangeNothing) {
                              {"--attention-weight", "2"},
                              {"--attention-weight", "2", "--hints", "name"},
                              {"--temperature", "2", "--loss", "mse"},
+                             {"--temperature", "2", "--alpha", "0"},
                              {"--temperature", "2", "--loss", "cosine"}};
   for (const Arguments& more : cases)
     EXPECT_NE(ErrorOf(more).find(more[0] + " has no effect"), std::string::npos) << more[0];

@@ -156,7 +156,7 @@ TEST(Network, LearnsValues) {
   ASSERT_TRUE(data && targets && model);
   TrainOptions options;
   options.batch = 16;
-  options.epochs = 30;
+  options.epochs = 120;
   options.target_loss = "huber";
   const auto trained = TrainByTargets(*model, *data, *targets, options);
   ASSERT_TRUE(trained) << trained.error().message();

@@ -188,6 +188,36 @@ TEST_F(TuneCommand, StopsAndGoesOnToTheSameFile) {
   EXPECT_EQ(*ReadFile(whole), *ReadFile(stopped));
 }
 
+// Of samples that are all alike, which ones are drawn changes nothing; which ones are flipped does.
+TEST_F(TuneCommand, DrawsByTheSeed) {
+  Tensor x = Tensor::Make(DType::kF32, {600, 1, 4, 4}).value();
+  for (int64_t i = 0; i < x.count(); ++i)
+    x.mutable_as<float>()[i] = static_cast<float>(i % 16 * 5 % 7) / 7;
+  ASSERT_TRUE(data::SaveNpy(folder_ / "x.npy", x));
+  model_ = WriteModel(folder_ / "model.onnx", R"(
+opset 17
+input x: f32[N,1,4,4]
+const w: f32[8,1,3,3] = random(1, -0.5, 0.5)
+const v: f32[3,8,4,4] = random(2, -0.5, 0.5)
+h = Conv(x, w) {pads=[1,1,1,1]}
+r = Relu(h)
+y = Conv(r, v)
+output y
+)");
+  const auto history = [&](const char* seed, Arguments more) {
+    more.insert(more.end(), {"--tune", "--steps", "8", "--validate-every", "4", "--weight-bits",
+                             "4", "--tune-batch", "8", "--seed", seed});
+    const json::object report = Report(more);
+    std::string losses;
+    for (const json::value& row : report.at("tuned").as_object().at("history").as_array())
+      losses += json::serialize(row.as_object().at("loss")) + ' ';
+    return losses;
+  };
+  EXPECT_EQ(history("1", {}), history("2", {})) << "the construction is of no use";
+  EXPECT_EQ(history("1", {"--flip"}), history("1", {"--flip"}));
+  EXPECT_NE(history("1", {"--flip"}), history("2", {"--flip"}));
+}
+
 // By labels that the untuned form answers all right, one that is nearer to the float model is
 // worse.
 TEST_F(TuneCommand, KeepsTheUntunedFormWhereTheTunedOneMissesMaxDrop) {
@@ -254,6 +284,13 @@ TEST_F(TuneCommand, SaysWhatIsWrong) {
   EXPECT_NE(error({"--tune", "--resume"}).find("needs the checkpoint"), std::string::npos);
   EXPECT_NE(error({"--tune", "--steps", "2", "--epochs", "2"}).find("both given"),
             std::string::npos);
+  EXPECT_NE(error({"--tune", "--rate", "0"}).find("nothing is learned"), std::string::npos);
+  EXPECT_NE(error({"--tune", "--temperature", "2000"}).find("not between"), std::string::npos);
+  for (const Arguments& unused : {Arguments{"--alpha", "0"}, Arguments{"--metric", "mse"}}) {
+    EXPECT_NE(error(Arguments{"--tune", "--temperature", "8"} + unused).find("has no effect"),
+              std::string::npos)
+        << unused[0];
+  }
   const std::string few = error({"--tune", "--limit", "2"});
   EXPECT_NE(few.find("too few to learn from"), std::string::npos) << few;
   EXPECT_EQ(few.find("calibrating"), std::string::npos) << few;

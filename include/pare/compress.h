@@ -14,7 +14,7 @@ struct QuantizeOptions {
   PreprocessFields preprocess;  // what the model's metadata says, where empty; then stored there
   int64_t calibration = 300;    // samples
   int64_t verification = 1000;  // of the others
-  uint64_t seed = 0;
+  uint64_t seed = 0;            // of these, and of what tuning draws: its validation, its order
   std::string calibrator = "auto";     // minmax, percentile, entropy, mse
   std::string overflow_safe = "auto";  // always, never
   std::string weight_bits = "8";       // 7, 4, auto

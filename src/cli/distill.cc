@@ -98,12 +98,18 @@ struct DistillCommandOptions {
       return Unused("--hint-weight", "there are no hints", "--hint or --hints gives some");
     if (attention_weight && distill.attention.empty())
       return Unused("--attention-weight", "there are no attention maps", "--attention gives some");
-    return {};
+    return CheckTeachersPart();
   }
   Status CheckTemperature(bool classifies) const {
     if (!temperature || compress::IsSoft(distill.loss, classifies)) return {};
     return Unused("--temperature", "the loss compares values",
                   "it is of --loss soft, which classifiers are learned by");
+  }
+  // The labels alone teach.
+  Status CheckTeachersPart() const {
+    if (!temperature || alpha != 0.0) return {};
+    return Unused("--temperature", "at --alpha 0 the teacher's outputs teach nothing",
+                  "leave one of them out");
   }
   static Status Unused(std::string_view option, std::string_view why, std::string_view advice) {
     return Fail(ErrorKind::kUsage, Text(option, " has no effect: ", why), std::string(advice));

@@ -53,7 +53,8 @@ struct QuantizeOptions {
                   "samples that ranges are taken from (default 300)");
     parser.Option("--verification", "N", quantize.split.verification, 1,
                   "of the other samples, how many verify at most (default 1000)");
-    parser.Option("--seed", "N", quantize.split.seed, 0, "which samples are drawn (default 0)");
+    parser.Option("--seed", "N", quantize.split.seed, 0,
+                  "which samples are drawn, and what --tune draws (default 0)");
     parser.Option(
         "--metric", "NAME",
         [this](std::string_view name) -> Status {
@@ -251,6 +252,15 @@ Status CheckAhead(const compress::QuantizeOptions& how, const model::Model& mode
   return {};
 }
 
+Status CheckTemperature(const QuantizeOptions& options, const graph::Graph& graph) {
+  const bool classes =
+      compress::ChooseMetric(options.quantize.metric, graph) == compress::Metric::kTop;
+  if (!options.tuning.temperature || classes) return {};
+  return Fail(ErrorKind::kUsage,
+              "--temperature has no effect: the model is no classifier, and is tuned by values",
+              "leave it out");
+}
+
 // Arrays and rows are read ahead, so that a bad one doesn't end the verification. Pictures are not:
 // decoding them is a good part of the work.
 Status CheckSamples(const model::Model& model, const std::shared_ptr<const data::Dataset>& dataset,
@@ -331,6 +341,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
   PARE_ASSIGN(how.targets, OpenTargets(options.targets, data, *dataset, model.graph(), console));
   if (how.targets && how.metric == compress::Metric::kAuto) how.metric = compress::Metric::kMse;
   PARE_TRY(CheckAhead(how, model, *dataset, console));
+  PARE_TRY(CheckTemperature(options, model.graph()));
   how.bias_correction = !options.no_bias_correction;
   how.equalization = !options.no_equalization;
   how.keep_slow_layers = options.force || options.target == "any";

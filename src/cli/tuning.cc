@@ -29,7 +29,7 @@ void TuningOptions::Declare(Parser& parser) {
       "adamw (default) or sgd");
   parser.Option("--rate", "R", rate, 0, 1e38,
                 "highest learning rate (default: adamw 0.0002, sgd 0.01)");
-  parser.Option("--temperature", "T", temperature, 1e-3, 1e6, "of soft logits (default 4)");
+  parser.Option("--temperature", "T", temperature, 1e-3, 1e3, "of soft logits (default 4)");
   parser.Option("--alpha", "A", alpha, 0, 1,
                 "the float model's part; the rest is the labels' (default 1: no labels needed)");
   DeclareRun(parser);
@@ -56,6 +56,13 @@ Status TuningOptions::Check() const {
   if (!on && any()) {
     return Fail(ErrorKind::kUsage, "options of tuning were given, but not --tune",
                 "add --tune, or leave them out");
+  }
+  if (rate == 0.0)
+    return Fail(ErrorKind::kUsage, "at --rate 0 nothing is learned", "a rate above 0");
+  if (temperature && alpha == 0.0) {
+    return Fail(ErrorKind::kUsage,
+                "--temperature has no effect: at --alpha 0 the float model teaches nothing",
+                "leave one of them out");
   }
   if (epochs && steps)
     return Fail(ErrorKind::kUsage, "--epochs and --steps are both given", "one of them is enough");

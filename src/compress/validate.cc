@@ -1,6 +1,7 @@
 #include "compress/validate.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/random.h"
 #include "compress/class_axis.h"
@@ -42,7 +43,11 @@ Result<data::Loader> LoaderOf(const Graph& graph, const Validation& v) {
 train::Scored Share(double percent, double loss, const Validation& validation,
                     std::vector<bool> right = {}) {
   const auto samples = static_cast<double>(std::max<size_t>(1, validation.indices.size()));
-  return {percent, loss, 100 * static_cast<double>(kNoGainInHits) / samples, std::move(right)};
+  return {.score = percent,
+          .loss = loss,
+          .margin = 100 * static_cast<double>(kNoGainInHits) / samples,
+          .error = std::sqrt(percent * (100 - percent) / samples),
+          .right = std::move(right)};
 }
 
 // What answers in logits, and along which axes it makes probabilities of them, if at all.

@@ -1,5 +1,7 @@
 #include "compress/validate.h"
 
+#include <cmath>
+
 #include "compress/distill/testing.h"
 
 namespace pare::compress {
@@ -40,6 +42,8 @@ TEST(ScoreByReference, OfSoftDenseOutputsIsByPosition) {
     EXPECT_LT(other->score, 50);
     EXPECT_GT(other->loss.value(), sharper->loss.value());
     EXPECT_NEAR(other->margin, 100.0 * 4 / 12, 1e-9);
+    const double share = other->score / 100;
+    EXPECT_NEAR(other->error, 100 * std::sqrt(share * (1 - share) / 12), 1e-9);
   }
   EXPECT_EQ(LikenessFor(DistillLoss::kAuto, false), Likeness::kSnr);
   EXPECT_EQ(LikenessFor(DistillLoss::kSoft, true), Likeness::kAgreement);

@@ -77,6 +77,21 @@ void Mix(Tensor& tensor, const Pictures& p, float alpha, Mixture& mixture, Rando
   }
 }
 
+// Whether other inputs belong to what Augment changes.
+Status CheckOtherInputs(const graph::Graph& model, const AugmentOptions& options) {
+  const bool moves = options.flip || options.crop_pad > 0;
+  for (size_t i = 1; i < model.inputs().size(); ++i) {
+    const graph::Value& input = model.value(model.inputs()[i]);
+    const bool picture = input.type.has_rank() && input.type.rank() == 4;
+    if (options.mixup <= 0 && !(moves && picture)) continue;
+    return Fail(ErrorKind::kUsage,
+                Text(options.mixup > 0 ? "--mixup mixes" : "--flip and --crop-pad move",
+                     " the first input alone, and \"", input.name, "\" belongs to it"),
+                "augment the data itself, and leave them out");
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<float> BorderOf(const data::Preprocess& preprocess) {
@@ -90,8 +105,8 @@ Status CheckAugmentation(const graph::Graph& model, const AugmentOptions& option
   if (!options.any() || model.inputs().empty()) return {};
   const graph::TensorType& type = model.value(model.inputs()[0]).type;
   const bool pictures = IsFloat(type.dtype) && (!type.has_rank() || type.rank() == 4);
-  if (pictures) return {};
-  return NoPictures(graph::TypeText(type, model.symbols()));
+  if (!pictures) return NoPictures(graph::TypeText(type, model.symbols()));
+  return CheckOtherInputs(model, options);
 }
 
 Status Augment(TrainBatch& batch, const AugmentOptions& options, Random& random) {

@@ -19,8 +19,10 @@ struct AugmentOptions {
 // Of pictures that are prepared so.
 std::vector<float> BorderOf(const data::Preprocess& preprocess);
 
-// Fails (kUsage) where the model's first input can't be a batch of pictures: what Augment would say
-// behind all that a run does before its first step.
+// Fails (kUsage) where the model's first input can't be a batch of pictures, which Augment would
+// say only behind all that a run does before its first step; or where others belong to what it
+// changes: of pictures that move, further ones ([N,…] of four dimensions), and all of what is
+// mixed.
 Status CheckAugmentation(const graph::Graph& model, const AugmentOptions& options);
 
 // Changes the batch's first input, f32 [rows, channels, height, width] (or channels last: the last

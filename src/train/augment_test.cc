@@ -4,6 +4,8 @@
 
 #include <numeric>
 
+#include "train/testing.h"
+
 namespace pare::train {
 namespace {
 
@@ -99,6 +101,59 @@ TEST(Augment, RefusesWhatIsNoPicture) {
   Random random(1);
   EXPECT_FALSE(Augment(batch, {.flip = true}, random));
   EXPECT_TRUE(Augment(batch, {}, random));
+}
+
+TEST(Augment, IsRefusedWhereOtherInputsBelongToTheFirst) {
+  const auto of = [](std::string_view second) {
+    auto graph = graph::Parse(Text("input a: f32[N,3,8,8]\ninput b: ", second,
+                                   "\ny = Relu(a)\nz = Identity(b)\noutput y\noutput z\n"));
+    EXPECT_TRUE(graph) << graph.error().message();
+    return *graph;
+  };
+  const graph::Graph stereo = of("f32[N,3,8,8]"), numbers = of("f32[N,4]");
+  for (const AugmentOptions& moves :
+       {AugmentOptions{.flip = true}, AugmentOptions{.crop_pad = 1}}) {
+    const Status both = CheckAugmentation(stereo, moves);
+    ASSERT_FALSE(both);
+    EXPECT_NE(both.error().message().find("\"b\""), std::string::npos) << both.error().message();
+    EXPECT_TRUE(CheckAugmentation(numbers, moves)) << "what tells of no place stays right";
+  }
+  for (const graph::Graph* graph : {&stereo, &numbers}) {
+    EXPECT_FALSE(CheckAugmentation(*graph, {.mixup = 0.2f}));
+    EXPECT_TRUE(CheckAugmentation(*graph, {}));
+  }
+}
+
+// Before the start is scored.
+TEST(Augment, OfOneOfTwoPicturesBeginsNoRun) {
+  auto graph = graph::Parse(R"(
+input a: f32[N,3,8,8]
+input b: f32[N,3,8,8]
+const w: f32[3,192] = random(1, -1, 1)
+s = Sub(a, b)
+f = Flatten(s)
+y = Gemm(f, w) {transB=1}
+output y
+)");
+  ASSERT_TRUE(graph && ops::InferTypes(*graph));
+  const Tensor pictures = Pictures(32, 3, 8, false).data.inputs[0];
+  const auto dataset =
+      data::DatasetOf({{.name = "a", .tensor = pictures}, {.name = "b", .tensor = pictures}},
+                      std::vector<int64_t>(32, 1))
+          .value();
+  LabelObjective objective;
+  SilentProgress progress;
+  TrainOptions options;
+  options.program.batch = 16;
+  options.steps = 1;
+  const auto train = [&] {
+    return Train(*graph, dataset, FirstIndices(32), {}, objective, {}, model::Context::Make(1),
+                 options, progress);
+  };
+  const auto plain = train();
+  EXPECT_TRUE(plain) << plain.error().message();
+  options.augment.flip = true;
+  EXPECT_FALSE(train());
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ struct Scored {
   double score = 0;                 // the larger the better
   std::optional<double> loss = {};  // the smaller the better: of scores that are as good as equal
   double margin = 0;                // two scores are so where they differ by no more than this
+  double error = 0;                 // the score's standard error, where it has one
   std::vector<bool> right = {};     // of each sample, where the score is the share of those
 };
 

@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
-#include <utility>
 
 namespace pare::train {
 namespace {
@@ -16,9 +15,25 @@ constexpr double kDown[] = {0.3, 0.1, 0.03, 0.01, 0.003, 0.001}, kUp[] = {3, 10,
 constexpr double kNoGain = 0.05;
 constexpr double kWorst = std::numeric_limits<double>::infinity();
 
-double LossOf(const Scored& scored) {
+// Of how many standard errors two scores differ by chance.
+constexpr double kByChance = 3;
+
+// What a trial left.
+struct Trial {
+  double rate = 0, loss = kWorst;
+  double score = 0, slack = 0;  // what chance may take of the score; both 0 where none is measured
+
+  bool finite() const { return loss < kWorst; }
+  bool IsWorseScored(const Trial& than) const { return score < than.score - slack; }
+};
+
+Trial TrialOf(double rate, const Scored& scored) {
   const double loss = scored.loss.value_or(-scored.score);
-  return std::isfinite(loss) ? loss : kWorst;
+  if (!std::isfinite(loss) || !std::isfinite(scored.score)) return {.rate = rate};
+  return {.rate = rate,
+          .loss = loss,
+          .score = scored.score,
+          .slack = scored.margin + kByChance * scored.error};
 }
 
 // A rate as people write it: what a note tells gives the same bits.
@@ -33,86 +48,116 @@ class Trials {
   explicit Trials(const TrialRun& run) : run_(run), steps_(TrialSteps(run.schedule.steps)) {}
 
   Result<double> Run() {
-    PARE_ASSIGN(states_, run_.program.CopyStates());
-    PARE_ASSIGN(start_, StartLoss());
+    PARE_ASSIGN(start_, Start());
     const double usual = run_.schedule.rate;
-    PARE_ASSIGN(double before, Try(usual));
-    const double first = before;
-    for (const double factor : kDown) {
-      PARE_ASSIGN(const double loss, Try(Rounded(usual * factor)));
-      if (loss >= std::exchange(before, loss) && Holds(best_loss_)) break;
-    }
-    before = first;
-    for (const double factor : kUp) {
-      if (best_rate_ < usual) break;
-      PARE_ASSIGN(const double loss, Try(Rounded(usual * factor)));
-      if (loss >= std::exchange(before, loss)) break;
-    }
-    Tell();
-    return best_rate_;
+    PARE_ASSIGN(const Trial first, Try(usual));
+    candidates_.push_back(first);
+    PARE_TRY(TryLower(first));
+    if (Best().rate == usual && steps_ >= kStepsForHigherRates) PARE_TRY(TryHigher(first));
+    const Trial best = Best();
+    Tell(best);
+    return best.rate;
   }
 
  private:
-  // No worse than the start.
-  bool Holds(double loss) const { return loss < kWorst && loss <= start_; }
+  Status TryLower(Trial before) {
+    for (const double factor : kDown) {
+      PARE_ASSIGN(const Trial trial, Try(Rounded(run_.schedule.rate * factor)));
+      candidates_.push_back(trial);
+      if (trial.loss >= before.loss && DidWell(Best())) break;
+      before = trial;
+    }
+    return {};
+  }
 
-  void Tell() {
+  // Each is a candidate when the next one has done well, too.
+  Status TryHigher(const Trial& usual) {
+    std::optional<Trial> before;
+    for (const double factor : kUp) {
+      PARE_ASSIGN(const Trial trial, Try(Rounded(usual.rate * factor)));
+      if (!DidWell(trial) || trial.loss > usual.loss) break;
+      if (before) candidates_.push_back(*before);
+      if (before && trial.loss >= before->loss) break;
+      before = trial;
+    }
+    return {};
+  }
+
+  bool DidWell(const Trial& trial) const {
+    return trial.finite() && trial.loss <= start_.loss && !trial.IsWorseScored(start_) &&
+           !LowerScoresMore(trial);
+  }
+
+  bool LowerScoresMore(const Trial& trial) const {
+    return std::any_of(tried_.begin(), tried_.end(), [&](const Trial& other) {
+      return other.finite() && other.rate < trial.rate && trial.IsWorseScored(other);
+    });
+  }
+
+  Trial Best() const {
+    const auto best_of = [&](auto fits) {
+      std::optional<Trial> best;
+      for (const Trial& trial : candidates_) {
+        if (fits(trial) && (!best || IsBetter(trial, *best))) best = trial;
+      }
+      return best;
+    };
+    if (const auto best = best_of([&](const Trial& t) { return DidWell(t); })) return *best;
+    const auto may = [&](const Trial& t) { return t.finite() && !LowerScoresMore(t); };
+    // Of those that leave nothing finite the lowest is the best.
+    return best_of(may).value_or(candidates_.back());
+  }
+
+  bool IsBetter(const Trial& trial, const Trial& than) const {
+    const bool is_loss = !run_.score || run_.start.loss;  // a score may be a logarithm
+    return trial.loss < than.loss - (is_loss ? kNoGain * than.loss : 0);
+  }
+
+  void Tell(const Trial& best) const {
     const std::string_view by = !run_.score        ? "training loss"
                                 : !run_.start.loss ? run_.name
                                                    : "validation loss";
-    const bool lowest = best_loss_ == lowest_loss_;
-    run_.progress.Note(Text("the learning rate is ", best_rate_,
-                            lowest ? ": the best of " : ": nothing was clearly better of ", tried_,
-                            " around ", run_.schedule.rate, ", by the ", by, " after trials of ",
-                            steps_, " steps",
-                            best_loss_ == kWorst ? "; none of them left finite numbers"
-                            : Holds(best_loss_)  ? ""
-                                                : "; all of them left a worse one than the start's",
+    const bool lowest = std::none_of(tried_.begin(), tried_.end(),
+                                     [&](const Trial& trial) { return trial.loss < best.loss; });
+    run_.progress.Note(Text("the learning rate is ", best.rate,
+                            lowest ? ": the best of " : ": nothing safe was clearly better of ",
+                            tried_.size(), " around ", run_.schedule.rate, ", by the ", by,
+                            " after trials of ", steps_, " steps",
+                            !best.finite()  ? "; none of them left finite numbers"
+                            : DidWell(best) ? ""
+                                            : "; all of them left a worse one than the start's",
                             " (--rate)"));
   }
 
   // Without a score: of the same batches where nothing moves.
-  Result<double> StartLoss() {
-    if (run_.score) return LossOf(run_.start);
+  Result<Trial> Start() {
+    if (run_.score) return TrialOf(0, run_.start);
     run_.progress.Stage("the loss at the start", steps_);
-    return LossAfter(0);
+    return After(0);
   }
 
-  // The loss that it leaves.
-  Result<double> Try(double rate) {
+  Result<Trial> Try(double rate) {
     run_.progress.Stage(Text("trying the learning rate ", rate), steps_);
-    PARE_ASSIGN(const double loss, LossAfter(rate));
-    ++tried_;
-    lowest_loss_ = std::min(lowest_loss_, loss);
-    if (IsBetter(loss)) {
-      best_loss_ = loss;
-      best_rate_ = rate;
-    }
-    return loss;
+    PARE_ASSIGN(const Trial trial, After(rate));
+    tried_.push_back(trial);
+    return trial;
   }
 
-  // Than the best before. Of those that leave nothing finite the lowest is the best.
-  bool IsBetter(double loss) const {
-    if (best_loss_ == kWorst) return true;
-    if (Holds(loss) != Holds(best_loss_)) return Holds(loss);
-    const bool is_loss = !run_.score || run_.start.loss;  // a score may be a logarithm
-    return loss < best_loss_ - (is_loss ? kNoGain * best_loss_ : 0);
-  }
-
-  // That a trial leaves.
-  Result<double> LossAfter(double rate) {
+  // What a trial leaves.
+  Result<Trial> After(double rate) {
     const Result<double> trained = Train(rate);
     if (!trained || !run_.score || !std::isfinite(*trained)) {
-      run_.program.PutStates(states_);
-      return trained;
+      run_.program.PutStates(run_.states);
+      PARE_ASSIGN(const double loss, trained);
+      return Trial{.rate = rate, .loss = loss};
     }
     PARE_ASSIGN(const graph::Graph finished, run_.program.Finished());
-    run_.program.PutStates(states_);
+    run_.program.PutStates(run_.states);
     PARE_ASSIGN(const Scored scored, run_.score(finished));
-    const double loss = LossOf(scored);
+    const Trial trial = TrialOf(rate, scored);
     run_.progress.Detail(
-        Text("learning rate ", rate, ": ", run_.name, ' ', scored.score, ", loss ", loss));
-    return loss;
+        Text("learning rate ", rate, ": ", run_.name, ' ', scored.score, ", loss ", trial.loss));
+    return trial;
   }
 
   // The mean loss of the trial's second half.
@@ -146,10 +191,8 @@ class Trials {
 
   const TrialRun& run_;
   const int64_t steps_;
-  std::vector<Tensor> states_;  // of the start
-  double start_ = kWorst;       // its loss
-  double lowest_loss_ = kWorst, best_loss_ = kWorst, best_rate_ = 0;
-  int tried_ = 0;
+  Trial start_;
+  std::vector<Trial> tried_, candidates_;  // in their order: the usual rate, lower, higher ones
 };
 
 }  // namespace
@@ -161,6 +204,12 @@ int64_t TrialSteps(int64_t run_steps) {
 Result<double> ChooseRate(const TrialRun& run) {
   if (TrialSteps(run.schedule.steps) == 0) return run.schedule.rate;
   return Trials(run).Run();
+}
+
+std::optional<double> RateBelow(double rate, double usual) {
+  const double tenth = Rounded(rate / 10);
+  if (tenth < 0.0099 * usual) return std::nullopt;  // but for rounding
+  return tenth;
 }
 
 }  // namespace pare::train

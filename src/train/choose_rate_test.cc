@@ -7,6 +7,7 @@
 
 #include "platform/file.h"
 #include "platform/test_folder.h"
+#include "train/targets.h"
 #include "train/testing.h"
 
 namespace pare::train {
@@ -41,13 +42,16 @@ std::shared_ptr<const data::Dataset> Clouds(float size) {
 class Listener : public SilentProgress {
  public:
   explicit Listener(int64_t steps = 1'000'000) : left_(steps) {}
-  void Stage(std::string_view what, int64_t) override { trials += what.starts_with("trying"); }
+  void Stage(std::string_view what, int64_t) override {
+    trials += what.starts_with("trying");
+    stage = what;
+  }
   void Note(std::string_view text) override { notes += Text(text, '\n'); }
   void Advance(int64_t units) override { left_ -= units; }
   bool cancelled() const override { return left_ <= 0; }
 
   int trials = 0;
-  std::string notes;
+  std::string notes, stage;
 
  private:
   int64_t left_;
@@ -128,34 +132,65 @@ TEST(ChooseRate, LeavesTheRunAsIfTheRateHadBeenGiven) {
   }
 }
 
-// A rate whose trial leaves the losses, from the usual one on down, and then up.
-double Chosen(double start, const std::vector<double>& losses) {
-  std::vector<double> scores{start};
-  scores.insert(scores.end(), losses.begin(), losses.end());
+Scored Of(double loss) { return {.score = 0, .loss = loss}; }
+
+// A rate, as a part of the usual one, whose trials leave the scores, from the usual one on down,
+// and then up.
+double Chosen(const Scored& start, const std::vector<Scored>& trials, int64_t steps = 200) {
+  std::vector<Scored> scores{start};
+  scores.insert(scores.end(), trials.begin(), trials.end());
   size_t calls = 0;
   TrainOptions options = TryingOptions();
   options.schedule.rate = 1e-4;
-  options.steps = 20;
-  options.validate_every = 20;
+  options.steps = options.validate_every = steps;
   const auto trained =
       TrainOn(SmallClassifier(), 1, options, [&](const graph::Graph&) -> Result<Scored> {
-        const double loss = calls < scores.size() ? scores[calls] : 9;
-        ++calls;
-        return Scored{0, loss, 0};
+        return calls++ < scores.size() ? scores[calls - 1] : Of(9);
       });
   EXPECT_TRUE(trained);
   EXPECT_EQ(calls, scores.size() + 1) << "the last validation is the run's";
   return trained->rate / options.schedule.rate;
 }
+double Chosen(double start, const std::vector<double>& losses, int64_t steps = 200) {
+  std::vector<Scored> trials;
+  for (const double loss : losses) trials.push_back(Of(loss));
+  return Chosen(Of(start), trials, steps);
+}
 
 TEST(ChooseRate, TakesTheLowestLoss) {
   EXPECT_DOUBLE_EQ(Chosen(3, {2, 1, 1.5}), 0.3);
-  EXPECT_DOUBLE_EQ(Chosen(3, {2, 2.5, 1, 1.5}), 3) << "the fourth is higher than the first";
+  EXPECT_DOUBLE_EQ(Chosen(3, {2, 2.5, 1, 1.5}), 3) << "the fourth is higher, and well all the same";
   EXPECT_DOUBLE_EQ(Chosen(3, {2, 2.5, 1.99, 1.2, 1.15}), 10) << "nearly the same";
   EXPECT_DOUBLE_EQ(Chosen(3, {2, 1.95, 1.99, 2.5}), 1) << "nearly the same";
   EXPECT_DOUBLE_EQ(Chosen(1, {5, 4, 3, 2, 0.9, 0.95}), 0.01) << "all before break something";
   EXPECT_DOUBLE_EQ(Chosen(1, {1.02, 0.98, 0.99}), 0.3) << "no worse than the start";
   EXPECT_DOUBLE_EQ(Chosen(1, {NAN, NAN, 0.9, 0.95}), 0.1);
+}
+
+TEST(ChooseRate, StaysBelowTheEdge) {
+  EXPECT_DOUBLE_EQ(Chosen(3, {2, 2.5, 1, 2.1}), 1) << "the tenfold did not do well";
+  EXPECT_DOUBLE_EQ(Chosen(3, {2, 2.5, 1, NAN}), 1);
+  EXPECT_DOUBLE_EQ(Chosen(3, {2, 2.5, 1.5, 1, NAN}), 3);
+  EXPECT_DOUBLE_EQ(Chosen(3, {2, 2.5, 1.5, 1, 0.5}), 10) << "of the highest nothing is known";
+}
+
+TEST(ChooseRate, TriesNoHigherOneInShortRuns) {
+  EXPECT_DOUBLE_EQ(Chosen(3, {2, 2.5}, 80), 1);
+  EXPECT_DOUBLE_EQ(Chosen(3, {2, 1, 1.5}, 80), 0.3);
+}
+
+// A network that is wiped out has a lower loss than one that is sure of its errors.
+TEST(ChooseRate, TakesNoneThatScoresWorseThanALowerOne) {
+  const Scored start{.score = 30, .loss = 9, .error = 2};
+  const auto at = [](double score, double loss) {
+    return Scored{.score = score, .loss = loss, .error = 2};
+  };
+  EXPECT_DOUBLE_EQ(Chosen(start, {at(67, 5), at(63, 6), at(51, 3)}), 1);
+  EXPECT_DOUBLE_EQ(Chosen(start, {at(67, 5), at(63, 6), at(62, 3), at(62, 2.5), at(20, 2)}), 3)
+      << "lower by no more than chance is no worse";
+  EXPECT_DOUBLE_EQ(Chosen(start, {at(40, 3), at(67, 5)}), 0.3);
+  EXPECT_DOUBLE_EQ(Chosen({.score = 90, .loss = 9}, {at(40, 3), at(70, 5), at(89, 7)}), 0.1)
+      << "worse than the start";
 }
 
 TEST(ChooseRate, TakesAHighOneWhereAllIsToBeLearned) {
@@ -231,12 +266,95 @@ TEST(ChooseRate, IsNotDoneAgainWhereARunGoesOn) {
   ExpectSameConstants(whole->graph, resumed->graph);
 }
 
-// Where no rate is low enough the run itself tells what is not finite.
+// y = x · w is to give back what goes in, by the square of the distance: at 0.3 its errors grow
+// tenfold with each step.
+Result<Trained> TrainSteep(const TrainOptions& options, Listener& progress) {
+  auto graph = graph::Parse(R"(
+input x: f32[N,2]
+const w: f32[2,2] = fill(0.5)
+y = Gemm(x, w)
+output y
+)");
+  EXPECT_TRUE(graph && ops::InferTypes(*graph));
+  const auto samples = Clouds(6);
+  PARE_ASSIGN(const auto objective, TargetObjective::Make(samples, TargetLoss::kMse));
+  // Trials don't see it.
+  const Score score = [&](const graph::Graph& now) -> Result<Scored> {
+    if (progress.stage.starts_with("trying")) return Of(progress.stage.ends_with(" 0.3") ? 0 : 1);
+    double distance = 0;
+    const auto w = now.value(now.FindValue("w")).data.as<float>();
+    for (int i = 0; i < 4; ++i) distance += std::pow(w[i] - (i % 3 == 0), 2);
+    return Of(distance);
+  };
+  return Train(*graph, samples, FirstIndices(kSamples), {}, *objective, score,
+               model::Context::Make(1), options, progress);
+}
+
+TEST(ChooseRate, ALowerOneBeginsAnewWhereTheRunDiesOfIt) {
+  TrainOptions options = TryingOptions();
+  options.validate_every = 7;
+  Listener progress;
+  const auto trained = TrainSteep(options, progress);
+  ASSERT_TRUE(trained) << trained.error().message();
+  EXPECT_DOUBLE_EQ(trained->rate, 0.03);
+  EXPECT_EQ(trained->steps, options.steps);
+  EXPECT_NE(progress.notes.find("the learning rate is 0.3"), std::string::npos) << progress.notes;
+  EXPECT_NE(progress.notes.find("begins anew with the learning rate 0.03"), std::string::npos)
+      << progress.notes;
+  options.tries_rates = false;
+  options.schedule.rate = 0.03;
+  Listener quiet;
+  const auto given = TrainSteep(options, quiet);
+  ASSERT_TRUE(given);
+  ExpectSameConstants(trained->graph, given->graph);
+  EXPECT_EQ(trained->history.size(), given->history.size());
+  options.schedule.rate = 0.3;
+  EXPECT_FALSE(TrainSteep(options, quiet)) << "a rate that was given is kept";
+}
+
+TEST(ChooseRate, ARunThatBeganAnewGoesOn) {
+  const TestFolder folder;
+  TrainOptions options = TryingOptions();
+  options.validate_every = 7;
+  Listener whole_progress;
+  const auto whole = TrainSteep(options, whole_progress);
+  ASSERT_TRUE(whole) << whole.error().message();
+  options.checkpoint = folder / "run.npz";
+  options.resume = true;
+  // Stopped before it dies, and after it has begun anew.
+  const int64_t trials = 3 * TrialSteps(options.steps);
+  Listener before(trials + 8), after(60), last;
+  EXPECT_FALSE(TrainSteep(options, before));
+  EXPECT_EQ(before.notes.find("anew"), std::string::npos) << before.notes;
+  EXPECT_FALSE(TrainSteep(options, after));
+  EXPECT_NE(after.notes.find("anew"), std::string::npos) << after.notes;
+  const auto resumed = TrainSteep(options, last);
+  ASSERT_TRUE(resumed) << resumed.error().message();
+  EXPECT_EQ(last.trials, 0);
+  EXPECT_EQ(last.notes.find("anew"), std::string::npos) << last.notes;
+  EXPECT_DOUBLE_EQ(resumed->rate, 0.03);
+  ExpectSameConstants(whole->graph, resumed->graph);
+}
+
+TEST(ChooseRate, BeginsAnewAFewTimesOnly) {
+  EXPECT_FALSE(RateBelow(0.0015, 0.05));
+  double rate = 0.5;
+  for (const double expected : {0.05, 0.005, 0.0005}) {
+    ASSERT_TRUE(RateBelow(rate, 0.05));
+    rate = *RateBelow(rate, 0.05);
+    EXPECT_DOUBLE_EQ(rate, expected);
+  }
+  EXPECT_FALSE(RateBelow(rate, 0.05));
+}
+
+// Where no rate is low enough the run itself tells what is not finite, and who chose the rate.
 TEST(ChooseRate, LeavesErrorsToTheRun) {
   const auto trained = TrainOn(SmallClassifier(), 1e38f, TryingOptions());
   ASSERT_FALSE(trained);
   EXPECT_NE(trained.error().message().find("not finite"), std::string::npos)
       << trained.error().message();
+  EXPECT_NE(trained.error().advice().find("trials chose the rate 0.0003"), std::string::npos)
+      << trained.error().advice();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 namespace pare::train {
 namespace {
 
+using graph::Graph;
 using graph::ValueId;
 using graph::ValueKind;
 using ops::Emitter;
@@ -97,6 +98,18 @@ Average AddAverage(Var value, Var next, Var share) {
   return {value.id(), average.id()};
 }
 
+// Statistics that a forward pass leaves stay as they were where the step isn't finite.
+void Guard(Emitter& emit, std::vector<graph::Assignment>& statistics, Var finite) {
+  Graph& graph = emit.graph();
+  for (auto& [state, next] : statistics) {
+    const Var kept = ops::Where(finite, emit.Of(next), emit.Of(state));
+    if (!kept) return;
+    graph.ReplaceUses(next, kept.id());
+    graph.SetInput(graph.value(kept.id()).producer, 1, next);
+    next = kept.id();
+  }
+}
+
 Var SumOfSquares(Emitter& emit, std::span<const Parameter> parameters) {
   Var sum;
   for (const Parameter& p : parameters) {
@@ -121,7 +134,7 @@ Result<OptimizerKind> ParseOptimizer(std::string_view name) {
 Updates EmitUpdates(Emitter& emit, std::span<const Parameter> given, Var loss,
                     const StepScalars& scalars, const OptimizerOptions& options) {
   emit.set_origin("update");
-  const std::vector<graph::Assignment> statistics = emit.graph().assignments();
+  std::vector<graph::Assignment> statistics = emit.graph().assignments();
   Updates updates;
   std::vector<Parameter> parameters(given.begin(), given.end());
   if (scalars.keeps_sum) {
@@ -136,9 +149,13 @@ Updates EmitUpdates(Emitter& emit, std::span<const Parameter> given, Var loss,
   // Not a number where either is not finite, or where nothing shall move yet: the operators then
   // leave everything as it is.
   Var holds = loss + updates.gradient_norm;
+  const Var finite = ops::Equal(holds * 0.0f, emit.Scalar(0));
+  Guard(emit, statistics, finite);
   if (scalars.moves) holds = holds + 1.0f / scalars.moves;
   scale = scale + holds * 0.0f;
-  const Var share = options.ema > 0 ? ShareInAverage(scalars, options.ema) : Var();
+  const Var share = options.ema > 0
+                        ? ops::Where(finite, ShareInAverage(scalars, options.ema), emit.Scalar(0))
+                        : Var();
   for (const Parameter& p : parameters) {
     const Var next = UpdateOne(p, scale, scalars, options);
     if (!next) return updates;

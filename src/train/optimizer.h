@@ -36,10 +36,10 @@ struct Parameter {
   ops::Var value, gradient;
 };
 
-// What changes from step to step: scalars, inputs of the graph.
 // How the states begin their names that add up the gradients of a step's parts.
 inline constexpr std::string_view kSumOfParts = "optimizer.gradient.";
 
+// What changes from step to step: scalars, inputs of the graph.
 struct StepScalars {
   ops::Var rate;            // of learning
   ops::Var step;            // from 1
@@ -60,8 +60,9 @@ struct Updates {
 };
 
 // Adds the update of every parameter, and its states. States that the graph assigns already are
-// running statistics. Where the loss or the norm is not finite,
-// nothing moves, so that the step can be looked at again.
+// running statistics. Where the loss or the norm is not finite, nothing moves, statistics and
+// averages neither (of a step in parts: nothing by the part that is not), so that the step can be
+// looked at again.
 Updates EmitUpdates(ops::Emitter& emit, std::span<const Parameter> parameters, ops::Var loss,
                     const StepScalars& scalars, const OptimizerOptions& options);
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <set>
 
 #include "passes/bind.h"
 #include "train/autodiff.h"
@@ -121,11 +122,62 @@ Status CheckParts(const ProgramOptions& options) {
       "the parts have to divide --batch");
 }
 
-bool IsFinite(const void* data, const graph::TensorType& type) {
-  if (type.dtype != DType::kF32) return true;
-  const float* values = static_cast<const float*>(data);
-  const int64_t count = CountOf(type.dims()).value_or(0);
-  return std::all_of(values, values + count, [](float x) { return std::isfinite(x); });
+// Finds the first value that a fault may have begun with: one that holds what is not finite. −∞
+// alone is none where an operand has it already: attention is masked so.
+class FaultFinder {
+ public:
+  FaultFinder(const Graph& graph, std::span<const Tensor> inputs) : graph_(graph) {
+    for (size_t i = 0; i < inputs.size(); ++i)
+      AddMinusInfinity(graph.inputs()[i], inputs[i].data(), graph::TypeOf(inputs[i]));
+  }
+
+  void Look(const runtime::PinnedValue& value, const void* data) {
+    const ValueId id = graph_.FindValue(value.name);
+    const bool masked =
+        id != ValueId::kNone && AddMinusInfinity(id, data, value.type) && HasMaskedOperand(id);
+    const bool fault =
+        Any(data, value.type, [&](float x) { return !std::isfinite(x) && !(masked && x < 0); });
+    if (fault && first_.empty()) first_ = value.name;
+  }
+  const std::string& first() const { return first_; }  // its name, or ""
+
+ private:
+  template <typename Is>
+  static bool Any(const void* data, const graph::TensorType& type, Is is) {
+    if (type.dtype != DType::kF32) return false;
+    const float* values = static_cast<const float*>(data);
+    return std::any_of(values, values + CountOf(type.dims()).value_or(0), is);
+  }
+  // Whether it has it.
+  bool AddMinusInfinity(ValueId id, const void* data, const graph::TensorType& type) {
+    const bool has = Any(data, type, [](float x) { return x < 0 && std::isinf(x); });
+    if (has) minus_infinite_.insert(id);
+    return has;
+  }
+  bool HasMaskedOperand(ValueId id) {
+    const graph::Node* node = graph_.producer_of(id);
+    return node && std::any_of(node->inputs.begin(), node->inputs.end(), [&](ValueId input) {
+             if (input == ValueId::kNone) return false;
+             const graph::Value& value = graph_.value(input);
+             return minus_infinite_.contains(input) ||
+                    (value.data && AddMinusInfinity(input, value.data.data(), value.type));
+           });
+  }
+
+  const Graph& graph_;
+  std::set<ValueId> minus_infinite_;  // values that hold −∞
+  std::string first_;
+};
+
+Result<Tensor> CopyOf(const Tensor& tensor) {
+  PARE_ASSIGN(Tensor copy, Tensor::Make(tensor.dtype(), tensor.shape()));
+  std::memcpy(copy.mutable_data(), tensor.data(), tensor.bytes());
+  return copy;
+}
+
+bool IsZero(const Tensor& tensor) {
+  const auto* bytes = static_cast<const std::byte*>(tensor.data());
+  return std::all_of(bytes, bytes + tensor.bytes(), [](std::byte b) { return b == std::byte{0}; });
 }
 
 }  // namespace
@@ -163,15 +215,39 @@ Result<Program> Program::Make(const Graph& model, Objective& objective,
 Result<std::vector<Tensor>> Program::CopyStates() const {
   std::vector<Tensor> copies;
   for (const State& state : states_) {
-    PARE_ASSIGN(copies.emplace_back(), Tensor::Make(state.data.dtype(), state.data.shape()));
-    std::memcpy(copies.back().mutable_data(), state.data.data(), state.data.bytes());
+    PARE_ASSIGN(copies.emplace_back(), CopyOf(state.data));
+  }
+  return copies;
+}
+
+Result<std::vector<Tensor>> Program::StartStates() const {
+  std::vector<Tensor> copies;
+  for (const State& state : states_) {
+    const bool of_model = IsOfModel(state.id);
+    if (of_model && graph::SameTensor(model_.value(state.id).data, state.data)) {
+      copies.push_back(model_.value(state.id).data);
+    } else if (IsZero(state.data)) {
+      copies.emplace_back();
+    } else {
+      PARE_ASSIGN(copies.emplace_back(), CopyOf(state.data));
+    }
   }
   return copies;
 }
 
 void Program::PutStates(std::span<const Tensor> copies) {
-  for (size_t i = 0; i < copies.size(); ++i)
-    std::memcpy(states_[i].data.mutable_data(), copies[i].data(), copies[i].bytes());
+  for (size_t i = 0; i < copies.size(); ++i) {
+    Tensor& to = states_[i].data;
+    if (copies[i]) {
+      std::memcpy(to.mutable_data(), copies[i].data(), copies[i].bytes());
+    } else {
+      std::memset(to.mutable_data(), 0, to.bytes());
+    }
+  }
+}
+
+bool Program::IsOfModel(ValueId id) const {
+  return static_cast<size_t>(id) < model_.value_count() && model_.is_constant(id);
 }
 
 // Compiles the step, so that what can fail fails before the first one; with as little computed anew
@@ -237,24 +313,22 @@ Result<std::string> Program::FindNotFinite(const TrainBatch& batch, const StepPl
       std::memset(state.data.mutable_data(), 0, state.data.bytes());
   }
   PARE_ASSIGN(const auto session, MakeStepSession(watched, context_));
-  std::string first;
+  PARE_ASSIGN(const auto inputs, InputsFor(batch, place));
+  FaultFinder faults(watched, inputs);
   const auto look = [&](const runtime::PinnedValue& value, const void* data) {
-    if (first.empty() && !IsFinite(data, value.type)) first = value.name;
+    faults.Look(value, data);
   };
   const runtime::Observer observer(look);
-  PARE_ASSIGN(const auto inputs, InputsFor(batch, place));
   std::vector<Tensor> outputs(watched.outputs().size());
   PARE_TRY(session->Run(inputs, outputs, {.observer = &observer}));
-  return first;
+  return faults.first();
 }
 
 Result<Graph> Program::Finished() const {
   Graph finished = model_;
   const auto copy = [&](ValueId to, const Tensor& data) -> Status {
-    const bool of_model = static_cast<size_t>(to) < model_.value_count() && model_.is_constant(to);
-    if (!of_model) return {};
-    PARE_ASSIGN(Tensor own, Tensor::Make(data.dtype(), data.shape()));
-    std::memcpy(own.mutable_data(), data.data(), data.bytes());
+    if (!IsOfModel(to)) return {};
+    PARE_ASSIGN(Tensor own, CopyOf(data));
     for (const Mask& mask : masks_) {
       if (mask.weight == to) FoldMask(mask, own);
     }

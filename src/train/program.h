@@ -61,8 +61,8 @@ class Program {
   // parameters. Where the loss or the gradient is not finite none has moved, and FindNotFinite
   // tells where that began.
   Result<StepResult> Run(const TrainBatch& batch, const StepPlace& place);
-  // The first layer whose result is not finite, by name; runs the part once more. The sums of the
-  // step's parts are lost.
+  // The first layer whose result is not finite, by name; runs the part once more. −∞ that comes
+  // from an operand, as masks have it, is no fault. The sums of the step's parts are lost.
   Result<std::string> FindNotFinite(const TrainBatch& batch, const StepPlace& place);
 
   const graph::Graph& graph() const { return step_; }
@@ -73,8 +73,11 @@ class Program {
   // What stays 0, where options.keep_zeros.
   std::span<const Mask> masks() const { return masks_; }
   std::vector<State>& states() { return states_; }
-  // Copies of what all states hold, and that put back.
+  // Copies of what all states hold, and that put back; of an empty tensor, zeros.
   Result<std::vector<Tensor>> CopyStates() const;
+  // The same of a program that hasn't run, with hardly any memory: zeros are empty tensors, and
+  // what the model holds is shared with it.
+  Result<std::vector<Tensor>> StartStates() const;
   void PutStates(std::span<const Tensor> copies);
   const std::vector<State>& states() const { return states_; }
   // No step follows: gives back what they computed in. States stay.
@@ -84,6 +87,7 @@ class Program {
 
  private:
   Program() = default;
+  bool IsOfModel(graph::ValueId id) const;  // and stored there
   Result<std::vector<Tensor>> InputsFor(const TrainBatch& batch, const StepPlace& place);
   Status FitMemory(int64_t max_memory_bytes);
 

@@ -109,6 +109,32 @@ std::vector<float> AnswersOf(const Graph& graph) {
   return {values.begin(), values.end()};
 }
 
+// A step that overflows, looked at again or not, and a good one behind it.
+TEST(Statistics, StayWhereAStepIsNotFinite) {
+  const Graph before = SharedHead();
+  const StepPlace first{.step = 1, .rate = 0.1}, second{.step = 2, .rate = 0.1};
+  TrainBatch wild = SomeBatch();
+  wild.data.inputs[0].mutable_as<float>()[3] = 3e38f;
+  for (const float ema : {0.0f, 0.5f}) {
+    LabelObjective objective;
+    auto plain = Make(before, objective, ema), program = Make(before, objective, ema);
+    ASSERT_TRUE(plain && program);
+    ASSERT_TRUE(plain->Run(SomeBatch(), first) && program->Run(SomeBatch(), first));
+    const auto result = program->Run(wild, second);
+    ASSERT_TRUE(result);
+    EXPECT_FALSE(std::isfinite(result->loss) && std::isfinite(result->gradient_norm));
+    ASSERT_TRUE(program->FindNotFinite(wild, second));
+    ASSERT_EQ(program->states().size(), plain->states().size());
+    for (size_t i = 0; i < plain->states().size(); ++i) {
+      EXPECT_TRUE(graph::SameTensor(program->states()[i].data, plain->states()[i].data))
+          << plain->states()[i].name;
+    }
+    ASSERT_TRUE(plain->Run(SomeBatch(), second) && program->Run(SomeBatch(), second));
+    EXPECT_EQ(ValuesOf(program->Finished().value(), "mean"),
+              ValuesOf(plain->Finished().value(), "mean"));
+  }
+}
+
 // What validation scores is what is written, and not what it was before.
 TEST(Statistics, OfTwoNodesAreThoseThatValidationScored) {
   std::vector<std::vector<float>> scored, means;

@@ -30,6 +30,9 @@ class Run {
 
   Result<Trained> Go() {
     PARE_TRY(Plan());
+    if (options_.tries_rates) {
+      PARE_ASSIGN(start_states_, program_.StartStates());
+    }
     PARE_TRY(Resume());
     PARE_ASSIGN(trace_, Trace::Begin(options_.trace));
     if (state_.step == 0) PARE_TRY(trace_.WriteStart(program_, identity_));
@@ -49,6 +52,10 @@ class Run {
     bool stop = state_.step >= steps_ || OutOfPatience();  // the checkpoint may be the run's end
     while (!stop) {
       const Result<bool> ended = Step();
+      if (!ended && not_finite_ && LowersRate()) {
+        PARE_TRY(BeginAnew(ended.error()));
+        continue;
+      }
       if (!ended && !EndsWith(ended.error())) return Fail(Rescued(ended.error()));
       stop = !ended || *ended;
     }
@@ -56,6 +63,36 @@ class Run {
   }
 
  private:
+  // Whether a chosen rate that the run doesn't survive can be a lower one.
+  bool LowersRate() const {
+    return options_.tries_rates && RateBelow(state_.rate, options_.schedule.rate).has_value();
+  }
+
+  // As if the lower rate had been chosen.
+  Status BeginAnew(const Error& why) {
+    const double failed = state_.rate;
+    program_.PutStates(start_states_);
+    const Scored start = state_.start;
+    state_ = {};
+    state_.rate = *RateBelow(failed, options_.schedule.rate);
+    state_.start = start;
+    if (score_) {
+      state_.top_score = state_.start.score;
+      PARE_TRY(KeepBest(state_.start));
+    }
+    progress_.Note(Text("the run begins anew with the learning rate ", state_.rate, ": with ",
+                        failed, ", which trials chose, it became not finite (", why.message(),
+                        ')'));
+    not_finite_ = false;
+    first_step_ = 0;
+    validating_ = 0;
+    PARE_TRY(SetRate());
+    PARE_TRY(Save());
+    progress_.Stage("training", steps_);
+    started_ = watch_.seconds();
+    return {};
+  }
+
   // Whether what stopped the run counts as its end.
   bool EndsWith(const Error& error) {
     if (!not_finite_ || !options_.ends_where_not_finite) return false;
@@ -195,6 +232,7 @@ class Run {
     if (!options_.tries_rates) return {};
     if (state_.rate == 0) {
       const auto chosen = ChooseRate({.program = program_,
+                                      .states = start_states_,
                                       .batches = batches_,
                                       .parts = parts(),
                                       .schedule = schedule_,
@@ -245,6 +283,7 @@ class Run {
               Text("step ", place.step, ": the ", std::isfinite(result.loss) ? "gradient" : "loss",
                    " is not finite; the first value that is not is this one's"),
               Text(
+                  state_.rate > 0 ? Text("trials chose the rate ", state_.rate, ": ") : "",
                   "a smaller --rate, a longer --warmup or --clip may help",
                   options_.checkpoint.empty()
                       ? ""
@@ -368,6 +407,7 @@ class Run {
   const Stopwatch watch_;
   std::string identity_;  // of the run, for its checkpoints
   RunState state_;
+  std::vector<Tensor> start_states_;  // of the program, where the rate is chosen
   Trace trace_;
 };
 

@@ -81,11 +81,14 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
 // highest by no more than its margin; where a new highest score leaves those behind that were kept,
 // its own take their place.
 //
-// Fails (kUsage) before any work where pictures are to be augmented and the model takes none.
+// Fails (kUsage) before any work where pictures are to be augmented and the model takes none, or
+// augmentation would change one of several inputs that belong together.
 //
 // Too few samples for a batch make a smaller batch, and a note.
 //
-// A loss that is not finite stops the run: the error (with `ends_where_not_finite` a note) names
+// A run that becomes not finite at a rate that trials chose begins anew by itself, as if a tenth of
+// it had been chosen (RateBelow), and a note says so: three times at most. Any other loss that is
+// not finite stops the run: the error (with `ends_where_not_finite` a note) names
 // the first node that wrote such a value, and the last checkpoint stays. When the progress is
 // cancelled a checkpoint is written first. Whatever ends the run early, `options.rescue` gets the
 // best weights until then.

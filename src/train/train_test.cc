@@ -455,6 +455,37 @@ Tensor Noise(const Dims& shape) {
   return noise;
 }
 
+// What is masked by −∞ is so in each healthy step.
+TEST(Train, DoesNotNameAMaskWhereTheLossIsLost) {
+  constexpr char kMasked[] = R"(
+input x: f32[N,4]
+const masked: bool[4] = [0,1,0,0]
+const never: f32[1] = [-inf]
+const w1: f32[4,4] = random(1, -1, 1)
+const big: f32[1] = [GAIN]
+const w2: f32[4,3] = random(2, -1, 1)
+h = MatMul(x, w1)
+scores = Where(masked, never, h)
+p = Softmax(scores) {axis=-1}
+wide = Mul(p, big)
+wider = Mul(wide, big)
+y = MatMul(wider, w2)
+output y
+)";
+  const auto with_gain = [&](std::string_view gain) {
+    std::string text = kMasked;
+    text.replace(text.find("GAIN"), 4, gain);
+    TrainOptions options = SomeOptions();
+    options.steps = 1;
+    return TrainText(text.c_str(), Noise({32, 4}), options);
+  };
+  const auto healthy = with_gain("2"), lost = with_gain("3e37");
+  EXPECT_TRUE(healthy) << healthy.error().message();
+  ASSERT_FALSE(lost);
+  EXPECT_NE(lost.error().message().find("layer wider"), std::string::npos)
+      << lost.error().message();
+}
+
 // The gradient of a step's first part is not finite, that of its last one is.
 TEST(Train, NamesTheNodeOfAnEarlierPart) {
   constexpr char kSteep[] = R"(

@@ -20,10 +20,14 @@ using graph::Graph;
 // constants by their hash.
 uint64_t IdentityOf(const Graph& graph) { return HashOfText(graph::Print(graph)); }
 
-uint64_t AnswersOf(uint64_t identity, int64_t batch, const Cpu& cpu, const SharedInputs& inputs) {
+uint64_t AnswersOf(uint64_t identity, const std::vector<Dims>& shapes, const Cpu& cpu,
+                   const SharedInputs& inputs) {
   Fnv1a hash;
   hash.Add(static_cast<int64_t>(identity));
-  hash.Add(batch);
+  for (const Dims& shape : shapes) {
+    hash.Add(std::ssize(shape));
+    for (int64_t size : shape) hash.Add(size);
+  }
   hash.Add(static_cast<int64_t>(cpu.isas));
   for (size_t place : inputs.places) hash.Add(static_cast<int64_t>(place));
   return hash.value();
@@ -78,17 +82,17 @@ Result<Teacher> Teacher::Make(const Graph& model, const Questions& questions,
   teacher.cache_bytes_ = options.cache_bytes;
   PARE_TRY(passes::Simplify(graph));
   PARE_ASSIGN(teacher.session_, model::MakeSession(graph, context));
-  PARE_TRY(teacher.Plan(graph, options));
-  teacher.answers_of_ = AnswersOf(teacher.identity_, teacher.batch_, context.cpu, options.inputs);
-  teacher.inputs_ = std::move(options.inputs);
-  return teacher;
-}
-
-Status Teacher::Plan(const Graph& graph, const TeacherOptions& options) {
   std::vector<Dims> shapes = options.inputs.ShapesOf(graph, options.shapes);
   if (shapes.empty()) {
     PARE_ASSIGN(shapes, model::ShapesForBatch(graph, options.batch));
   }
+  PARE_TRY(teacher.Plan(graph, shapes));
+  teacher.answers_of_ = AnswersOf(teacher.identity_, shapes, context.cpu, options.inputs);
+  teacher.inputs_ = std::move(options.inputs);
+  return teacher;
+}
+
+Status Teacher::Plan(const Graph& graph, const std::vector<Dims>& shapes) {
   batch_ = shapes.empty() || shapes[0].empty() ? 0 : shapes[0][0];
   for (size_t i = 0; i < shapes.size(); ++i) {
     if (batch_ > 0 && !shapes[i].empty() && shapes[i][0] == batch_) continue;

@@ -40,7 +40,8 @@ class Teacher {
 
   // Of the model and what is asked of it: other teachers have another.
   uint64_t identity() const { return identity_; }
-  // Of all that an answer's bits depend on beside the question: batch and instruction sets, too.
+  // Of all that an answer's bits depend on beside the question: the shapes of a batch and
+  // instruction sets, too.
   uint64_t answers_of() const { return answers_of_; }
   // Of the model, without the hints behind them.
   size_t outputs() const { return softmax_axes_.size(); }
@@ -62,7 +63,7 @@ class Teacher {
  private:
   using Row = std::shared_ptr<const std::vector<float>>;  // all outputs, one after the other
 
-  Status Plan(const graph::Graph& graph, const TeacherOptions& options);
+  Status Plan(const graph::Graph& graph, const std::vector<Dims>& shapes);
   Status Compute(const std::vector<Tensor>& inputs, std::span<const int64_t> rows,
                  std::vector<Row>& answers);
   // Of a row in memory, beside its numbers: a node and a bucket of the map, the counted pointer,

@@ -157,6 +157,27 @@ TEST_F(Answers, AreOfOneModelAndOneBatch) {
   EXPECT_FALSE(AnswersZero(Made(Net("y = Abs(h)"), 2)));
 }
 
+// Of sequences of another length there are none yet.
+TEST_F(Answers, AreOfSamplesOfOneShape) {
+  const auto of_length = [](int64_t length) {
+    return Teacher::Make(GraphOf("input x: f32[N,T]\ny = Neg(x)\noutput y\n"), {}, OneThread(),
+                         {.batch = 2, .shapes = {{2, length}}, .cache_bytes = kRoom, .inputs = {}})
+        .value();
+  };
+  Teacher four = of_length(4);
+  ASSERT_TRUE(four.Answer({rows_}));
+  SaveZeros(four);
+  EXPECT_TRUE(AnswersZero(of_length(4)));
+  Teacher three = of_length(3);
+  ASSERT_TRUE(three.Answer({RowsOf({2, 3})}));
+  const auto cache = AnswerCache::Load(path_);
+  ASSERT_TRUE(cache);
+  const Status filled = cache->Fill({&three, 1});
+  EXPECT_TRUE(filled) << filled.error().message();
+  ASSERT_TRUE(cache->Save({&three, 1}, kRoom));
+  EXPECT_EQ(LoadAnswers(path_)->size(), 2u) << "those of the other length stay";
+}
+
 TEST_F(Answers, OfOthersAreKept) {
   Teacher first = Made(Net("y = Neg(h)"), 2), second = Made(Net("y = Abs(h)"), 2);
   ASSERT_TRUE(first.Answer({rows_}) && second.Answer({rows_}));

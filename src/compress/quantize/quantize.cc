@@ -227,7 +227,9 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
     PARE_ASSIGN(steering, Steer(job, result.split));
   }
   if (options.tune && AnyInteger(job.best.built.scheme)) {
-    PARE_ASSIGN(result.tuned, Tune(job, wide, *options.tune, std::move(pool), steering));
+    TuneOptions tune = *options.tune;
+    tune.train.seed = options.split.seed;
+    PARE_ASSIGN(result.tuned, Tune(job, wide, tune, std::move(pool), steering));
   } else if (options.tune) {
     progress.Note("--tune had nothing to train: every layer was given back to float");
   }

@@ -20,7 +20,8 @@ double DefaultTuneRate(train::OptimizerKind kind);
 
 struct TuneOptions {
   TuneOptions();
-  // Steps or epochs, batch, optimizer, schedule, augmentation, checkpoint; parameters.also is set.
+  // Steps or epochs, batch, optimizer, schedule, augmentation, checkpoint; parameters.also is set,
+  // and Quantize sets the seed: that of its split.
   train::TrainOptions train;
   int64_t validation = 500;  // samples that choose the best weights; a quarter of all at most
   // As in DistillOptions: the teacher's part in the loss, the rest is the labels'.
