@@ -15,7 +15,7 @@ struct QuantizeOptions {
   int64_t calibration = 300;    // samples
   int64_t verification = 1000;  // of the others
   uint64_t seed = 0;            // of these, and of what tuning draws: its validation, its order
-  std::string calibrator = "auto";     // minmax, percentile, entropy, mse
+  std::string calibrator = "auto";     // minmax, percentile, entropy, mse, outputs
   std::string overflow_safe = "auto";  // always, never
   std::string weight_bits = "8";       // 7, 4, auto
   // > 0: so many steps of training against the float model, on all samples but those that verify

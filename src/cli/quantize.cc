@@ -83,7 +83,7 @@ struct QuantizeOptions {
           PARE_ASSIGN(quantize.calibrator, compress::ParseCalibrator(name));
           return {};
         },
-        "auto (default), minmax, percentile, entropy or mse");
+        "auto (default), minmax, percentile, entropy, mse or outputs");
     parser.Option(
         "--weight-bits", "N",
         [this](std::string_view name) -> Status {

@@ -48,8 +48,8 @@ class Reverse {
         return input != ValueId::kNone && moved_[Index(input)];
       });
       for (ValueId output : node.outputs) {
-        if (output != ValueId::kNone)
-          moved_[Index(output)] = moves && IsFloat(graph_.value(output).type.dtype);
+        if (output != ValueId::kNone && moves && IsFloat(graph_.value(output).type.dtype))
+          moved_[Index(output)] = true;
       }
     }
   }

@@ -37,8 +37,13 @@ Result<Range> FindRange(const Calibration& calibration, ValueId id, Calibrator c
     return Fail(ErrorKind::kInternal, Text("the value ", value.name, " was not observed"));
   }
   const Histogram& histogram = at->second.histogram;
-  return calibrator == Calibrator::kAuto ? CalibrateAuto(histogram).range
-                                         : Calibrate(histogram, calibrator);
+  if (calibrator == Calibrator::kOutputs) {
+    const auto known = calibration.output_ranges.find(value.name);
+    if (known != calibration.output_ranges.end()) return known->second;
+  }
+  return calibrator == Calibrator::kAuto || calibrator == Calibrator::kOutputs
+             ? CalibrateAuto(histogram).range
+             : Calibrate(histogram, calibrator);
 }
 
 Result<Range> RangeOf(const Calibration& calibration, ValueId id, Calibrator calibrator) {

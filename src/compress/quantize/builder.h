@@ -46,6 +46,7 @@ struct Calibration {
   graph::Graph graph;
   Statistics statistics;
   std::vector<std::string> keep_float;
+  std::map<std::string, Range> output_ranges;  // by value; none where gradients don't tell
   // What Prepare worked out; variants share it.
   std::map<std::pair<graph::NodeId, int>, std::shared_ptr<const QuantizedWeights>> rounded;  // bits
   std::map<std::pair<graph::ValueId, Calibrator>, Range> ranges;

@@ -9,7 +9,7 @@ namespace pare::compress {
 namespace {
 
 constexpr int kLevels = 256;
-constexpr std::string_view kNames[] = {"minmax", "percentile", "entropy", "mse", "auto"};
+constexpr std::string_view kNames[] = {"minmax", "percentile", "entropy", "mse", "outputs", "auto"};
 
 Range WithZero(double lo, double hi) {
   return {static_cast<float>(std::min(lo, 0.0)), static_cast<float>(std::max(hi, 0.0))};
@@ -126,7 +126,7 @@ Result<Calibrator> ParseCalibrator(std::string_view name) {
     if (kNames[i] == name) return static_cast<Calibrator>(i);
   }
   return Fail(ErrorKind::kUsage, Text("there is no calibrator \"", name, "\""),
-              "minmax, percentile, entropy, mse and auto are there");
+              "minmax, percentile, entropy, mse, outputs and auto are there");
 }
 
 QuantParams ToParams(Range range) {
@@ -163,6 +163,7 @@ Range Calibrate(const Histogram& histogram, Calibrator calibrator) {
     case Calibrator::kMse:
       return Mse(histogram);
     case Calibrator::kMinMax:
+    case Calibrator::kOutputs:
     case Calibrator::kAuto:
       break;
   }

@@ -13,6 +13,7 @@ enum class Calibrator : uint8_t {
   kPercentile,  // all but the outermost 0.001 % on each side
   kEntropy,     // least KL divergence (Migacz, "8-bit Inference with TensorRT", GTC 2017)
   kMse,         // least mean squared error of the quantized values
+  kOutputs,     // least error of the model's outputs, to first order (output_ranges.h)
   kAuto,        // of the above, the one with the least measured error, tensor by tensor
 };
 
@@ -32,7 +33,7 @@ struct QuantParams {
 
 QuantParams ToParams(Range range);
 
-// `calibrator` must not be kAuto.
+// `calibrator` must be one that looks at the tensor alone.
 Range Calibrate(const Histogram& histogram, Calibrator calibrator);
 struct Calibrated {
   Range range;

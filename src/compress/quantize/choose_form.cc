@@ -13,10 +13,11 @@ constexpr size_t kSaturationSamples = 4;
 
 // Which calibrator gives `variant` its best form; the error of that.
 Result<double> ChooseCalibrator(Job& job, const Variant& variant) {
-  const std::vector<Calibrator> calibrators =
-      job.options.calibrator == Calibrator::kAuto
-          ? std::vector{Calibrator::kAuto, Calibrator::kMinMax, Calibrator::kPercentile}
-          : std::vector{job.options.calibrator};
+  std::vector<Calibrator> calibrators{job.options.calibrator};
+  if (calibrators[0] == Calibrator::kAuto) {
+    calibrators.insert(calibrators.end(), {Calibrator::kMinMax, Calibrator::kPercentile});
+    if (!job.calibration.output_ranges.empty()) calibrators.push_back(Calibrator::kOutputs);
+  }
   job.progress.Stage("choosing ranges", std::ssize(calibrators));
   std::vector<Variant> variants;
   for (const Calibrator calibrator : calibrators) {
@@ -33,8 +34,11 @@ Result<double> ChooseCalibrator(Job& job, const Variant& variant) {
 // The ranges of `best`, which are a calibrator's and have this error, refined: where samples that
 // the search has not seen gain by it, too.
 Status Refine(Job& job, double error) {
-  // What a calibrator chosen by hand gives is left as it is.
-  if (job.options.calibrator != Calibrator::kAuto) return {};
+  // What a calibrator chosen by hand gives is left as it is. Ranges by the outputs' gradients are
+  // what this looks for.
+  if (job.options.calibrator != Calibrator::kAuto ||
+      job.best.variant.calibrator == Calibrator::kOutputs)
+    return {};
   const auto best_of = [&](std::span<const Variant> variants) -> Result<Probe::Best> {
     PARE_ASSIGN(const auto forms, job.Make(variants));
     return job.probe.BestOf(SessionsOf(forms), kScreeningSamples, kSearchSamples, job.progress);

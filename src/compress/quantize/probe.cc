@@ -89,6 +89,12 @@ void Probe::Finish() {
   known_ = SpreadOut(std::move(in_order));
 }
 
+std::vector<const data::Batch*> Probe::batches() const {
+  std::vector<const data::Batch*> batches;
+  for (const Known& known : known_) batches.push_back(&known.batch);
+  return batches;
+}
+
 std::vector<Dims> Probe::shapes() const {
   std::vector<Dims> shapes;
   for (const Tensor& input : known_.at(0).batch.inputs) shapes.push_back(input.shape());

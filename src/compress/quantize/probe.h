@@ -25,6 +25,7 @@ class Probe {
   // After all batches.
   void Finish();
 
+  std::vector<const data::Batch*> batches() const;
   // Of the inputs; to compile forms for.
   std::vector<Dims> shapes() const;
 

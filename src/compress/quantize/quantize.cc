@@ -6,6 +6,7 @@
 #include "compress/layers.h"
 #include "compress/not_finite.h"
 #include "compress/quantize/equalize.h"
+#include "compress/quantize/output_ranges.h"
 #include "compress/quantize/stages.h"
 #include "compress/reasons.h"
 #include "compress/widen.h"
@@ -103,6 +104,17 @@ Status Calibrate(Job& job, const Scheme& scheme) {
               Collect(calibration.graph, ValuesToObserve(calibration.graph, scheme), loaders,
                       job.context, kFewPositions, keep, job.progress));
   job.probe.Finish();
+  const Calibrator calibrator = job.options.calibrator;
+  if (calibrator != Calibrator::kAuto && calibrator != Calibrator::kOutputs) return {};
+  PARE_ASSIGN(
+      calibration.output_ranges,
+      RangesByOutputs(calibration.graph, ValuesToObserve(calibration.graph, scheme),
+                      calibration.statistics, job.probe.batches(), job.context, job.progress));
+  if (calibrator == Calibrator::kOutputs && calibration.output_ranges.empty()) {
+    job.progress.Note(
+        "--calibrator outputs: the model has no gradients to judge ranges by, or fewer than 32 "
+        "samples could be kept: ranges are those of auto");
+  }
   return {};
 }
 
@@ -207,7 +219,7 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
           options,
           progress,
           Samples(dataset, model::InputSpecs(wide), loading, result.split.calibration),
-          {wide, {}, options.keep_float, {}, {}},
+          {wide, {}, options.keep_float, {}, {}, {}},
           {},
           {},
           {}};
