@@ -14,7 +14,9 @@ enum class Calibrator : uint8_t {
   kEntropy,     // least KL divergence (Migacz, "8-bit Inference with TensorRT", GTC 2017)
   kMse,         // least mean squared error of the quantized values
   kOutputs,     // least error of the model's outputs, to first order (output_ranges.h)
-  kAuto,        // of the above, the one with the least measured error, tensor by tensor
+  // Of a tensor: of those that look at it alone, the one with the least error there. Of a model:
+  // these, or kOutputs, by the outputs.
+  kAuto,
 };
 
 std::string_view CalibratorName(Calibrator calibrator);

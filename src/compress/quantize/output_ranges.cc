@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
+#include <optional>
 
 #include "base/random.h"
 #include "ops/emit.h"
@@ -19,9 +21,9 @@ using runtime::PinnedValue;
 
 constexpr int kLeastParts = 4;                  // of kParts: no range is smaller
 constexpr int64_t kMostLooked = 1 << 14;        // elements of a tensor in each batch
-constexpr size_t kMostBytes = size_t{1} << 29;  // of all activations
+constexpr size_t kMostBytes = size_t{1} << 28;  // of all activations
 // Fewer don't have the large values that matter.
-constexpr int64_t kLeastSamples = 32;
+constexpr int64_t kLeastSamples = 24;
 // Other samples have larger values than those that were looked at.
 constexpr double kCutWeight = 2;
 
@@ -60,13 +62,15 @@ Result<GradientGraph> MakeGradients(const Graph& model, const std::vector<ValueI
     if (now != ValueId::kNone) moved.push_back(now);
   }
   PARE_ASSIGN(ops::KnownDims dims, ops::InferTypesAndDims(graph));
-  if (BytesOf(graph) > kMostBytes) return Fail(ErrorKind::kUnsupported, "too much memory");
+  if (BytesOf(graph) > kMostBytes)
+    return Fail(ErrorKind::kUnsupported, "its gradients would take too much memory");
   ops::Emitter emit(graph, dims);
   emit.set_origin("ranges");
   ops::Var loss;
   for (const auto& output : std::vector(graph.outputs().begin(), graph.outputs().end())) {
     const ops::Var y = emit.Of(output.value);
-    if (y.type().dtype != DType::kF32) return Fail(ErrorKind::kUnsupported, "no float output");
+    if (y.type().dtype != DType::kF32)
+      return Fail(ErrorKind::kUnsupported, "an output is no float32");
     made.signs.push_back(y.dims());
     const ops::Var signs = emit.Of(graph.AddInput(graph.FreshName("ranges.signs"), y.type()));
     const ops::Var sum = ops::ReduceSum(signs * y, {}, ops::KeepDims::kNo);
@@ -84,27 +88,22 @@ Result<GradientGraph> MakeGradients(const Graph& model, const std::vector<ValueI
   return made;
 }
 
-// Of `count` elements every so many are looked at: an odd number, for tensors have many powers
-// of 2.
-int64_t StrideOf(int64_t count) { return count <= kMostLooked ? 1 : (count / kMostLooked) | 1; }
+// Of `count` elements every so many are looked at. No divisor of the count: the elements of a
+// channel lie that far apart.
+int64_t StrideOf(int64_t count) {
+  int64_t stride = std::max<int64_t>(1, count / kMostLooked);
+  while (std::gcd(stride, count) > 1) ++stride;
+  return stride;
+}
 
-// Random signs for the samples that count, zeros for those that fill the batch up.
-Result<Tensor> Signs(const Dims& shape, int64_t samples, Random& random) {
+// ± `size` for the samples that count, zeros for those that fill the batch up.
+Result<Tensor> Signs(const Dims& shape, int64_t samples, float size, Random& random) {
   PARE_ASSIGN(Tensor signs, Tensor::Zeros(DType::kF32, shape));
   const auto values = signs.mutable_as<float>();
   const int64_t rows = shape.empty() ? 1 : std::max<int64_t>(1, shape[0]);
   const int64_t counted = std::ssize(values) / rows * std::min(samples, rows);
-  for (int64_t i = 0; i < counted; ++i) values[i] = random.Below(2) == 0 ? -1.0f : 1.0f;
+  for (int64_t i = 0; i < counted; ++i) values[i] = random.Below(2) == 0 ? -size : size;
   return signs;
-}
-
-// Every so many elements; a value and its gradient lie in the same order.
-std::vector<float> SomeOf(const PinnedValue& value, const float* data) {
-  const int64_t count = CountOf(value.type.dims()).value(), stride = StrideOf(count);
-  std::vector<float> some;
-  some.reserve(static_cast<size_t>(count / stride + 1));
-  for (int64_t i = 0; i < count; i += stride) some.push_back(data[i]);
-  return some;
 }
 
 std::vector<Dims> ShapesOf(const data::Batch& batch) {
@@ -122,18 +121,18 @@ class Side {
     const float part = x * per_part_;
     if (!(part >= kLeastParts)) return;  // never cut, or not finite
     const auto at = static_cast<size_t>(std::min(part, float{RangeCosts::kParts}));
-    gradients_[at] += g;
-    products_[at] += double{g} * x;
+    sums_[at].g += g;
+    sums_[at].gx += double{g} * x;
   }
 
   // Σ g·δ of what lies beyond so many parts, and is cut to them.
-  std::vector<double> Cuts(double factor) const {
+  std::vector<double> Cuts() const {
     std::vector<double> cuts(RangeCosts::kParts + 1, 0);
-    double gradient = 0, product = 0;
+    double g = 0, gx = 0;
     for (int part = RangeCosts::kParts; part >= kLeastParts; --part) {
-      gradient += gradients_[part];
-      product += products_[part];
-      cuts[part] = factor * (gradient * end_ * part / RangeCosts::kParts - product);
+      g += sums_[part].g;
+      gx += sums_[part].gx;
+      cuts[part] = g * end_ * part / RangeCosts::kParts - gx;
     }
     return cuts;
   }
@@ -141,7 +140,10 @@ class Side {
  private:
   double end_;
   float per_part_;
-  std::array<double, RangeCosts::kParts + 1> gradients_{}, products_{};  // Σ g, Σ g·x by part
+  struct Sums {
+    double g = 0, gx = 0;  // Σ g, Σ g·x
+  };
+  std::array<Sums, RangeCosts::kParts + 1> sums_{};  // by part
 };
 
 // What the samples show of each value.
@@ -152,39 +154,97 @@ class Looker {
       const auto at = statistics.find(value);
       if (at == statistics.end()) continue;
       const Histogram& seen = at->second.histogram;
-      values_.emplace(value, values_.size());
-      gradients_.emplace(gradient, costs_.size());
-      costs_.emplace_back(Range{std::min(seen.min(), 0.0f), std::max(seen.max(), 0.0f)});
-      names_.push_back(value);
+      at_.emplace(value, Place{seen_.size(), &Seen::value});
+      at_.emplace(gradient, Place{seen_.size(), &Seen::gradient});
+      seen_.push_back(
+          {value, RangeCosts({std::min(seen.min(), 0.0f), std::max(seen.max(), 0.0f)}), {}, {}, 1});
     }
-    some_.resize(costs_.size());
   }
 
   void Look(const PinnedValue& value, const void* data) {
     if (value.type.dtype != DType::kF32) return;
-    const auto* floats = static_cast<const float*>(data);
-    if (const auto at = values_.find(value.name); at != values_.end())
-      some_[at->second] = SomeOf(value, floats);
-    const auto [begin, end] = gradients_.equal_range(value.name);
-    if (begin == end) return;
-    const std::vector<float> gradient = SomeOf(value, floats);
-    for (auto at = begin; at != end; ++at)
-      costs_[at->second].Add(some_[at->second], gradient,
-                             StrideOf(CountOf(value.type.dims()).value()));
+    const auto [begin, end] = at_.equal_range(value.name);
+    const int64_t count = CountOf(value.type.dims()).value(), stride = StrideOf(count);
+    for (auto at = begin; at != end; ++at) {
+      Seen& seen = seen_[at->second.index];
+      std::vector<float>& some = seen.*at->second.part;
+      some.clear();
+      for (int64_t i = 0; i < count; i += stride)
+        some.push_back(static_cast<const float*>(data)[i]);
+      seen.each = stride;
+    }
+  }
+  // Behind a batch: a gradient may be computed before the value that it is by.
+  void Add() {
+    for (Seen& seen : seen_) seen.costs.Add(seen.value, seen.gradient, seen.each);
   }
 
   std::map<std::string, Range> Best() const {
     std::map<std::string, Range> ranges;
-    for (size_t i = 0; i < costs_.size(); ++i) ranges[names_[i]] = costs_[i].Best();
+    for (const Seen& seen : seen_) ranges[seen.name] = seen.costs.Best();
     return ranges;
   }
 
  private:
-  std::vector<std::string> names_;
-  std::vector<RangeCosts> costs_;
-  std::map<std::string, size_t> values_;
-  std::multimap<std::string, size_t> gradients_;
-  std::vector<std::vector<float>> some_;
+  struct Seen {
+    std::string name;
+    RangeCosts costs;
+    std::vector<float> value, gradient;  // some of a batch, in the same order
+    int64_t each;                        // that each of these stands for
+  };
+  struct Place {
+    size_t index;  // of seen_
+    std::vector<float> Seen::* part;
+  };
+  std::vector<Seen> seen_;
+  std::multimap<std::string, Place> at_;  // by the name of a value or gradient
+};
+
+// The gradients of the model's outputs, and what they show.
+class GradientRun {
+ public:
+  static Result<GradientRun> Make(const Graph& graph, const std::vector<ValueId>& values,
+                                  const Statistics& statistics, std::vector<Dims> shapes,
+                                  const model::Context& context) {
+    GradientRun run;
+    run.shapes_ = std::move(shapes);
+    PARE_ASSIGN(GradientGraph made, MakeGradients(graph, values, run.shapes_));
+    run.signs_ = made.signs;
+    run.looker_ = std::make_unique<Looker>(made, statistics);
+    run.outputs_.resize(made.graph.outputs().size());
+    run.session_ = std::make_unique<runtime::Session>(
+        std::move(made.graph), context.cpu, context.pool,
+        [](const Graph& same, std::span<const Dims>) -> Result<Graph> { return same; });
+    return run;
+  }
+
+  // Batches of other shapes than the first are left out.
+  Status Add(const data::Batch& batch, std::span<const double> powers, Random& random) {
+    if (ShapesOf(batch) != shapes_) return {};
+    std::vector<Tensor> inputs = batch.inputs;
+    for (size_t i = 0; i < signs_.size(); ++i) {
+      const auto size = static_cast<float>(1 / std::sqrt(std::max(powers[i], 1e-30)));
+      PARE_ASSIGN(inputs.emplace_back(), Signs(signs_[i], batch.count(), size, random));
+    }
+    const auto look = [&](const PinnedValue& value, const void* data) {
+      looker_->Look(value, data);
+    };
+    const runtime::Observer observer(look);
+    PARE_TRY(session_->Run(inputs, outputs_, {.observer = &observer}));
+    looker_->Add();
+    samples_ += batch.count();
+    return {};
+  }
+
+  int64_t samples() const { return samples_; }
+  std::map<std::string, Range> Best() const { return looker_->Best(); }
+
+ private:
+  std::vector<Dims> shapes_, signs_;
+  std::unique_ptr<Looker> looker_;
+  std::unique_ptr<runtime::Session> session_;
+  std::vector<Tensor> outputs_;
+  int64_t samples_ = 0;
 };
 
 }  // namespace
@@ -198,17 +258,18 @@ void RangeCosts::Add(std::span<const float> x, std::span<const float> g, int64_t
     squares += double{g[i]} * g[i];
     (x[i] > 0 ? high : low).Add(x[i], g[i]);
   }
-  const auto factor = static_cast<double>(each);
-  squares_ += squares * factor;
-  low_.push_back(low.Cuts(factor));
-  high_.push_back(high.Cuts(factor));
+  squares_ += squares * static_cast<double>(each);
+  batches_.push_back({static_cast<double>(each), low.Cuts(), high.Cuts()});
 }
 
+// Of elements that stand for k each, (k·Σ g·δ)² is on average k·(k − 1)·Σ (g·δ)² more than what all
+// have: large tensors are cut with more caution. Without that excess, which changes much from
+// sample to sample, the least cost is that of a range which cuts what happened to cancel out.
 double RangeCosts::Of(int low, int high) const {
   const double span = (double{seen_.hi} * high - double{seen_.lo} * low) / kParts;
   double cost = span * span / (255.0 * 255.0 * 12) * squares_;
-  for (size_t batch = 0; batch < low_.size(); ++batch) {
-    const double cut = high_[batch][high] + low_[batch][low];
+  for (const Batch& batch : batches_) {
+    const double cut = batch.each * (batch.low[low] + batch.high[high]);
     cost += kCutWeight * cut * cut;
   }
   return cost;
@@ -231,38 +292,27 @@ Range RangeCosts::Best() const {
           seen_.hi * static_cast<float>(high) / kParts};
 }
 
-Result<std::map<std::string, Range>> RangesByOutputs(const Graph& graph,
-                                                     const std::vector<ValueId>& values,
-                                                     const Statistics& statistics,
-                                                     std::span<const data::Batch* const> batches,
-                                                     const model::Context& context,
-                                                     Progress& progress) {
-  int64_t samples = 0;
-  for (const data::Batch* batch : batches) samples += batch->count();
-  if (samples < kLeastSamples) return std::map<std::string, Range>{};
-  const std::vector<Dims> shapes = ShapesOf(*batches[0]);
-  const auto made = MakeGradients(graph, values, shapes);
-  if (!made) return std::map<std::string, Range>{};  // what has no gradient has other ranges
-  runtime::Session session(
-      made->graph, context.cpu, context.pool,
-      [](const Graph& same, std::span<const Dims>) -> Result<Graph> { return same; });
-  Looker looker(*made, statistics);
-  const auto look = [&](const PinnedValue& value, const void* data) { looker.Look(value, data); };
-  const runtime::Observer observer(look);
+Result<std::map<std::string, Range>> RangesByOutputs(
+    const Graph& graph, const std::vector<ValueId>& values, const Statistics& statistics,
+    std::span<const double> powers, data::Loader& samples, const model::Context& context,
+    Progress& progress) {
+  std::optional<GradientRun> run;
   Random random(0);
-  std::vector<Tensor> outputs(made->graph.outputs().size());
-  progress.Stage("looking at gradients", samples);
-  for (const data::Batch* batch : batches) {
+  while (true) {
     PARE_TRY(progress.Check());
-    if (ShapesOf(*batch) != shapes) continue;  // the last, shorter one
-    std::vector<Tensor> inputs = batch->inputs;
-    for (const Dims& shape : made->signs) {
-      PARE_ASSIGN(inputs.emplace_back(), Signs(shape, batch->count(), random));
+    PARE_ASSIGN(const auto batch, samples.Next());
+    if (!batch) break;
+    if (!run) {
+      PARE_ASSIGN(run, GradientRun::Make(graph, values, statistics, ShapesOf(*batch), context));
     }
-    PARE_TRY(session.Run(inputs, outputs, {.observer = &observer}));
+    PARE_TRY(run->Add(*batch, powers, random));
     progress.Advance(batch->count());
   }
-  return looker.Best();
+  if (!run || run->samples() < kLeastSamples) {
+    return Fail(ErrorKind::kUnsupported,
+                Text("fewer than ", kLeastSamples, " samples have the shape of the first"));
+  }
+  return run->Best();
 }
 
 }  // namespace pare::compress

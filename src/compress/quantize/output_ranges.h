@@ -41,18 +41,21 @@ class RangeCosts {
  private:
   Range seen_;
   double squares_ = 0;  // Σ g², but for zeros, which are exact in any range
-  // By batch and parts: Σ g·δ of what lies beyond.
-  std::vector<std::vector<double>> low_, high_;
+  struct Batch {
+    double each;
+    std::vector<double> low, high;  // Σ g·δ of what lies beyond, by parts
+  };
+  std::vector<Batch> batches_;
 };
 
-// Of the values of a float graph, by name; `statistics` holds them. The result is empty where the
-// graph has no gradient (an operator without one, outputs that are no floats), where it would take
-// too much memory for it, or with fewer than 32 samples. Progress is a stage of its own.
-Result<std::map<std::string, Range>> RangesByOutputs(const graph::Graph& graph,
-                                                     const std::vector<graph::ValueId>& values,
-                                                     const Statistics& statistics,
-                                                     std::span<const data::Batch* const> batches,
-                                                     const model::Context& context,
-                                                     Progress& progress);
+// Of the values of a float graph, by name; `statistics` holds them, and `powers` the mean square of
+// each output, against which its changes count. Fails with kUnsupported where the graph has no
+// gradient (an operator without one, outputs that are no floats), where that would take too much
+// memory, and where fewer than 24 samples come in batches of one shape. `progress` advances by the
+// samples.
+Result<std::map<std::string, Range>> RangesByOutputs(
+    const graph::Graph& graph, const std::vector<graph::ValueId>& values,
+    const Statistics& statistics, std::span<const double> powers, data::Loader& samples,
+    const model::Context& context, Progress& progress);
 
 }  // namespace pare::compress

@@ -89,10 +89,18 @@ void Probe::Finish() {
   known_ = SpreadOut(std::move(in_order));
 }
 
-std::vector<const data::Batch*> Probe::batches() const {
-  std::vector<const data::Batch*> batches;
-  for (const Known& known : known_) batches.push_back(&known.batch);
-  return batches;
+std::vector<double> Probe::powers() const {
+  std::vector<double> powers;
+  for (size_t i = 0; i < known_.at(0).answers.size(); ++i) {
+    double sum = 0, count = 0;
+    for (const Known& known : known_) {
+      if (known.answers[i].dtype() != DType::kF32) continue;
+      for (const float y : known.answers[i].as<float>()) sum += double{y} * y;
+      count += static_cast<double>(known.answers[i].count());
+    }
+    powers.push_back(sum / std::max(count, 1.0));
+  }
+  return powers;
 }
 
 std::vector<Dims> Probe::shapes() const {

@@ -25,7 +25,8 @@ class Probe {
   // After all batches.
   void Finish();
 
-  std::vector<const data::Batch*> batches() const;
+  // The mean square of each of the model's outputs.
+  std::vector<double> powers() const;
   // Of the inputs; to compile forms for.
   std::vector<Dims> shapes() const;
 

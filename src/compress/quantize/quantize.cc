@@ -19,6 +19,7 @@ namespace {
 
 using graph::Graph;
 
+constexpr int64_t kGradientSamples = 32;
 constexpr size_t kEqualizationSamples = 16;
 constexpr int64_t kProbeSamples = 32;  // that forms are compared on, where memory allows
 constexpr size_t kProbeBytes = size_t{24} << 20;
@@ -92,6 +93,28 @@ Result<bool> Equalize(Job& job, const Scheme& scheme) {
   return !scaled.empty();
 }
 
+// The ranges of Calibrator::kOutputs, where they may be wanted.
+Status JudgeRanges(Job& job, const Scheme& scheme) {
+  const Calibrator calibrator = job.options.calibrator;
+  if (calibrator != Calibrator::kAuto && calibrator != Calibrator::kOutputs) return {};
+  Calibration& calibration = job.calibration;
+  const int64_t batch = job.options.batch, batches = (kGradientSamples + batch - 1) / batch;
+  PARE_ASSIGN(data::Loader loader, job.samples.Load(job.samples.Few(batches * batch)));
+  job.progress.Stage("looking at gradients", loader.samples());
+  auto ranges = RangesByOutputs(calibration.graph, ValuesToObserve(calibration.graph, scheme),
+                                calibration.statistics, job.probe.powers(), loader, job.context,
+                                job.progress);
+  if (ranges) {
+    calibration.output_ranges = *std::move(ranges);
+  } else if (ranges.error().kind() != ErrorKind::kUnsupported) {
+    return Fail(ranges.error());
+  } else if (calibrator == Calibrator::kOutputs) {
+    job.progress.Note(
+        Text("--calibrator outputs: ", ranges.error().message(), "; ranges are those of auto"));
+  }
+  return {};
+}
+
 Status Calibrate(Job& job, const Scheme& scheme) {
   Calibration& calibration = job.calibration;
   PARE_ASSIGN(auto loaders, job.samples.Shards(job.samples.calibration()));
@@ -104,18 +127,7 @@ Status Calibrate(Job& job, const Scheme& scheme) {
               Collect(calibration.graph, ValuesToObserve(calibration.graph, scheme), loaders,
                       job.context, kFewPositions, keep, job.progress));
   job.probe.Finish();
-  const Calibrator calibrator = job.options.calibrator;
-  if (calibrator != Calibrator::kAuto && calibrator != Calibrator::kOutputs) return {};
-  PARE_ASSIGN(
-      calibration.output_ranges,
-      RangesByOutputs(calibration.graph, ValuesToObserve(calibration.graph, scheme),
-                      calibration.statistics, job.probe.batches(), job.context, job.progress));
-  if (calibrator == Calibrator::kOutputs && calibration.output_ranges.empty()) {
-    job.progress.Note(
-        "--calibrator outputs: the model has no gradients to judge ranges by, or fewer than 32 "
-        "samples could be kept: ranges are those of auto");
-  }
-  return {};
+  return JudgeRanges(job, scheme);
 }
 
 // Every second verification sample steers which layers go back to float; the others, which then are
