@@ -252,12 +252,13 @@ Status CheckAhead(const compress::QuantizeOptions& how, const model::Model& mode
   return {};
 }
 
-Status CheckTemperature(const QuantizeOptions& options, const graph::Graph& graph) {
-  const bool classes =
-      compress::ChooseMetric(options.quantize.metric, graph) == compress::Metric::kTop;
+// `metric`: what tuning goes by, too.
+Status CheckTemperature(const QuantizeOptions& options, compress::Metric metric,
+                        const graph::Graph& graph) {
+  const bool classes = compress::ChooseMetric(metric, graph) == compress::Metric::kTop;
   if (!options.tuning.temperature || classes) return {};
   return Fail(ErrorKind::kUsage,
-              "--temperature has no effect: the model is no classifier, and is tuned by values",
+              "--temperature has no effect: the model is measured by its values, and tuned by them",
               "leave it out");
 }
 
@@ -341,7 +342,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
   PARE_ASSIGN(how.targets, OpenTargets(options.targets, data, *dataset, model.graph(), console));
   if (how.targets && how.metric == compress::Metric::kAuto) how.metric = compress::Metric::kMse;
   PARE_TRY(CheckAhead(how, model, *dataset, console));
-  PARE_TRY(CheckTemperature(options, model.graph()));
+  PARE_TRY(CheckTemperature(options, how.metric, model.graph()));
   how.bias_correction = !options.no_bias_correction;
   how.equalization = !options.no_equalization;
   how.keep_slow_layers = options.force || options.target == "any";
