@@ -224,11 +224,19 @@ Result<compress::Comparison> Verify(const QuantizeOptions& options, const model:
   return comparison;
 }
 
-// What is to be said where the file written loses too much.
+// What is to be said where the file written loses too much, or nobody can know.
 std::optional<Error> MissedDrop(const QuantizeOptions& options, const compress::Quality& quality) {
+  if (!options.quantize.max_drop) return std::nullopt;
   const auto drop = quality.drop();
-  if (!options.quantize.max_drop || !drop || *drop <= *options.quantize.max_drop)
-    return std::nullopt;
+  if (!drop) {
+    return Error(ErrorKind::kUnmet,
+                 Text("--max-drop ", *options.quantize.max_drop,
+                      " was not verified: the targets of the ", quality.count,
+                      " samples that verify are all the same, and have no R²"),
+                 "more samples (--verification) differ")
+        .at(options.output);
+  }
+  if (*drop <= *options.quantize.max_drop) return std::nullopt;
   return Error(ErrorKind::kUnmet,
                Text("the model written loses ", Fixed(*drop, 2), " points of ", quality.drop_name(),
                     ", more than --max-drop ", *options.quantize.max_drop),
