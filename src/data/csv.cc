@@ -160,9 +160,8 @@ Status CsvTable::FindTargets(const CsvTargets& targets, bool label_yields) {
     const auto column = ColumnOf(name);
     if (!column && targets.may_lack) return {};
     if (!column) return Fail(NoColumn(name));
-    if (is_label(*column) && label_yields) label_column_ = -1;
     const bool twice = std::ranges::find(found, *column) != found.end();
-    if (twice || is_label(*column)) {
+    if (twice || (is_label(*column) && !label_yields)) {
       return Fail(ErrorKind::kUsage,
                   Text(CellName(*column), twice ? " is twice among the targets"
                                                 : " is to hold the label and a target"),
@@ -196,7 +195,7 @@ Result<std::vector<std::string>> CsvTable::Scan(size_t position) {
           "quote cells that hold separators");
     }
     for (size_t i = 0; i < width_; ++i) {
-      if (cells[i].empty() || is_label(i)) continue;
+      if (cells[i].empty()) continue;
       Column& column = columns[i];
       if (Number<float>(cells[i])) {
         ++column.numbers;
@@ -210,6 +209,10 @@ Result<std::vector<std::string>> CsvTable::Scan(size_t position) {
   }
   if (offsets_.empty()) return NoRows("has no rows below its header");
   PARE_TRY(CheckTargets(columns));
+  if (label_column_ >= 0 && is_target(static_cast<size_t>(label_column_))) {
+    label_column_ = -1;
+    texts.clear();
+  }
   PARE_TRY(ChooseColumns(columns));
   return texts;
 }

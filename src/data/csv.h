@@ -72,7 +72,7 @@ class CsvTable {
   std::optional<size_t> ColumnOf(std::string_view column) const;
   Error NoColumn(std::string_view column) const;
   Status FindLabel(const CsvLabels& labels);
-  // `label_yields`: to a target in its column.
+  // `label_yields`: to a target in its column, once all targets are known to be there (Scan).
   Status FindTargets(const CsvTargets& targets, bool label_yields);
   bool is_label(size_t column) const { return static_cast<int64_t>(column) == label_column_; }
   bool is_target(size_t column) const;
