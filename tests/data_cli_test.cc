@@ -410,6 +410,21 @@ TEST_F(TargetColumns, AreLearnedAndKnownToTheFilesThatAreWritten) {
   EXPECT_TRUE(Has(Pare({"evaluate", out, "--data", bare}).err, "the model's were in u, v"));
 }
 
+TEST_F(TargetColumns, AreStoredByNameUntilAFileTakesTheirPlace) {
+  ASSERT_EQ(Train(table_, "0,2").code, 0);
+  EXPECT_EQ(onnx::Import(folder_ / "o.onnx")->metadata.at("pare.targets"), "u\nv\n");
+  ASSERT_TRUE(data::SaveNpy(folder_ / "y.npy", Tensor::Zeros(DType::kF32, {240, 2}).value()));
+  const Arguments apart = {"--data",          table_, "--targets",
+                           folder_ / "y.npy", "-o",   folder_ / "p.onnx"};
+  for (const Arguments& command :
+       {Arguments{"train", folder_ / "o.onnx", "--epochs", "1"},
+        Arguments{"quantize", folder_ / "o.onnx", "--target", "any", "--seconds", "0.01"}}) {
+    const Ran ran = Pare(command + apart);
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_FALSE(onnx::Import(folder_ / "p.onnx")->metadata.contains("pare.targets"));
+  }
+}
+
 TEST_F(TargetColumns, LimitWhatAQuantizationMayLose) {
   ASSERT_EQ(Train(table_, "u,v").code, 0);
   const auto quantize = [&](const std::string& model, const std::string& data,

@@ -365,7 +365,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
       OfModel(compress::Quantize(model.graph(), dataset, model.preprocess(), context, how, console),
               options.model));
   NoteAllFloat(quantized, console);
-  PARE_TRY(StoreData(data, *dataset, model, quantized.graph.metadata));
+  PARE_TRY(StoreData(data, *dataset, model, quantized.graph.metadata, !options.targets.empty()));
   PARE_ASSIGN(quantized.graph.metadata[kRunKey], RecordOf(options, *dataset, quantized));
   const Stopwatch export_watch;
   PARE_ASSIGN(onnx::Draft draft, onnx::ExportDraft(quantized.graph, options.output));

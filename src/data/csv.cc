@@ -266,6 +266,15 @@ std::vector<std::string> CsvTable::numeric_columns() const {
   return names;
 }
 
+std::vector<std::string> CsvTable::target_columns() const {
+  std::vector<std::string> names;
+  for (const size_t column : targets_) {
+    const bool named = has_header() && ColumnOf(names_[column]) == column;
+    names.push_back(named ? names_[column] : Text(column));
+  }
+  return names;
+}
+
 CsvTable::Choice CsvTable::Choose(const std::string& name) const {
   const auto at = std::find(names_.begin(), names_.end(), name);
   if (at == names_.end()) return {.refusal = "has no column"};
@@ -453,7 +462,9 @@ struct CsvFile {
 
 class CsvTargetRows : public Dataset {
  public:
-  explicit CsvTargetRows(std::shared_ptr<const CsvFile> csv) : csv_(std::move(csv)) {}
+  explicit CsvTargetRows(std::shared_ptr<const CsvFile> csv) : csv_(std::move(csv)) {
+    columns_ = csv_->table.target_columns();
+  }
 
   int64_t size() const override { return csv_->table.size(); }
   bool has_labels() const override { return false; }

@@ -57,6 +57,8 @@ class CsvTable {
   const std::vector<std::string>& left_out() const { return left_out_; }
   // The columns that are in the rows, by name or number.
   std::vector<std::string> numeric_columns() const;
+  // The targets' columns, by what finds them again: the header's name, or the number.
+  std::vector<std::string> target_columns() const;
   bool has_header() const { return !names_.empty(); }
   // Rows are of these columns, in this order, and others are left out. False where one of them is
   // no numeric column of the header, or is there twice; the table is as it was then.
