@@ -2,6 +2,7 @@
 #include <boost/json.hpp>
 
 #include "base/random.h"
+#include "data/split.h"
 #include "data/test_pictures.h"
 #include "demo.h"
 #include "onnx/export.h"
@@ -409,6 +410,21 @@ TEST_F(TargetColumns, AreLearnedAndKnownToTheFilesThatAreWritten) {
   EXPECT_TRUE(Has(Pare({"evaluate", out, "--data", bare}).err, "the model's were in u, v"));
 }
 
+TEST_F(TargetColumns, AreStoredByNameUntilAFileTakesTheirPlace) {
+  ASSERT_EQ(Train(table_, "0,2").code, 0);
+  EXPECT_EQ(onnx::Import(folder_ / "o.onnx")->metadata.at("pare.targets"), "u\nv\n");
+  ASSERT_TRUE(data::SaveNpy(folder_ / "y.npy", Tensor::Zeros(DType::kF32, {240, 2}).value()));
+  const Arguments apart = {"--data",          table_, "--targets",
+                           folder_ / "y.npy", "-o",   folder_ / "p.onnx"};
+  for (const Arguments& command :
+       {Arguments{"train", folder_ / "o.onnx", "--epochs", "1"},
+        Arguments{"quantize", folder_ / "o.onnx", "--target", "any", "--seconds", "0.01"}}) {
+    const Ran ran = Pare(command + apart);
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_FALSE(onnx::Import(folder_ / "p.onnx")->metadata.contains("pare.targets"));
+  }
+}
+
 TEST_F(TargetColumns, LimitWhatAQuantizationMayLose) {
   ASSERT_EQ(Train(table_, "u,v").code, 0);
   const auto quantize = [&](const std::string& model, const std::string& data,
@@ -441,6 +457,51 @@ TEST_F(TargetColumns, LimitWhatAQuantizationMayLose) {
       quantize(regressor, folder_.Write("x.csv", "a,b\n1,2\n"), {"--max-drop", "1"});
   EXPECT_EQ(refused.code, 2);
   EXPECT_TRUE(Has(refused.err, "--target-columns make it a limit of R²")) << refused.err;
+}
+
+// Every second verification sample steers, and has the model's own answer for a target. What the
+// range of b leaves of a is too little, so that one layer goes back to float.
+TEST(MaxDrop, IsUnmetWhereTheTargetsThatVerifyAreTheSame) {
+  const TestFolder folder;
+  const std::string model = WriteModel(folder / "m.onnx", R"(
+opset 17
+input x: f32[N,2]
+const w0: f32[2,3] = [1, -1, 0.55, 0.035, 0.0215, -0.05]
+const w1: f32[3,1] = [0.3, -0.8, 0.61]
+h: f32[N,3] = MatMul(x, w0)
+r: f32[N,3] = Relu(h)
+y: f32[N,1] = MatMul(r, w1)
+output y
+)");
+  std::string rows = "a,b\n";
+  Tensor targets = Tensor::Zeros(DType::kF32, {240, 1}).value();
+  const std::span<float> answers = targets.mutable_as<float>();
+  for (int i = 0; i < 240; ++i) {
+    const double a = std::sin(i), b = std::cos(3 * i);
+    rows += Text(a, ',', 20 * b, '\n');
+    answers[static_cast<size_t>(i)] =
+        static_cast<float>(0.3 * std::max(0.0, a + 0.7 * b) - 0.8 * std::max(0.0, -a + 0.43 * b) +
+                           0.61 * std::max(0.0, 0.55 * a - b));
+  }
+  const std::string table = folder.Write("x.csv", rows);
+  const auto quantize = [&](const Arguments& more) {
+    EXPECT_TRUE(data::SaveNpy(folder / "y.npy", targets));
+    return Pare(Arguments{"quantize", model, "--data", table, "-o", folder / "q.onnx", "--targets",
+                          folder / "y.npy", "--calibration", "40", "--target", "any", "--seconds",
+                          "0.01", "--json"} +
+                more);
+  };
+  const json::object quality = quantize({}).object().at("quality").as_object();
+  const double drop = 100 * (NumberOf(quality.at("r2_a")) - NumberOf(quality.at("r2_b")));
+  ASSERT_GT(drop, 0);
+  const Arguments limit = {"--max-drop", Text(0.25 * drop)};
+  EXPECT_EQ(quantize(limit).code, 0);
+  const auto split = data::SplitDataset(*data::OpenDataset(table).value(), {.calibration = 40});
+  for (size_t i = 1; i < split->verification.size(); i += 2)
+    answers[static_cast<size_t>(split->verification[i])] = 1;
+  const Ran ran = quantize(limit);
+  EXPECT_EQ(ran.code, 1) << ran.out;
+  EXPECT_TRUE(Has(ran.err, "was not verified: the targets of the 100 samples")) << ran.err;
 }
 
 TEST_F(TargetColumns, ThatDoNotFitAreNamed) {

@@ -286,7 +286,9 @@ TEST_F(TuneCommand, SaysWhatIsWrong) {
             std::string::npos);
   EXPECT_NE(error({"--tune", "--rate", "0"}).find("nothing is learned"), std::string::npos);
   EXPECT_NE(error({"--tune", "--temperature", "2000"}).find("not between"), std::string::npos);
-  for (const Arguments& unused : {Arguments{"--alpha", "0"}, Arguments{"--metric", "mse"}}) {
+  ASSERT_TRUE(data::SaveNpy(folder_ / "y.npy", Tensor::Zeros(DType::kF32, {600, 10}).value()));
+  for (const Arguments& unused : {Arguments{"--alpha", "0"}, Arguments{"--metric", "mse"},
+                                  Arguments{"--targets", folder_ / "y.npy"}}) {
     EXPECT_NE(error(Arguments{"--tune", "--temperature", "8"} + unused).find("has no effect"),
               std::string::npos)
         << unused[0];

@@ -243,7 +243,8 @@ std::optional<std::string> NameLines(const std::vector<std::string>& names) {
 }  // namespace
 
 Status StoreData(const DataOptions& options, const data::Dataset& dataset,
-                 const model::Model& model, std::map<std::string, std::string>& metadata) {
+                 const model::Model& model, std::map<std::string, std::string>& metadata,
+                 bool targets_apart) {
   PARE_ASSIGN(const bool pictures, data::HoldsPictures(dataset));
   if (pictures || !options.preprocess.empty() || data::Preprocess::In(metadata))
     Resolved(model).WriteTo(metadata);
@@ -255,10 +256,10 @@ Status StoreData(const DataOptions& options, const data::Dataset& dataset,
     metadata.erase(kClassesKey);
     if (const auto lines = NameLines(dataset.classes())) metadata[kClassesKey] = *lines;
   }
-  if (const auto lines = NameLines(given.target_columns)) {
-    metadata[kTargetsKey] = *lines;
-  } else if (!given.label_column.empty()) {
-    metadata.erase(kTargetsKey);
+  const bool columns = !given.target_columns.empty() && dataset.targets();
+  if (columns || targets_apart || !given.label_column.empty()) metadata.erase(kTargetsKey);
+  if (columns) {
+    if (const auto lines = NameLines(dataset.targets()->columns())) metadata[kTargetsKey] = *lines;
   }
   // Names that stand for the model's own classes; those of a part of them would misnumber the rest.
   const int64_t names = std::ssize(dataset.classes()) + model.preprocess().label_offset;

@@ -65,9 +65,11 @@ struct DataOptions {
 };
 
 // What later commands shall find in a file: preprocessing (of pictures), the classes file's text or
-// the classes of a table's labels, and the columns of these and of targets.
+// the classes of a table's labels, and the columns of these and of targets: none where the targets
+// are a file of their own.
 Status StoreData(const DataOptions& options, const data::Dataset& dataset,
-                 const model::Model& model, std::map<std::string, std::string>& metadata);
+                 const model::Model& model, std::map<std::string, std::string>& metadata,
+                 bool targets_apart = false);
 
 // Fails with kUsage where a loss with a part for labels (--alpha below 1) lacks one for a sample.
 Status CheckHasLabels(const DataOptions& options, const data::Dataset& dataset);

@@ -224,11 +224,19 @@ Result<compress::Comparison> Verify(const QuantizeOptions& options, const model:
   return comparison;
 }
 
-// What is to be said where the file written loses too much.
+// What is to be said where the file written loses too much, or nobody can know.
 std::optional<Error> MissedDrop(const QuantizeOptions& options, const compress::Quality& quality) {
+  if (!options.quantize.max_drop) return std::nullopt;
   const auto drop = quality.drop();
-  if (!options.quantize.max_drop || !drop || *drop <= *options.quantize.max_drop)
-    return std::nullopt;
+  if (!drop) {
+    return Error(ErrorKind::kUnmet,
+                 Text("--max-drop ", *options.quantize.max_drop,
+                      " was not verified: the targets of the ", quality.count,
+                      " samples that verify are all the same, and have no R²"),
+                 "more samples (--verification) differ")
+        .at(options.output);
+  }
+  if (*drop <= *options.quantize.max_drop) return std::nullopt;
   return Error(ErrorKind::kUnmet,
                Text("the model written loses ", Fixed(*drop, 2), " points of ", quality.drop_name(),
                     ", more than --max-drop ", *options.quantize.max_drop),
@@ -252,12 +260,13 @@ Status CheckAhead(const compress::QuantizeOptions& how, const model::Model& mode
   return {};
 }
 
-Status CheckTemperature(const QuantizeOptions& options, const graph::Graph& graph) {
-  const bool classes =
-      compress::ChooseMetric(options.quantize.metric, graph) == compress::Metric::kTop;
+// `metric`: what tuning goes by, too.
+Status CheckTemperature(const QuantizeOptions& options, compress::Metric metric,
+                        const graph::Graph& graph) {
+  const bool classes = compress::ChooseMetric(metric, graph) == compress::Metric::kTop;
   if (!options.tuning.temperature || classes) return {};
   return Fail(ErrorKind::kUsage,
-              "--temperature has no effect: the model is no classifier, and is tuned by values",
+              "--temperature has no effect: the model is measured by its values, and tuned by them",
               "leave it out");
 }
 
@@ -341,7 +350,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
   PARE_ASSIGN(how.targets, OpenTargets(options.targets, data, *dataset, model.graph(), console));
   if (how.targets && how.metric == compress::Metric::kAuto) how.metric = compress::Metric::kMse;
   PARE_TRY(CheckAhead(how, model, *dataset, console));
-  PARE_TRY(CheckTemperature(options, model.graph()));
+  PARE_TRY(CheckTemperature(options, how.metric, model.graph()));
   how.bias_correction = !options.no_bias_correction;
   how.equalization = !options.no_equalization;
   how.keep_slow_layers = options.force || options.target == "any";
@@ -356,7 +365,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
       OfModel(compress::Quantize(model.graph(), dataset, model.preprocess(), context, how, console),
               options.model));
   NoteAllFloat(quantized, console);
-  PARE_TRY(StoreData(data, *dataset, model, quantized.graph.metadata));
+  PARE_TRY(StoreData(data, *dataset, model, quantized.graph.metadata, !options.targets.empty()));
   PARE_ASSIGN(quantized.graph.metadata[kRunKey], RecordOf(options, *dataset, quantized));
   const Stopwatch export_watch;
   PARE_ASSIGN(onnx::Draft draft, onnx::ExportDraft(quantized.graph, options.output));

@@ -151,7 +151,8 @@ Status Train(const TrainOptions& options, Console& console) {
                                                         .score_name = std::move(lesson.score_name),
                                                         .command = "train",
                                                         .teachers = {},
-                                                        .values = lesson.values},
+                                                        .values = lesson.values,
+                                                        .targets_apart = !options.targets.empty()},
                                                        console));
   return console.Show(report);
 }

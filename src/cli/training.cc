@@ -51,7 +51,8 @@ Result<FileNotes> NotesOf(const TrainingOptions& options, const train::TrainOpti
                           const TrainingJob& job) {
   const train::OptimizerOptions& optimizer = how.program.optimizer;
   FileNotes notes{.metadata = job.model.graph().metadata, .record = {}};
-  PARE_TRY(StoreData(options.data, *job.setup.dataset, job.model, notes.metadata));
+  PARE_TRY(
+      StoreData(options.data, *job.setup.dataset, job.model, notes.metadata, job.targets_apart));
   PARE_ASSIGN(notes.record, RunRecord({.command = job.command,
                                        .model = job.model.path(),
                                        .data = options.data,

@@ -83,6 +83,7 @@ struct TrainingJob {
   std::string score_name, command;
   std::vector<std::string> teachers;  // paths
   bool values = false;                // the outputs are values, and no scores of classes
+  bool targets_apart = false;         // these are in a file of their own
 };
 // Trains, writes the model (with its run record) and the curve, and reports.
 Result<TrainingReport> RunTraining(const TrainingOptions& options, const TrainingJob& job,

@@ -160,9 +160,8 @@ Status CsvTable::FindTargets(const CsvTargets& targets, bool label_yields) {
     const auto column = ColumnOf(name);
     if (!column && targets.may_lack) return {};
     if (!column) return Fail(NoColumn(name));
-    if (is_label(*column) && label_yields) label_column_ = -1;
     const bool twice = std::ranges::find(found, *column) != found.end();
-    if (twice || is_label(*column)) {
+    if (twice || (is_label(*column) && !label_yields)) {
       return Fail(ErrorKind::kUsage,
                   Text(CellName(*column), twice ? " is twice among the targets"
                                                 : " is to hold the label and a target"),
@@ -196,7 +195,7 @@ Result<std::vector<std::string>> CsvTable::Scan(size_t position) {
           "quote cells that hold separators");
     }
     for (size_t i = 0; i < width_; ++i) {
-      if (cells[i].empty() || is_label(i)) continue;
+      if (cells[i].empty()) continue;
       Column& column = columns[i];
       if (Number<float>(cells[i])) {
         ++column.numbers;
@@ -210,6 +209,10 @@ Result<std::vector<std::string>> CsvTable::Scan(size_t position) {
   }
   if (offsets_.empty()) return NoRows("has no rows below its header");
   PARE_TRY(CheckTargets(columns));
+  if (label_column_ >= 0 && is_target(static_cast<size_t>(label_column_))) {
+    label_column_ = -1;
+    texts.clear();
+  }
   PARE_TRY(ChooseColumns(columns));
   return texts;
 }
@@ -260,6 +263,15 @@ Status CsvTable::ChooseColumns(const std::vector<Column>& columns) {
 std::vector<std::string> CsvTable::numeric_columns() const {
   std::vector<std::string> names;
   for (const size_t column : numeric_) names.push_back(ColumnName(column));
+  return names;
+}
+
+std::vector<std::string> CsvTable::target_columns() const {
+  std::vector<std::string> names;
+  for (const size_t column : targets_) {
+    const bool named = has_header() && ColumnOf(names_[column]) == column;
+    names.push_back(named ? names_[column] : Text(column));
+  }
   return names;
 }
 
@@ -450,7 +462,9 @@ struct CsvFile {
 
 class CsvTargetRows : public Dataset {
  public:
-  explicit CsvTargetRows(std::shared_ptr<const CsvFile> csv) : csv_(std::move(csv)) {}
+  explicit CsvTargetRows(std::shared_ptr<const CsvFile> csv) : csv_(std::move(csv)) {
+    columns_ = csv_->table.target_columns();
+  }
 
   int64_t size() const override { return csv_->table.size(); }
   bool has_labels() const override { return false; }

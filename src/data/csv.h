@@ -57,6 +57,8 @@ class CsvTable {
   const std::vector<std::string>& left_out() const { return left_out_; }
   // The columns that are in the rows, by name or number.
   std::vector<std::string> numeric_columns() const;
+  // The targets' columns, by what finds them again: the header's name, or the number.
+  std::vector<std::string> target_columns() const;
   bool has_header() const { return !names_.empty(); }
   // Rows are of these columns, in this order, and others are left out. False where one of them is
   // no numeric column of the header, or is there twice; the table is as it was then.
@@ -72,7 +74,7 @@ class CsvTable {
   std::optional<size_t> ColumnOf(std::string_view column) const;
   Error NoColumn(std::string_view column) const;
   Status FindLabel(const CsvLabels& labels);
-  // `label_yields`: to a target in its column.
+  // `label_yields`: to a target in its column, once all targets are known to be there (Scan).
   Status FindTargets(const CsvTargets& targets, bool label_yields);
   bool is_label(size_t column) const { return static_cast<int64_t>(column) == label_column_; }
   bool is_target(size_t column) const;

@@ -259,6 +259,17 @@ TEST(Csv, TargetsAreADatasetOfTheirOwn) {
   const auto both = OpenDataset(path, {.usual_label_column = "c", .target_columns = {"c"}}).value();
   EXPECT_TRUE(both->targets());
   EXPECT_FALSE(both->has_labels());
+  // Not so where targets that nobody asked for are not all there, or are texts.
+  for (const char* table : {"a,c\n1,0\n4,1\n", "a,c,d\n1,0,k\n4,1,l\n", "a,c,d\n1,k,2\n4,l,3\n"}) {
+    const auto kept = OpenDataset(folder.Write("l.csv", table), {.usual_label_column = "c",
+                                                                 .usual_target_columns = {"c", "d"},
+                                                                 .columns = {"a"}})
+                          .value();
+    EXPECT_FALSE(kept->targets());
+    EXPECT_TRUE(kept->has_labels()) << table;
+    EXPECT_EQ(kept->label(1), 1);
+    EXPECT_EQ(kept->columns(), (Names{"a"}));
+  }
   EXPECT_FALSE(OpenDataset(folder.Write("x.txt", ""), {.target_columns = {"b"}}));
 }
 
