@@ -51,9 +51,9 @@ inline constexpr int64_t kStepsForHigherRates = 10;
 // steps to try.
 Result<double> ChooseRate(const TrialRun& run);
 
-// With what a run begins anew that became not finite at a rate that trials chose around the usual
-// one: a tenth of it. Nothing where that is less than a hundredth of the usual one, so that it
-// ends.
+// With what a run begins anew (Train) that became not finite at a rate that trials chose around the
+// usual one: a tenth of it. Nothing where that is less than a hundredth of the usual one, so that
+// it ends.
 std::optional<double> RateBelow(double rate, double usual);
 
 }  // namespace pare::train

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <functional>
+#include <optional>
 
 #include "platform/file.h"
 #include "platform/test_folder.h"
@@ -267,8 +268,9 @@ TEST(ChooseRate, IsNotDoneAgainWhereARunGoesOn) {
 }
 
 // y = x · w is to give back what goes in, by the square of the distance: at 0.3 its errors grow
-// tenfold with each step.
-Result<Trained> TrainSteep(const TrainOptions& options, Listener& progress) {
+// tenfold with each step. With `gains` its validations are better than the start's
+// nevertheless.
+Result<Trained> TrainSteep(const TrainOptions& options, Listener& progress, bool gains = false) {
   auto graph = graph::Parse(R"(
 input x: f32[N,2]
 const w: f32[2,2] = fill(0.5)
@@ -281,6 +283,7 @@ output y
   // Trials don't see it.
   const Score score = [&](const graph::Graph& now) -> Result<Scored> {
     if (progress.stage.starts_with("trying")) return Of(progress.stage.ends_with(" 0.3") ? 0 : 1);
+    if (gains && progress.stage == "training") return Of(0);
     double distance = 0;
     const auto w = now.value(now.FindValue("w")).data.as<float>();
     for (int i = 0; i < 4; ++i) distance += std::pow(w[i] - (i % 3 == 0), 2);
@@ -334,6 +337,51 @@ TEST(ChooseRate, ARunThatBeganAnewGoesOn) {
   EXPECT_EQ(last.notes.find("anew"), std::string::npos) << last.notes;
   EXPECT_DOUBLE_EQ(resumed->rate, 0.03);
   ExpectSameConstants(whole->graph, resumed->graph);
+}
+
+// It ends as at a rate that was given.
+TEST(ChooseRate, ARunThatGainedDoesNotBeginAnew) {
+  TrainOptions options = TryingOptions();
+  options.validate_every = 7;
+  std::optional<Trained> rescued;
+  options.rescue = [&](const Trained& best) -> Result<std::string> {
+    rescued = best;
+    return std::string("best.onnx");
+  };
+  const auto dies = [&](const TrainOptions& how) {
+    rescued.reset();
+    Listener progress;
+    const auto trained = TrainSteep(how, progress, true);
+    EXPECT_EQ(progress.notes.find("anew"), std::string::npos) << progress.notes;
+    ASSERT_FALSE(trained);
+    EXPECT_NE(trained.error().message().find("not finite"), std::string::npos)
+        << trained.error().message();
+    EXPECT_NE(trained.error().advice().find("best.onnx"), std::string::npos)
+        << trained.error().advice();
+    ASSERT_TRUE(rescued);
+    EXPECT_EQ(rescued->best_step, 7);
+    EXPECT_DOUBLE_EQ(rescued->rate, 0.3);
+  };
+  TrainOptions given = options;
+  given.tries_rates = false;
+  given.schedule.rate = 0.3;
+  dies(given);
+  ASSERT_TRUE(rescued);
+  const graph::Graph expected = rescued->graph;
+  const TestFolder folder;
+  options.checkpoint = folder / "run.npz";
+  for (const bool resume : {false, true}) {
+    SCOPED_TRACE(resume);
+    options.resume = resume;
+    dies(options);
+    ASSERT_TRUE(rescued);
+    ExpectSameConstants(expected, rescued->graph);
+  }
+  options.ends_where_not_finite = true;
+  Listener progress;
+  const auto ended = TrainSteep(options, progress, true);
+  ASSERT_TRUE(ended) << ended.error().message();
+  ExpectSameConstants(expected, ended->graph);
 }
 
 TEST(ChooseRate, BeginsAnewAFewTimesOnly) {

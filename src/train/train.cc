@@ -63,9 +63,11 @@ class Run {
   }
 
  private:
-  // Whether a chosen rate that the run doesn't survive can be a lower one.
+  // Whether a chosen rate that the run doesn't survive can be a lower one. Weights that are better
+  // than the start's aren't given up for it.
   bool LowersRate() const {
-    return options_.tries_rates && RateBelow(state_.rate, options_.schedule.rate).has_value();
+    return options_.tries_rates && state_.best_step <= 0 &&
+           RateBelow(state_.rate, options_.schedule.rate).has_value();
   }
 
   // As if the lower rate had been chosen.

@@ -86,12 +86,12 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
 //
 // Too few samples for a batch make a smaller batch, and a note.
 //
-// A run that becomes not finite at a rate that trials chose begins anew by itself, as if a tenth of
-// it had been chosen (RateBelow), and a note says so: three times at most. Any other loss that is
-// not finite stops the run: the error (with `ends_where_not_finite` a note) names
-// the first node that wrote such a value, and the last checkpoint stays. When the progress is
-// cancelled a checkpoint is written first. Whatever ends the run early, `options.rescue` gets the
-// best weights until then.
+// A run that becomes not finite at a rate that trials chose, before a validation found weights
+// better than the start's, begins anew by itself, as if a tenth of it had been chosen (RateBelow),
+// and a note says so: three times at most. Any other loss or gradient that is not finite stops the
+// run: the error (with `ends_where_not_finite` a note) names the first node that wrote such a
+// value, and the last checkpoint stays. When the progress is cancelled a checkpoint is written
+// first. Whatever ends the run early, `options.rescue` gets the best weights until then.
 Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dataset> dataset,
                       std::vector<int64_t> indices, const data::Preprocess& preprocess,
                       Objective& objective, const Score& score, const model::Context& context,
