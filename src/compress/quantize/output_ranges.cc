@@ -208,7 +208,10 @@ class GradientRun {
                                   const model::Context& context) {
     GradientRun run;
     run.shapes_ = std::move(shapes);
-    PARE_ASSIGN(GradientGraph made, MakeGradients(graph, values, run.shapes_));
+    auto gradients = MakeGradients(graph, values, run.shapes_);
+    // Whatever the reason: there are other ranges.
+    if (!gradients) return Fail(ErrorKind::kUnsupported, gradients.error().message());
+    GradientGraph made = *std::move(gradients);
     run.signs_ = made.signs;
     run.looker_ = std::make_unique<Looker>(made, statistics);
     run.outputs_.resize(made.graph.outputs().size());
