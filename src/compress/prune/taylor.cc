@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <map>
 
-#include "base/random.h"
 #include "compress/score.h"
-#include "ops/emit.h"
+#include "compress/signed_outputs.h"
 #include "passes/bind.h"
 #include "passes/pipeline.h"
 #include "train/autodiff.h"
@@ -55,21 +54,12 @@ Result<GradientGraph> MakeGradients(const Graph& model, const std::vector<ValueI
   PARE_ASSIGN(ops::KnownDims dims, ops::InferTypesAndDims(graph));
   ops::Emitter emit(graph, dims);
   emit.set_origin("taylor");
-  ops::Var loss;
   made.outputs = graph.outputs().size();
-  for (size_t i = 0; i < made.outputs; ++i) {
-    const ops::Var y = emit.Of(graph.outputs()[i].value);
-    if (y.type().dtype != DType::kF32) {
-      return Fail(ErrorKind::kUnsupported, "taylor needs outputs in float32",
-                  "another --importance needs no gradients");
-    }
-    made.signs.push_back(y.dims());
-    const ops::Var signs = emit.Of(graph.AddInput(graph.FreshName("taylor.signs"), y.type()));
-    const ops::Var sum = ops::ReduceSum(signs * y, {}, ops::KeepDims::kNo);
-    loss = loss ? loss + sum : sum;
-  }
-  PARE_TRY(emit.status());
-  PARE_ASSIGN(const auto gradients, train::Differentiate(emit, loss.id(), weights));
+  auto outputs = EmitSignedOutputs(emit, "taylor");
+  if (!outputs)
+    return Fail(outputs.error().at("taylor").advise("another --importance needs no gradients"));
+  made.signs = std::move(outputs->signs);
+  PARE_ASSIGN(const auto gradients, train::Differentiate(emit, outputs->sum.id(), weights));
   for (size_t i = 0; i < weights.size(); ++i) {
     if (gradients[i] == ValueId::kNone) continue;
     made.gradient[weights[i]] = graph.outputs().size();
@@ -78,18 +68,6 @@ Result<GradientGraph> MakeGradients(const Graph& model, const std::vector<ValueI
   graph.RemoveDead();
   PARE_TRY(passes::RunPasses(graph, passes::StepPasses()));
   return made;
-}
-
-// Random signs for the samples that count, zeros for those that fill the batch up.
-Result<Tensor> Signs(const Dims& shape, int64_t samples, Random& random) {
-  PARE_ASSIGN(Tensor signs, Tensor::Make(DType::kF32, shape));
-  const auto values = signs.mutable_as<float>();
-  const int64_t rows = shape.empty() ? 1 : std::max<int64_t>(1, shape[0]);
-  const int64_t row = std::ssize(values) / rows;
-  for (int64_t i = 0; i < std::ssize(values); ++i)
-    values[i] =
-        i / std::max<int64_t>(1, row) < samples ? (random.Below(2) == 0 ? -1.0f : 1.0f) : 0.0f;
-  return signs;
 }
 
 double Energy(const Tensor& y, int64_t samples) {
@@ -137,7 +115,7 @@ Result<std::vector<std::vector<double>>> TaylorImportance(
       std::vector<Tensor> inputs = batch.inputs;
       if (inputs[0].shape() != samples.batches()[0].inputs[0].shape()) break;  // the last, shorter
       for (const Dims& shape : made.signs) {
-        PARE_ASSIGN(inputs.emplace_back(), Signs(shape, batch.count(), random));
+        PARE_ASSIGN(inputs.emplace_back(), RandomSigns(shape, batch.count(), 1, random));
       }
       std::vector<Tensor> answers(made.graph.outputs().size());
       PARE_TRY(session.Run(inputs, answers));

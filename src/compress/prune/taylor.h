@@ -14,10 +14,8 @@
 
 namespace pare::compress {
 
-// By group (each has a layer that sums over it) and unit; the seed is of the signs below.
-//
-// One gradient tells of all outputs and samples of a batch at once: of Σ ± y with random signs,
-// whose square is on average the sum of squares (Hutchinson 1989).
+// By group (each has a layer that sums over it) and unit; the seed is of the outputs' signs
+// (signed_outputs.h).
 Result<std::vector<std::vector<double>>> TaylorImportance(
     const graph::Graph& model, const Channels& channels, std::span<const int> groups,
     const CalibrationBatches& samples, uint64_t seed, const model::Context& context,

@@ -6,8 +6,7 @@
 #include <numeric>
 #include <optional>
 
-#include "base/random.h"
-#include "ops/emit.h"
+#include "compress/signed_outputs.h"
 #include "passes/bind.h"
 #include "passes/pipeline.h"
 #include "train/autodiff.h"
@@ -66,18 +65,9 @@ Result<GradientGraph> MakeGradients(const Graph& model, const std::vector<ValueI
     return Fail(ErrorKind::kUnsupported, "its gradients would take too much memory");
   ops::Emitter emit(graph, dims);
   emit.set_origin("ranges");
-  ops::Var loss;
-  for (const auto& output : std::vector(graph.outputs().begin(), graph.outputs().end())) {
-    const ops::Var y = emit.Of(output.value);
-    if (y.type().dtype != DType::kF32)
-      return Fail(ErrorKind::kUnsupported, "an output is no float32");
-    made.signs.push_back(y.dims());
-    const ops::Var signs = emit.Of(graph.AddInput(graph.FreshName("ranges.signs"), y.type()));
-    const ops::Var sum = ops::ReduceSum(signs * y, {}, ops::KeepDims::kNo);
-    loss = loss ? loss + sum : sum;
-  }
-  PARE_TRY(emit.status());
-  PARE_ASSIGN(const auto gradients, train::Differentiate(emit, loss.id(), moved));
+  PARE_ASSIGN(SignedOutputs outputs, EmitSignedOutputs(emit, "ranges"));
+  made.signs = std::move(outputs.signs);
+  PARE_ASSIGN(const auto gradients, train::Differentiate(emit, outputs.sum.id(), moved));
   for (size_t i = 0; i < moved.size(); ++i) {
     if (gradients[i] == ValueId::kNone) continue;
     graph.SetPinned(gradients[i], true);
@@ -94,16 +84,6 @@ int64_t StrideOf(int64_t count) {
   int64_t stride = std::max<int64_t>(1, count / kMostLooked);
   while (std::gcd(stride, count) > 1) ++stride;
   return stride;
-}
-
-// ± `size` for the samples that count, zeros for those that fill the batch up.
-Result<Tensor> Signs(const Dims& shape, int64_t samples, float size, Random& random) {
-  PARE_ASSIGN(Tensor signs, Tensor::Zeros(DType::kF32, shape));
-  const auto values = signs.mutable_as<float>();
-  const int64_t rows = shape.empty() ? 1 : std::max<int64_t>(1, shape[0]);
-  const int64_t counted = std::ssize(values) / rows * std::min(samples, rows);
-  for (int64_t i = 0; i < counted; ++i) values[i] = random.Below(2) == 0 ? -size : size;
-  return signs;
 }
 
 std::vector<Dims> ShapesOf(const data::Batch& batch) {
@@ -227,7 +207,7 @@ class GradientRun {
     std::vector<Tensor> inputs = batch.inputs;
     for (size_t i = 0; i < signs_.size(); ++i) {
       const auto size = static_cast<float>(1 / std::sqrt(std::max(powers[i], 1e-30)));
-      PARE_ASSIGN(inputs.emplace_back(), Signs(signs_[i], batch.count(), size, random));
+      PARE_ASSIGN(inputs.emplace_back(), RandomSigns(signs_[i], batch.count(), size, random));
     }
     const auto look = [&](const PinnedValue& value, const void* data) {
       looker_->Look(value, data);

@@ -4,9 +4,9 @@
 // cut, all on one side, and counts as the sum it is, (Σ g·δ)². A tensor's largest values often
 // matter little to the outputs, and then a range that cuts them is the better one.
 //
-// One gradient tells of all outputs of a batch at once: of Σ ± y with random signs, whose square is
-// on average the sum of squares (Hutchinson 1989). That squared gradients weigh rounding errors is
-// LeCun, Denker & Solla, "Optimal Brain Damage", 1989, and Li et al., "BRECQ", 2021, §3.2.
+// One gradient tells of all outputs (signed_outputs.h). That squared gradients weigh rounding
+// errors is LeCun, Denker & Solla, "Optimal Brain Damage", 1989, and Li et al., "BRECQ", 2021,
+// §3.2.
 #pragma once
 
 #include <map>
