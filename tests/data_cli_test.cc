@@ -504,6 +504,25 @@ output y
   EXPECT_TRUE(Has(ran.err, "was not verified: the targets of the 100 samples")) << ran.err;
 }
 
+TEST_F(TargetColumns, ThatLackACellAreToldBeforeTheWork) {
+  const std::string model = WriteModel(folder_ / "linear.onnx", R"(opset 13
+input x: f32[N,2]
+const w: f32[2,1] = [1,-1]
+y: f32[N,1] = MatMul(x, w)
+output y
+)");
+  std::string rows = "a,b\n", values = "y\n";
+  for (int i = 0; i < 60; ++i) {
+    rows += Text(i % 7, ",", i % 5, "\n");
+    values += i % 20 == 3 ? "\n" : Text(i % 7 - i % 5, "\n");
+  }
+  const Ran ran = Pare({"quantize", model, "--data", folder_.Write("x.csv", rows), "--targets",
+                        folder_.Write("y.csv", values), "-o", folder_ / "q.onnx"});
+  EXPECT_EQ(ran.code, 4) << ran.err;
+  EXPECT_TRUE(Has(ran.err, "y.csv: line ")) << ran.err;
+  EXPECT_FALSE(Has(ran.err, "calibrating")) << ran.err;
+}
+
 TEST_F(TargetColumns, ThatDoNotFitAreNamed) {
   EXPECT_TRUE(Has(Train(table_, "u,w").err, "t.csv: there is no column 'w'"));
   std::string few = "a,b,u\n";

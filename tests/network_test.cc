@@ -5,6 +5,7 @@
 
 #include "data/npy.h"
 #include "onnx/export.h"
+#include "pare/compress.h"
 #include "pare/session.h"
 #include "pare/train.h"
 #include "platform/file.h"
@@ -193,6 +194,35 @@ TEST(Dataset, TakesWhatAModelStoresOfItsTable) {
   EXPECT_EQ(lacking.error().kind(), ErrorKind::kUsage);
   EXPECT_NE(lacking.error().message().find("u.csv: has no column a"), std::string::npos)
       << lacking.error().message();
+}
+
+TEST(Dataset, BringsTheTargetsThatQuantizeMeasuresBy) {
+  const TestFolder folder;
+  graph::Graph graph = graph::Parse(
+                           "opset 17\ninput x: f32[N,2]\nconst w: f32[2,1] = [0.7,-0.4]\n"
+                           "y: f32[N,1] = MatMul(x, w)\noutput y\n")
+                           .value();
+  graph.metadata = {{"pare.columns", "a\nb\n"}, {"pare.targets", "y\n"}};
+  ASSERT_TRUE(onnx::Export(graph, folder / "m.onnx"));
+  std::string rows = "a,b,y\n";
+  for (int i = 0; i < 200; ++i) {
+    const double a = std::sin(i), b = std::cos(3 * i);
+    rows += Text(a, ',', b, ',', 0.7 * a - 0.4 * b, '\n');
+  }
+  const auto model = Model::Load(folder / "m.onnx");
+  ASSERT_TRUE(model) << model.error().message();
+  const auto data = Dataset::Open(folder.Write("x.csv", rows), *model);
+  ASSERT_TRUE(data) << data.error().message();
+  QuantizeOptions options;
+  options.calibration = 50;
+  options.any_target = true;
+  options.max_drop = 2;
+  const auto quantized = Quantize(*model, *data, options);
+  ASSERT_TRUE(quantized) << quantized.error().message();
+  EXPECT_FALSE(quantized->agreement);
+  EXPECT_NEAR(quantized->r2_a.value_or(0), 1, 1e-6);
+  EXPECT_GT(quantized->r2_b.value_or(0), 0.98);
+  EXPECT_LT(quantized->r2_b.value_or(1), 1);
 }
 
 // One number a sample: its sign would say nothing.

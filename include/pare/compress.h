@@ -22,8 +22,10 @@ struct QuantizeOptions {
   int64_t tune_steps = 0;
   // Glob patterns over the operators of layers and the names of their nodes and outputs.
   std::vector<std::string> keep_float;
-  std::optional<double> max_drop;  // percentage points of top-1, or of agreement without labels
-  bool any_target = false;         // decide nothing by time measured here
+  // Percentage points of top-1, or of agreement without labels; of R² (1 = 100 points) where the
+  // dataset has targets.
+  std::optional<double> max_drop;
+  bool any_target = false;  // decide nothing by time measured here
   int threads = 0;
 };
 
@@ -37,8 +39,9 @@ struct LayerResult {
 struct QuantizeResult {
   Model model;
   std::optional<double> top1_a, top1_b, agreement;
-  double cosine = 0;   // of the outputs, mean over the verification samples
-  double speedup = 0;  // median time of a / median time of b, by turns, batch 1
+  double cosine = 0;                 // of the outputs, mean over the verification samples
+  std::optional<double> r2_a, r2_b;  // by the dataset's targets, at most 1
+  double speedup = 0;                // median time of a / median time of b, by turns, batch 1
   std::vector<LayerResult> layers;
 };
 

@@ -23,6 +23,10 @@ Result<compress::QuantizeOptions> ToInternal(const QuantizeOptions& options) {
   return internal;
 }
 
+std::optional<double> R2Of(const std::optional<compress::ValueErrors>& values) {
+  return values ? values->r2 : std::nullopt;
+}
+
 Result<QuantizeResult> QuantizeModel(const Model& model, const Dataset& dataset,
                                      const QuantizeOptions& options) {
   const auto& source = Access::Of(model);
@@ -30,7 +34,9 @@ Result<QuantizeResult> QuantizeModel(const Model& model, const Dataset& dataset,
   const auto& samples = Access::Of(dataset).dataset;
   data::Preprocess preprocess = source.preprocess;
   for (const auto& [field, text] : options.preprocess) PARE_TRY(preprocess.Set(field, text));
-  PARE_ASSIGN(const compress::QuantizeOptions internal, ToInternal(options));
+  PARE_ASSIGN(compress::QuantizeOptions internal, ToInternal(options));
+  internal.targets = samples->targets();
+  if (internal.targets) internal.metric = compress::Metric::kMse;
   const model::Context context = model::Context::Make(options.threads);
   SilentProgress progress;
   PARE_ASSIGN(auto quantized,
@@ -41,7 +47,11 @@ Result<QuantizeResult> QuantizeModel(const Model& model, const Dataset& dataset,
   PARE_ASSIGN(const auto comparison,
               compress::Compare({graph, source.bytes}, {quantized.graph, size}, samples,
                                 quantized.split.verification, preprocess, context,
-                                {.layer_samples = 0, .targets = {}, .timing = {}}, progress));
+                                {.metric = internal.metric,
+                                 .layer_samples = 0,
+                                 .targets = internal.targets,
+                                 .timing = {}},
+                                progress));
   std::vector<LayerResult> layers;
   for (const compress::LayerReport& layer : quantized.layers) {
     layers.push_back({layer.name, layer.op, layer.precision, layer.reason});
@@ -51,6 +61,8 @@ Result<QuantizeResult> QuantizeModel(const Model& model, const Dataset& dataset,
                         comparison.quality.top1_b,
                         comparison.quality.agreement,
                         comparison.quality.cosine.value_or(0),
+                        R2Of(comparison.quality.values_a),
+                        R2Of(comparison.quality.values_b),
                         comparison.time.speedup.median,
                         std::move(layers)};
 }
