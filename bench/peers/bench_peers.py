@@ -11,18 +11,15 @@ pare is as the better peer (median and range of the rounds' own ratios; above 1 
 import argparse
 import datetime
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
+import machine
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-# What decides which kernels run, as /proc/cpuinfo spells it.
-ISA_FLAGS = ('avx2 fma avx_vnni avx512f avx512_vnni avx512_bf16 amx_int8 amx_bf16 '
-             'asimd asimddp asimdhp i8mm bf16 sve').split()
 HEADER = """# Results of `bench/peers/bench_peers.py`
 
 Milliseconds: median over rounds of processes that take turns (and the least of all runs); *ratio* = time of the better peer / time of pare, median
@@ -31,21 +28,6 @@ Milliseconds: median over rounds of processes that take turns (and the least of 
 | date | CPU | ISA | model | threads | batch | rounds | pare | ONNX Runtime | OpenVINO | ratio |
 |---|---|---|---|---|---|---|---|---|---|---|
 """
-
-
-def cpu():
-    """Model name and the ISA flags that matter."""
-    name, flags = platform.processor() or platform.machine(), set()
-    for line in Path('/proc/cpuinfo').read_text().splitlines():
-        key, _, value = line.partition(':')
-        if key.strip() in ('model name', 'Model'):
-            name = value.strip()
-        if key.strip() in ('flags', 'Features'):
-            flags = set(value.split())
-            break
-    isa = ' '.join(f for f in ISA_FLAGS if f in flags)
-    forced = os.environ.get('PARE_ISA')
-    return name, isa + (f' (pare: {forced})' if forced else '')
 
 
 def command(engine, model, options):
@@ -83,8 +65,7 @@ def row(model, rounds, options):
         best = min(peers, key=medians.get)
         ratios = [r[best][0] / r['pare'][0] for r in rounds]
         ratio = f'{statistics.median(ratios):.2f} [{min(ratios):.2f}–{max(ratios):.2f}]'
-    name, isa = cpu()
-    cells = [datetime.date.today().isoformat(), name, isa, Path(model).stem, options.threads, options.batch, options.rounds,
+    cells = [datetime.date.today().isoformat(), f'{machine.name()}, {machine.processors()}', machine.isa(), Path(model).stem, options.threads, options.batch, options.rounds,
              cell('pare'), cell('ort'), cell('openvino'), ratio]
     return '| ' + ' | '.join(map(str, cells)) + ' |'
 

@@ -11,6 +11,7 @@ and in OpenVINO on all 1,000; pare's own also in pare, exactly and as an engine 
 """
 
 import argparse
+import datetime
 import json
 import os
 import shlex
@@ -19,6 +20,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+import machine
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -105,6 +108,8 @@ def main():
             measured[name].append(until_written(command(name, files[name], options), files[name], options.threads))
             print(f'round {i + 1}: {name}: {measured[name][-1][0]:.1f} s, {measured[name][-1][1]:.0f} MB', file=sys.stderr)
     text = as_user(files['pare'], options) if 'pare' in files else ''
+    commit = json.loads(subprocess.run([options.pare, 'version', '--json'], check=True, capture_output=True, text=True).stdout).get('commit')
+    print(f'{datetime.date.today()}, {machine.cpu()}, commit {commit or "unknown"}, {options.rounds} rounds: `quantize_peers.py`\n')
     print('| model | bytes | seconds | peak MB | top-1 in ONNX Runtime | in OpenVINO |')
     print('|---|---|---|---|---|---|')
     print(row('float', options.model, None, options))

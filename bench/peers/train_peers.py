@@ -2,17 +2,20 @@
 """Training steps of pare and PyTorch on the same networks, side by side: samples a second and peak memory.
 
     train_peers.py [--nets mlp,mobilenetv2,resnet18,minilm] [--threads 1,2] [--rounds 3] [--pare build/release/pare]
-                   [--results bench/RESULTS.md | --results -]
+                   [--work build/proofs] [--results bench/RESULTS.md | --results -]
 
 SGD with momentum, cross-entropy, the same batch. Each measurement is a process of its own (--worker is one of PyTorch's), the export of a network, too;
-the processes take turns, and this one, which only waits, makes sure that it did. PyTorch takes the faster of what it has: pictures in plain memory or
+the processes take turns, on 1 and 2 threads in the same round, and this one, which only waits, makes sure that it did. PyTorch takes the faster of what it has: pictures in plain memory or
 channels last; attention by scaled_dot_product_attention or written out (as the file has it that pare trains). A round during which the
 machine did other work doesn't count. pare's rate is that of `pare train`, data
 loading and the first steps included, in which its memory is touched for the first time, over 36 steps or more; PyTorch's steps get a batch that
 lies in memory, and are counted from the fourth on.
+
+What must be shown stands in LIMITS, and that pare is no slower on two threads than on one: by the medians of the rounds' own ratios. It ends with 1
+where that does not hold.
 """
 import argparse
-import datetime
+import dataclasses
 import json
 import os
 import resource
@@ -26,10 +29,16 @@ from pathlib import Path
 import machine
 import numpy as np
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "bench" / "proofs"))
+import proof  # noqa: E402
+
 WAYS = {"mlp": ("plain",), "mobilenetv2": ("plain", "channels-last"), "resnet18": ("plain", "channels-last"), "minilm": ("plain", "fused-attention")}
 NETS = {"mlp": 64, "mobilenetv2": 64, "resnet18": 64, "minilm": 8}  # and the batch
+# By threads: how many times PyTorch's samples a second are asked for; and the part of its memory that is allowed.
+LIMITS = {"mlp": {1: 1.0, 2: 1.5}, "mobilenetv2": {1: 1.0, 2: 1.6}, "resnet18": {1: 1.0, 2: 1.2}, "minilm": {1: 1.0, 2: 1.2}}
+MEMORY_LIMIT = 0.5
 SECONDS = 6.0
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def make(name, way="plain"):
@@ -185,33 +194,65 @@ def tried(args, count, measure):
     sys.exit("other work disturbs the machine: measure again when it is quiet")
 
 
-def compare(args, folder, name, threads):
-    ways = {way: tried(args, 1, lambda: run_torch(name, threads, way))[0]["rate"] for way in WAYS[name]} if len(WAYS[name]) > 1 else {"plain": 0}
-    way = max(ways, key=ways.get)
-    if len(ways) > 1:
-        print(f"{name}, {threads} threads, PyTorch: " + ", ".join(f"{w} {rate:.1f}" for w, rate in ways.items()), file=sys.stderr, flush=True)
-    steps = max(36, int(SECONDS * run_pare(args.pare, folder, name, threads, 4)["rate"] / NETS[name]))
-    rounds = tried(args, args.rounds, lambda: (run_pare(args.pare, folder, name, threads, steps), run_torch(name, threads, way)))
-    ours, theirs = zip(*rounds)
-    ratios = [a["rate"] / b["rate"] for a, b in rounds]
-    median = lambda runs, what: statistics.median(r[what] for r in runs)
-    rate = lambda runs: f"{median(runs, 'rate'):,.0f}" if median(runs, "rate") >= 100 else f"{median(runs, 'rate'):.1f}"
-    return (f"| {name} | {threads} | {args.rounds} | {rate(ours)} | {rate(theirs)} ({way}) | "
-            f"{statistics.median(ratios):.2f} [{min(ratios):.2f}–{max(ratios):.2f}] | "
-            f"{median(ours, 'peak') / 1e6:,.0f} / {median(theirs, 'peak') / 1e6:,.0f} |")
+def prepare(args, folder, name, threads):
+    """PyTorch's faster way, and how many steps pare makes in the time of a measurement."""
+    ways = WAYS[name]
+    rates = {way: tried(args, 1, lambda: run_torch(name, threads, way))[0]["rate"] for way in ways} if len(ways) > 1 else {ways[0]: 0}
+    if len(rates) > 1:
+        print(f"{name}, {threads} threads, PyTorch: " + ", ".join(f"{way} {rate:.1f}" for way, rate in rates.items()), file=sys.stderr, flush=True)
+    return max(rates, key=rates.get), max(36, int(SECONDS * run_pare(args.pare, folder, name, threads, 4)["rate"] / NETS[name]))
 
 
-def stamp(pare):
-    told = json.loads(subprocess.run([pare, "version", "--json"], check=True, capture_output=True, text=True).stdout)
-    return f"{datetime.date.today()}, {machine.cpu_name()}, commit {told.get('commit') or 'unknown'}: `train_peers.py`"
+@dataclasses.dataclass
+class Ratio:
+    """Median, least and greatest of the rounds' own."""
+    rounds: list
+
+    @property
+    def median(self):
+        return statistics.median(self.rounds)
+
+    def __str__(self):
+        return f"{self.median:.2f} [{min(self.rounds):.2f}–{max(self.rounds):.2f}]"
+
+
+def median(runs, what):
+    return statistics.median(run[what] for run in runs)
+
+
+def rate(runs):
+    return f"{median(runs, 'rate'):,.0f}" if median(runs, "rate") >= 100 else f"{median(runs, 'rate'):.1f}"
+
+
+def compare(args, folder, name):
+    """Rows of the table, and whether what must be shown of this network is. In a round all numbers of threads and both engines have their turn."""
+    plans = {threads: prepare(args, folder, name, threads) for threads in args.threads}
+    rounds = tried(args, args.rounds, lambda: {threads: (run_pare(args.pare, folder, name, threads, steps), run_torch(name, threads, way))
+                                               for threads, (way, steps) in plans.items()})
+    rows, verdicts = [], []
+    for threads, (way, _) in plans.items():
+        ours, theirs = zip(*(found[threads] for found in rounds))
+        ratio = Ratio([a["rate"] / b["rate"] for a, b in zip(ours, theirs)])
+        memory = Ratio([a["peak"] / b["peak"] for a, b in zip(ours, theirs)])
+        rows.append(f"| {name} | {threads} | {args.rounds} | {rate(ours)} | {rate(theirs)} ({way}) | {ratio} | "
+                    f"{median(ours, 'peak') / 1e6:,.0f} / {median(theirs, 'peak') / 1e6:,.0f} |")
+        limit = LIMITS[name].get(threads)
+        if limit:
+            verdicts.append(proof.Verdict("4.5", f"{name}, {threads} thread{'s' if threads > 1 else ''}: at least {limit} times PyTorch's samples a second, at most "
+                                          f"{MEMORY_LIMIT} of its memory", f"{ratio}; {memory.median:.2f}", ratio.median >= limit and memory.median <= MEMORY_LIMIT))
+    if {1, 2} <= plans.keys():
+        second = Ratio([found[2][0]["rate"] / found[1][0]["rate"] for found in rounds])
+        verdicts.append(proof.Verdict("4.5", f"{name}: pare loses nothing from a second thread", f"{second} times one thread's", second.median >= 1))
+    return rows, verdicts
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nets", default=",".join(NETS))
-    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--nets", type=lambda words: words.split(","), default=list(NETS))
+    parser.add_argument("--threads", type=lambda words: [int(word) for word in words.split(",")], default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--pare", default=str(ROOT / "build/release/pare"))
+    parser.add_argument("--pare", type=Path, default=ROOT / "build/release/pare")
+    parser.add_argument("--work", type=Path, default=ROOT / "build/proofs")
     parser.add_argument("--results", default=str(ROOT / "bench/RESULTS.md"))
     parser.add_argument("--disturbed", type=float, default=machine.QUIET, metavar="PROCESSORS", help="that others may keep busy in a round that counts")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -219,23 +260,25 @@ def main():
     parser.add_argument("--way", default="plain", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
-        return worker(args.worker, int(args.threads), args.way)
+        return worker(args.worker, args.threads[0], args.way)
     if args.export:
         return export(Path(args.export).name, Path(args.export).parent)
-    lines = [stamp(args.pare), "", "| network | threads | rounds | pare | PyTorch | ratio | MB, pare / PyTorch |", "|---|---|---|---|---|---|---|"]
-    print("\n".join(lines), flush=True)
+    program = proof.Program(args.pare)
+    args.pare = program.path
+    lines = [f"Training steps: `train_peers.py --nets {','.join(args.nets)} --threads {','.join(map(str, args.threads))} --rounds {args.rounds}"
+             + (f" --disturbed {args.disturbed}" if args.disturbed != machine.QUIET else "") + "`", "",
+             "| network | threads | rounds | pare | PyTorch | ratio | MB, pare / PyTorch |", "|---|---|---|---|---|---|---|"]
+    verdicts = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for net in args.nets.split(","):
+        for net in args.nets:
             subprocess.run([sys.executable, __file__, "--export", folder / net], check=True, stdout=subprocess.DEVNULL)
-            for threads in args.threads.split(","):
-                lines.append(compare(args, folder, net, int(threads)))
-                print(lines[-1], flush=True)
-    if args.results != "-":
-        with open(args.results, "a", encoding="utf-8") as file:
-            file.write("\n" + "\n".join(lines) + "\n")
+            rows, found = compare(args, folder, net)
+            lines, verdicts = lines + rows, verdicts + found
+            print("\n".join(rows), file=sys.stderr, flush=True)
+    return proof.record(program, program.folder(args.work), lines, verdicts, results=args.results)
 
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_WAIT_POLICY", "ACTIVE")
-    main()
+    sys.exit(main())

@@ -6,6 +6,7 @@
 #            (a proof that needs none sets NO_CIFAR)
 #   ASSETS   models (../shared/assets)
 #   WORK     where runs are kept (build/proofs), in a folder for each program: what another one left is never taken for its results
+#   RESULTS  what records are appended to (bench/proofs/RESULTS.md; -: they are shown alone)
 #   PROOF_CHANGED=1  take a program or scripts with uncommitted changes, and say so in the record
 set -euo pipefail
 shopt -s inherit_errexit  # a row that fails ends the proof: nothing is recorded
@@ -15,10 +16,11 @@ ASSETS=${ASSETS:-../shared/assets}
 WORK=${WORK:-build/proofs}
 [[ -n ${NO_CIFAR:-} ]] || : "${CIFAR:?is the folder with train/ and test/ of CIFAR-10; tools/cifar10.py makes the binaries}"
 IMAGENET=(--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225)
-RESULTS=bench/proofs/RESULTS.md
+export PROOF_NAME=${PROOF_NAME:-$(basename "$0" .sh)}  # what its verdicts are kept under
 WORK=$(python3 bench/proofs/proof.py folder "$PARE" "$WORK")
 MADE=$(mktemp)  # the files that this proof rests on, also those that a subshell made
-trap 'rm -f "$MADE"' EXIT
+VERDICTS=$(mktemp)
+trap 'rm -f "$MADE" "$VERDICTS"' EXIT
 
 # top1 MODEL: percent of the 10,000 test pictures.
 top1() { "$PARE" evaluate "$1" --data "$CIFAR/test/test_batch.bin" "${IMAGENET[@]}" --batch 32 --json --quiet |
@@ -33,18 +35,12 @@ once() {
 }
 # minutes FILE: that once took for it, in all runs of the command.
 minutes() { python3 bench/proofs/proof.py minutes "$1"; }
-# holds WORDS CONDITION: a line of the record that says whether what must be shown was. The condition is Python's.
-holds() {
-  local verdict
-  verdict=$(python3 -c "print('holds' if ($2) else '**does not hold**')")
-  printf '%s: %s.' "$1" "$verdict"
-}
-# record LINE…: under the stamp of the program and this machine, appended to the results and shown. Nothing may be computed in its
-# arguments: bash goes on where that fails.
+# verdict LINE WORDS CONDITION FIGURE: whether a line of an issue ("4.3") holds, and what was found. The condition is Python's.
+verdict() { python3 bench/proofs/proof.py verdict "$@" >>"$VERDICTS"; }
+# record LINE…: under the stamp of the program and this machine, with the verdicts behind it, appended to the results and shown; fails where
+# a verdict doesn't hold. Nothing may be computed in its arguments: bash goes on where that fails.
 record() {
-  local made stamp
+  local made
   mapfile -t made < <(sort -u "$MADE")
-  stamp=$(python3 bench/proofs/proof.py stamp "$PARE" "${made[@]}")
-  { printf '\n%s\n\n' "$stamp"
-    printf '%s\n' "$@"; } | tee -a "$RESULTS"
+  printf '%s\n' "$@" | python3 bench/proofs/proof.py record "$PARE" "$WORK" "$VERDICTS" "${made[@]}"
 }

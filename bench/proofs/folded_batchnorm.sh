@@ -29,13 +29,13 @@ row() {
   once "$run.json" "$PARE" distill --teacher "$teacher" --student "$run.cut.onnx" "${common[@]}" "$@" -o "$run.onnx" --json || status=$?
   if ((status > 124)); then return "$status"; fi
   if ((status > 0)); then
-    printf '| %s | `%s` | – | did not get through |\n' "${name//_/ }" "$*"
+    printf '| %s | `%s` | – | did not get through |\n' "${name//_/ }" "${*:-the rate by trials}"
     return
   fi
   local before after
   before=$(top1 "$run.cut.onnx")
   after=$(top1 "$run.onnx")
-  printf '| %s | `%s` | %.2f | %.2f |\n' "${name//_/ }" "$*" "$before" "$after"
+  printf '| %s | `%s` | %.2f | %.2f |\n' "${name//_/ }" "${*:-the rate by trials}" "$before" "$after"
 }
 rows=("| file | options | top-1, cut | taught |" "|---|---|---|---|")
 rows+=("$(row with_normalisations "$teacher" --optimizer sgd --rate 0.05 --warmup 50)")

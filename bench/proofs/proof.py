@@ -4,15 +4,26 @@
     proof.py folder PARE WORK         makes and prints WORK/COMMIT-HASH, where results of this program alone are kept
     proof.py once FILE COMMAND …      what COMMAND prints goes into FILE, whole or not at all; where the same command made FILE, it stays
     proof.py minutes FILE             that took, in all runs of the command
-    proof.py stamp PARE [FILE …]      the first line of a record; then how the runs that made these files went
+    proof.py verdict LINE WORDS CONDITION FIGURE     one verdict as JSON: whether a line of an issue ("4.3") holds; CONDITION is Python's
+    proof.py record PARE FOLDER VERDICTS [FILE …]    standard input, under the stamp of the program and how the runs that made the files went, and
+                                      with the verdicts (one a line) behind it, is shown and appended to the results; ends with 1 where one doesn't hold
+    proof.py paired                   of lines "without with" (two or more): whether there is a gain (one-sided paired t test, 5 % level), the
+                                      test's figures, and a row of the means
+    proof.py cpu                      what records call this machine
+
+RESULTS names another file than bench/proofs/RESULTS.md for records (-: shown alone). The verdicts of a record are kept in FOLDER/verdicts, too,
+by PROOF_NAME, or the script's name; all.py makes its table of them.
 
 A record names the program's own commit (`pare version`), not that of the tree around the script. A program that was built with
 uncommitted changes, or scripts that have such, are refused; with PROOF_CHANGED=1 they run, and the record says so.
 """
+import dataclasses
 import datetime
 import hashlib
 import json
+import math
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -23,8 +34,11 @@ import machine  # noqa: E402
 
 SOURCES = ("src", "include", "cmake", "CMakeLists.txt", "CMakePresets.json")  # those of cmake/commit.cmake
 NOTED_SECONDS = 20  # a killed run's time is known to this
+LEVEL = 0.05        # of tests
 TOLD_SECONDS = 2    # of shorter runs /proc/stat knows too little
-SCRIPTS = ("bench/peers", "bench/proofs", "tools/oracle", "tools/cifar10.py", "examples/chain.sh", ":(exclude)bench/proofs/RESULTS.md")
+RESULTS = ROOT / "bench" / "proofs" / "RESULTS.md"
+SCRIPTS = ("bench/peers", "bench/proofs", "tools/oracle", "tools/cifar10.py", "tools/demo.sh", "examples/chain.sh", "examples/demo",
+           ":(exclude)bench/proofs/RESULTS.md")
 
 
 def git(*words):
@@ -59,8 +73,58 @@ class Program:
         return folder
 
     def stamp(self):
-        return (f"{datetime.date.today()}, {machine.cpu_name()}, {os.cpu_count()} processors, commit {self.commit} (scripts: {self.scripts}; "
-                f"program {self.hash})")
+        return f"{datetime.date.today()}, {machine.cpu()}, commit {self.commit} (scripts: {self.scripts}; program {self.hash})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Whether a line of an issue's "Must show" does: `line` is issue.line ("4.3"), `figure` what was found."""
+    line: str
+    words: str
+    figure: str
+    holds: bool
+
+    def __str__(self):
+        return f"{self.line}: {self.words} ({self.figure}): {'holds' if self.holds else '**does not hold**'}."
+
+
+def verdicts_file(folder, name):
+    return folder / "verdicts" / f"{name}.json"
+
+
+def record(program, folder, lines, verdicts, made=(), results=None, name=None):
+    """Shows and keeps what was found: see above. `folder`: the program's; `name`: of the proof. Returns the exit code."""
+    results = results or os.environ.get("RESULTS") or RESULTS
+    told = told_of(made)
+    text = "\n".join([program.stamp(), "", *([told, ""] if told else []), *lines, *([""] if verdicts else []), *(f"* {v}" for v in verdicts)])
+    print(text)
+    if str(results) != "-":
+        with open(results, "a", encoding="utf-8") as file:
+            file.write(f"\n{text}\n")
+    kept = verdicts_file(Path(folder), name or os.environ.get("PROOF_NAME") or Path(sys.argv[0]).stem)
+    kept.parent.mkdir(exist_ok=True)
+    written(kept, json.dumps({"scripts": program.scripts, "verdicts": [dataclasses.asdict(v) for v in verdicts]}, indent=1))
+    return 0 if all(verdict.holds for verdict in verdicts) else 1
+
+
+def beyond(t, freedom):
+    """The chance that Student's t with so many degrees of freedom is greater: half of all less the integral from 0, by Simpson's rule."""
+    log_scale = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2) - math.log(freedom * math.pi) / 2
+    density = lambda x: math.exp(log_scale - (freedom + 1) / 2 * math.log1p(x * x / freedom))
+    # In the angle x = √freedom · tan(a) the integrand is bounded, and the interval, too.
+    at = lambda a: density(math.sqrt(freedom) * math.tan(a)) * math.sqrt(freedom) / math.cos(a) ** 2
+    steps, end = 2000, math.atan(t / math.sqrt(freedom))
+    weights = [1] + [4, 2] * (steps // 2 - 1) + [4, 1]
+    return 0.5 - end / steps / 3 * sum(w * at(end * i / steps) for i, w in enumerate(weights))
+
+
+def paired(pairs):
+    """Of (without, with): the mean of the gains, t = mean / (deviation / √count), and the chance of so great a t where nothing is gained."""
+    gains = [after - before for before, after in pairs]
+    mean, deviation = statistics.mean(gains), statistics.stdev(gains)
+    t = mean / (max(deviation, 1e-12) / math.sqrt(len(gains)))
+    return {"count": len(gains), "gained": sum(gain > 0 for gain in gains), "without": statistics.mean(a for a, _ in pairs),
+            "with": statistics.mean(b for _, b in pairs), "mean": mean, "t": t, "p": beyond(t, len(gains) - 1)}
 
 
 def refuse(text):
@@ -163,8 +227,19 @@ def main():
         once(arguments[0], arguments[1:])
     elif task == "minutes" and len(arguments) == 1:
         print(f"{minutes(arguments[0]):.2f}")
-    elif task == "stamp" and arguments:
-        print("\n\n".join(filter(None, [Program(arguments[0]).stamp(), told_of(arguments[1:])])))
+    elif task == "verdict" and len(arguments) == 4:
+        line, words, condition, figure = arguments
+        print(json.dumps(dataclasses.asdict(Verdict(line, words, figure, bool(eval(condition))))))
+    elif task == "record" and len(arguments) > 2:
+        verdicts = [Verdict(**json.loads(line)) for line in Path(arguments[2]).read_text().splitlines()]
+        sys.exit(record(Program(arguments[0]), arguments[1], sys.stdin.read().splitlines(), verdicts, arguments[3:]))
+    elif task == "paired" and not arguments:
+        found = paired([tuple(map(float, line.split())) for line in sys.stdin])
+        print(found["p"] <= LEVEL)
+        print("{mean:+.2f} points, {gained} of {count} seeds gain, t = {t:.2f}, p = {p:.4f}".format(**found))
+        print("| mean | {without:.2f} | {with:.2f} | {mean:+.2f} |".format(**found))
+    elif task == "cpu" and not arguments:
+        print(machine.cpu())
     else:
         refuse(__doc__)
 

@@ -12,6 +12,8 @@ once "$run.json" "$PARE" distill --teacher "$teacher" --student "$cut" --data "$
   -o "$run.onnx" --json
 whole=$(top1 "$teacher") before=$(top1 "$cut") score=$(top1 "$run.onnx") took=$(minutes "$run.json")
 row=$(printf '| %.2f | %.2f | %.2f | %.1f |' "$whole" "$before" "$score" "$took")
-verdict=$(holds "At most 2.5 points below the teacher in at most 60 minutes" "$score >= $whole - 2.5 and $took <= 60")
+lost=$(python3 -c "print('%.2f' % ($whole - $score))")
+verdict 4.3 "ResNet-56 less 30 % of its widths, label-free: at most 2.5 points below the teacher in at most 60 minutes" "$lost <= 2.5 and $took <= 60" \
+  "$(printf '%.2f points, %.1f minutes' "$lost" "$took")"
 record "ResNet-56 with its widths cut by 30 %, taught by itself without labels: \`$(basename "$0")\` with EPOCHS=$EPOCHS" "" \
-  "| teacher, 10,000 test pictures | cut | recovered | minutes |" "|---|---|---|---|" "$row" "" "$verdict"
+  "| teacher, 10,000 test pictures | cut | recovered | minutes |" "|---|---|---|---|" "$row"
