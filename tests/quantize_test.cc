@@ -3,10 +3,12 @@
 #include "compress/quantize/quantize.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "onnx/export.h"
 #include "platform/file.h"
+#include "platform/test_folder.h"
 #include "running.h"
 
 namespace pare {
@@ -261,6 +263,51 @@ TEST_F(QuantizeTest, AQuantizedModelIsRefused) {
                                         model::Context::Make(1), Options(), progress);
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().kind(), ErrorKind::kUsage);
+}
+
+// One sample in a hundred is thirty times as large as the others, and the mean error is that of
+// these: what `auto` chooses must not cut them.
+TEST(QuantizeValues, KeepsWhatIsLargeAndRare) {
+  const auto graph = graph::Parse(R"(opset 17
+input x: f32[N,2]
+const w0: f32[2,3] = [1, -0.4, 0.3, 0.2, 0.9, -0.6]
+const w1: f32[3,1] = [0.8, -0.5, 0.7]
+h: f32[N,3] = MatMul(x, w0)
+r: f32[N,3] = Relu(h)
+y: f32[N,1] = MatMul(r, w1)
+output y
+)");
+  ASSERT_TRUE(graph) << graph.error().message();
+  const TestFolder folder;
+  std::string rows = "a,b\n";
+  for (int i = 0; i < 1300; ++i) {
+    const double size = i % 100 == 50 ? 30 + std::sin(i) : 1;
+    rows += Text(size * std::sin(i), ',', size * std::cos(3 * i), '\n');
+  }
+  const std::shared_ptr<const data::Dataset> dataset =
+      data::OpenDataset(folder.Write("x.csv", rows)).value();
+  const model::Context context = model::Context::Make(2);
+  const auto error = [&](compress::Calibrator calibrator, uint64_t seed) -> double {
+    compress::QuantizeOptions options;
+    options.calibrator = calibrator;
+    options.keep_slow_layers = true;
+    options.split.seed = seed;
+    SilentProgress progress;
+    const auto quantized = compress::Quantize(*graph, dataset, {}, context, options, progress);
+    EXPECT_TRUE(quantized) << quantized.error().message();
+    const auto a = model::MakeSession(*graph, context).value();
+    const auto b = model::MakeSession(quantized->graph, context).value();
+    data::Loader loader =
+        data::Loader::Make(dataset, model::InputSpecs(*graph), quantized->split.verification,
+                           {.batch = 1, .preprocess = {}, .prefetch = false})
+            .value();
+    return *compress::CompareQuality(*a, *b, loader, compress::Metric::kMse, progress)->mse;
+  };
+  for (const uint64_t seed : {0, 1, 2, 3}) {
+    EXPECT_LE(error(compress::Calibrator::kAuto, seed),
+              1.5 * error(compress::Calibrator::kMinMax, seed))
+        << "seed " << seed;
+  }
 }
 
 }  // namespace

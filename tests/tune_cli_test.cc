@@ -112,7 +112,7 @@ TEST_F(TuneCommand, BringsTheFormNearerToTheFloatModel) {
   const json::object before = Report({"--weight-bits", "4"});
   const json::object after =
       Report({"--weight-bits", "4", "--tune", "--steps", "60", "--tune-batch", "32",
-              "--validate-every", "20", "--rate", "0.001"});
+              "--validate-every", "20", "--rate", "0.0003"});
   const json::object& tuned = after.at("tuned").as_object();
   EXPECT_TRUE(tuned.at("kept").as_bool());
   EXPECT_GT(tuned.at("snr_db_after").to_number<double>(),

@@ -10,8 +10,17 @@ namespace {
 
 constexpr int64_t kScreeningSamples = 4;  // of a search's, to find whom to look at closely
 constexpr size_t kSaturationSamples = 4;
+constexpr int64_t kManyAnswers = 32;  // numbers of a sample
 
-// Which calibrator gives `variant` its best form; the error of that.
+// How many times the error that samples show is expected of ranges that cut. Where a sample is
+// answered by a few values, the error is that of the largest, which are rare: other samples may
+// have larger ones. Of classes these have the largest margins.
+double CautionOf(const Job& job) {
+  const bool classes = ChooseMetric(job.options.metric, job.calibration.graph) == Metric::kTop;
+  return classes || job.probe.answers() > kManyAnswers ? 1 : 2;
+}
+
+// Which calibrator gives `variant` its best form; the error of that on the search's samples.
 Result<double> ChooseCalibrator(Job& job, const Variant& variant) {
   std::vector<Calibrator> calibrators{job.options.calibrator};
   if (calibrators[0] == Calibrator::kAuto) {
@@ -25,10 +34,19 @@ Result<double> ChooseCalibrator(Job& job, const Variant& variant) {
     variants.back().calibrator = calibrator;
   }
   PARE_ASSIGN(auto forms, job.Make(variants));
-  PARE_ASSIGN(const auto best,
-              job.probe.BestOf(SessionsOf(forms), kSearchSamples, kSearchSamples, job.progress));
-  job.best = std::move(forms[best.index]);
-  return best.error;
+  const auto sessions = SessionsOf(forms);
+  PARE_ASSIGN(const auto errors, job.probe.Errors(sessions, kAllSamples, job.progress));
+  const double caution = CautionOf(job);
+  const auto expected = [&](size_t i) {
+    return variants[i].calibrator == Calibrator::kMinMax ? errors[i] : caution * errors[i];
+  };
+  size_t best = 0;
+  for (size_t i = 1; i < forms.size(); ++i)
+    if (expected(i) < expected(best)) best = i;
+  PARE_ASSIGN(const auto seen,
+              job.probe.Errors(std::span(sessions).subspan(best, 1), kSearchSamples, job.progress));
+  job.best = std::move(forms[best]);
+  return seen[0];
 }
 
 // The ranges of `best`, which are a calibrator's and have this error, refined: where samples that
@@ -49,7 +67,7 @@ Status Refine(Job& job, double error) {
   PARE_ASSIGN(Form form, job.Make(refined));
   runtime::Session* const sides[] = {job.best.session.get(), form.session.get()};
   PARE_ASSIGN(const auto errors, job.UnseenErrors(sides));
-  if (errors[1] <= errors[0]) job.best = std::move(form);
+  if (CautionOf(job) * errors[1] <= errors[0]) job.best = std::move(form);
   return {};
 }
 

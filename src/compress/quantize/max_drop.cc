@@ -8,7 +8,6 @@ namespace pare::compress {
 namespace {
 
 constexpr size_t kTogether = 4;  // forms at a time: memory
-constexpr int64_t kAllSamples = INT64_MAX;
 
 class DropHolder {
  public:

@@ -103,6 +103,13 @@ std::vector<double> Probe::powers() const {
   return powers;
 }
 
+int64_t Probe::answers() const {
+  int64_t count = 0;
+  for (const Tensor& answer : known_.at(0).answers) count += answer.count();
+  const Dims& input = known_[0].batch.inputs.at(0).shape();
+  return count / (input.empty() ? 1 : std::max<int64_t>(input[0], 1));
+}
+
 std::vector<Dims> Probe::shapes() const {
   std::vector<Dims> shapes;
   for (const Tensor& input : known_.at(0).batch.inputs) shapes.push_back(input.shape());

@@ -27,6 +27,8 @@ class Probe {
 
   // The mean square of each of the model's outputs.
   std::vector<double> powers() const;
+  // How many numbers the outputs hold for a sample.
+  int64_t answers() const;
   // Of the inputs; to compile forms for.
   std::vector<Dims> shapes() const;
 

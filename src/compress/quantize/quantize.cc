@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compress/compare.h"
+#include "compress/cost.h"
 #include "compress/layers.h"
 #include "compress/not_finite.h"
 #include "compress/quantize/equalize.h"
@@ -19,10 +20,12 @@ namespace {
 
 using graph::Graph;
 
-constexpr int64_t kGradientSamples = 32;
 constexpr size_t kEqualizationSamples = 16;
-constexpr int64_t kProbeSamples = 32;  // that forms are compared on, where memory allows
-constexpr size_t kProbeBytes = size_t{24} << 20;
+// Samples that gradients are taken of and forms are compared on: so many, and more of a small model
+// as it takes no time, for what is rare in the data is in few of them.
+constexpr int64_t kLeastLooked = 32, kMostLooked = 300;
+constexpr int64_t kLookedMacs = 8'000'000'000;
+constexpr size_t kProbeBytes = size_t{24} << 20;  // and no more than fit into these
 
 std::string WhyNone(const Graph& graph, const Scheme& scheme) {
   for (graph::NodeId id : graph.Order()) {
@@ -93,12 +96,24 @@ Result<bool> Equalize(Job& job, const Scheme& scheme) {
   return !scaled.empty();
 }
 
+// How many samples are looked at.
+Result<int64_t> LookedAt(const Job& job) {
+  PARE_ASSIGN(data::Loader loader, job.samples.Load(job.samples.Few(1)));
+  PARE_ASSIGN(const auto first, loader.Next());
+  if (!first) return kLeastLooked;
+  std::vector<Dims> shapes;
+  for (const Tensor& input : first->inputs) shapes.push_back(input.shape());
+  PARE_ASSIGN(const ModelCost cost, CostOf(job.calibration.graph, shapes));
+  const int64_t macs = std::max<int64_t>(cost.macs / loader.batch(), 1);
+  return std::clamp(kLookedMacs / macs, kLeastLooked, kMostLooked);
+}
+
 // The ranges of Calibrator::kOutputs, where they may be wanted.
-Status JudgeRanges(Job& job, const Scheme& scheme) {
+Status JudgeRanges(Job& job, const Scheme& scheme, int64_t samples) {
   const Calibrator calibrator = job.options.calibrator;
   if (calibrator != Calibrator::kAuto && calibrator != Calibrator::kOutputs) return {};
   Calibration& calibration = job.calibration;
-  const int64_t batch = job.options.batch, batches = (kGradientSamples + batch - 1) / batch;
+  const int64_t batch = job.options.batch, batches = (samples + batch - 1) / batch;
   PARE_ASSIGN(data::Loader loader, job.samples.Load(job.samples.Few(batches * batch)));
   job.progress.Stage("looking at gradients", loader.samples());
   auto ranges = RangesByOutputs(calibration.graph, ValuesToObserve(calibration.graph, scheme),
@@ -118,7 +133,8 @@ Status JudgeRanges(Job& job, const Scheme& scheme) {
 Status Calibrate(Job& job, const Scheme& scheme) {
   Calibration& calibration = job.calibration;
   PARE_ASSIGN(auto loaders, job.samples.Shards(job.samples.calibration()));
-  job.probe = Probe(loaders, kProbeSamples, kProbeBytes);
+  PARE_ASSIGN(const int64_t looked, LookedAt(job));
+  job.probe = Probe(loaders, looked, kProbeBytes);
   const auto keep = [&](size_t loader, data::Batch batch, std::vector<Tensor> answers) {
     job.probe.Offer(loader, std::move(batch), std::move(answers));
   };
@@ -127,7 +143,7 @@ Status Calibrate(Job& job, const Scheme& scheme) {
               Collect(calibration.graph, ValuesToObserve(calibration.graph, scheme), loaders,
                       job.context, kFewPositions, keep, job.progress));
   job.probe.Finish();
-  return JudgeRanges(job, scheme);
+  return JudgeRanges(job, scheme, looked);
 }
 
 // Every second verification sample steers which layers go back to float; the others, which then are

@@ -12,7 +12,8 @@
 
 namespace pare::compress {
 
-constexpr int64_t kSearchSamples = 12;  // of the probe, which the search for ranges looks at
+constexpr int64_t kSearchSamples = 12;      // of the probe, which the search for ranges looks at
+constexpr int64_t kAllSamples = INT64_MAX;  // of the probe
 
 struct Job {
   const model::Context& context;

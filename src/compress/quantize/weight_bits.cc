@@ -9,7 +9,6 @@ namespace pare::compress {
 namespace {
 
 constexpr size_t kFormsTogether = 4;  // memory
-constexpr int64_t kProbed = 32;       // samples: all that the probe has
 // What all layers with few bits together may add to the error that eight bits have already: less
 // than that error changes from one set of samples to another.
 constexpr double kMeasurable = 1.1;
@@ -24,7 +23,7 @@ Result<std::vector<std::string>> LeastHarmFirst(Job& job, std::vector<std::strin
     for (size_t i = begin; i < begin + count; ++i)
       variants.push_back(WithBits(job.best.variant, std::span(&names[i], 1), 4));
     PARE_ASSIGN(const auto forms, job.Make(variants));
-    PARE_ASSIGN(const auto errors, job.probe.Errors(SessionsOf(forms), kProbed, job.progress));
+    PARE_ASSIGN(const auto errors, job.probe.Errors(SessionsOf(forms), kAllSamples, job.progress));
     for (size_t i = 0; i < count; ++i) by_error.emplace_back(errors[i], names[begin + i]);
     job.progress.Advance(static_cast<int64_t>(count));
   }
@@ -75,7 +74,7 @@ Variant FirstVariant(const Job& job) {
 Status ChooseWeightBits(Job& job) {
   if (job.options.weight_bits != WeightBits::kAuto) return {};
   runtime::Session* const best[] = {job.best.session.get()};
-  PARE_ASSIGN(const auto eight, job.probe.Errors(best, kProbed, job.progress));
+  PARE_ASSIGN(const auto eight, job.probe.Errors(best, kAllSamples, job.progress));
   if (!IsKnownError(eight[0])) return {};  // nothing tells what fewer bits do
   PARE_ASSIGN(const auto names, LeastHarmFirst(job, WeightedLayers(job.best.built.scheme)));
   const Variant base = job.best.variant;
@@ -84,7 +83,7 @@ Status ChooseWeightBits(Job& job) {
     const size_t middle = (holds + fails) / 2;
     PARE_ASSIGN(Form form, job.Make(WithBits(base, std::span(names).first(middle), 4)));
     runtime::Session* const tried[] = {form.session.get()};
-    PARE_ASSIGN(const auto errors, job.probe.Errors(tried, kProbed, job.progress));
+    PARE_ASSIGN(const auto errors, job.probe.Errors(tried, kAllSamples, job.progress));
     if (errors[0] > kMeasurable * eight[0]) {
       fails = middle;
       continue;
