@@ -185,17 +185,44 @@ void SetBounds(Json& object, std::string_view name, const std::optional<Bounds>&
   object.Set(Text(name, "_high"), bounds ? Json(bounds->high) : Json());
 }
 
+// Where the time of `b` goes, by its layers' times.
+std::string WhySlower(const Comparison& c) {
+  double all = 0, in_float = 0, lost = 0;
+  const LayerReport* slowest = nullptr;  // the one that loses most
+  const auto loses = [](const LayerReport& layer) { return *layer.b_ms - *layer.a_ms; };
+  for (const LayerReport& layer : c.layers) {
+    if (!layer.a_ms || !layer.b_ms) continue;
+    all += *layer.b_ms;
+    if (InFloat(layer)) {
+      in_float += *layer.b_ms;
+    } else if (loses(layer) > 0) {
+      lost += loses(layer);
+      if (!slowest || loses(layer) > loses(*slowest)) slowest = &layer;
+    }
+  }
+  if (all > 0 && in_float > 0.5 * all) {
+    return Text("layers left in float take ", Fixed(100 * in_float / all, 0),
+                " % of its time (their reasons: --layers)");
+  }
+  if (slowest && loses(*slowest) > std::max(0.5 * lost, 0.1 * all)) {
+    return Text("most of that is lost in ", slowest->name, " (", slowest->op,
+                "): ", Duration(*slowest->a_ms), " before, ", Duration(*slowest->b_ms),
+                " after; --keep-float leaves it in float");
+  }
+  return "in layers this small, rounding and conversions cost more than the products save";
+}
+
 std::vector<std::string> Warnings(const ComparisonView& view) {
   const Comparison& c = view.comparison;
   std::vector<std::string> lines;
   if (!c.quantized) return lines;
   if (c.time.sides.size() == 2 && c.time.speedup.high < 1) {
-    lines.push_back(Text(
-        "no gain in time: ", view.name_b, " takes ", Fixed(1 / c.time.speedup.median, 2),
-        "× as long as ", view.name_a,
-        ": in layers this small, rounding and conversions cost more than the products save; keep "
-        "the float model here, or try a larger --batch (--force and --target any, where they were "
-        "given, keep slower layers in int8)"));
+    lines.push_back(Text("no gain in time: ", view.name_b, " takes ",
+                         Fixed(1 / c.time.speedup.median, 2), "× as long as ", view.name_a, ": ",
+                         WhySlower(c),
+                         "; keep the float model here, or try a larger --batch (--force and "
+                         "--target any, where they were "
+                         "given, keep slower layers in int8)"));
   }
   if (c.bytes_b > c.bytes_a) {
     lines.push_back(

@@ -52,6 +52,20 @@ compress::Comparison SmallComparison() {
   return c;
 }
 
+TEST(Warnings, SayWhereTheTimeGoes) {
+  compress::Comparison c = SmallComparison();
+  c.time.speedup = {0.8, 0.7, 0.9, 0.6};
+  const auto why = [&] { return Warnings({c, "float", "int8"}).at(0); };
+  EXPECT_NE(why().find("in layers this small"), std::string::npos) << why();
+  compress::LayerReport &in_float = c.layers[0], &in_int8 = c.layers[1];
+  in_int8.a_ms = 1;
+  in_int8.b_ms = 1.5;
+  in_float.a_ms = in_float.b_ms = 0.5;
+  EXPECT_NE(why().find("(Conv): 1.00 ms before, 1.50 ms after"), std::string::npos) << why();
+  in_float.b_ms = 2;
+  EXPECT_NE(why().find("layers left in float take 57 %"), std::string::npos) << why();
+}
+
 TEST(Warnings, AreSaidWhereInt8IsSlowerOrLarger) {
   compress::Comparison c = SmallComparison();
   EXPECT_TRUE(Warnings({c, "float", "int8"}).empty());
