@@ -453,6 +453,90 @@ TEST_F(DistillCommand, TakesThePreprocessingThatEitherModelKnows) {
   EXPECT_EQ(stored().substr(0, 4), "0.25");
 }
 
+// Columns, and what is learned by: where the student knows none of its own, its teacher's.
+TEST_F(DistillCommand, KeepsWhatEitherModelStoresOfTheData) {
+  constexpr std::string_view kRows = R"(
+opset 17
+input x: f32[N,2]
+const w: f32[2,2] = random(SEED, -1, 1)
+const v: f32[2,2] = random(3, -1, 1)
+h: f32[N,2] = MatMul(x, w)
+r: f32[N,2] = Relu(h)
+y: f32[N,2] = MatMul(r, v)
+output y
+)";
+  const auto rows = [&](const char* name, const char* seed,
+                        const std::map<std::string, std::string>& metadata) {
+    std::string text(kRows);
+    text.replace(text.find("SEED"), 4, seed);
+    return Model(name, text, metadata);
+  };
+  const std::map<std::string, std::string> known{
+      {"pare.columns", "a\nb\n"}, {"pare.label", "kind"}, {"pare.classes", "no\nyes\n"}};
+  const std::map<std::string, std::string> other{{"pare.label", "sort"}};
+  std::string table = "b,kind,sort,a\n";
+  for (int i = 0; i < 24; ++i)
+    table += Text(i % 5, i % 2 ? ",yes," : ",no,", i % 2 ? "yes," : "no,", i % 7, '\n');
+  const std::string data = folder_.Write("t.csv", table), output = folder_ / "out.onnx";
+  const auto stored = [&](const std::map<std::string, std::string>& students,
+                          const std::map<std::string, std::string>& teachers) {
+    const Ran ran = Pare({"distill", "--student", rows("s.onnx", "1", students), "--teacher",
+                          rows("t.onnx", "2", teachers), "--data", data, "-o", output, "--steps",
+                          "2", "--batch", "4", "--validation", "4", "--rate", "0.01"});
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return model::Model::Load(output)->graph().metadata;
+  };
+  for (const auto& metadata : {stored(known, {}), stored({}, known)}) {
+    for (const auto& [key, text] : known)
+      EXPECT_TRUE(metadata.contains(key) && metadata.at(key) == text) << key;
+  }
+  const auto own = stored(other, known);
+  EXPECT_EQ(own.at("pare.label"), "sort");
+  EXPECT_EQ(own.at("pare.columns"), "a\nb\n");
+}
+
+// A teacher's network on the data of these tests, one of whose weights is `last`.
+std::string Linear(std::string_view last, std::string_view outputs = "output y\n") {
+  return Text("opset 17\ninput x: f32[N,3,12,12]\nconst w: f32[432,5] = random(1, -1, 1)\n",
+              "const b: f32[5] = [0,0,0,0,", last, "]\nf: f32[N,432] = Flatten(x)\n",
+              "y: f32[N,5] = Gemm(f, w, b)\nz: f32[N,5] = Sigmoid(y)\n", outputs);
+}
+
+// Else the student would be blamed, at its first step.
+TEST_F(DistillCommand, NamesTheTeacherWhoseAnswersAreNoNumbers) {
+  const std::string good = Model("good.onnx", Linear("0.5")),
+                    bad = Model("bad.onnx", Linear("nan"));
+  const std::string output = folder_ / "out.onnx", run = folder_ / "run.npz";
+  const Ran ran = Pare(Short(output, {"--teacher", good, "--teacher", bad, "--checkpoint", run}));
+  EXPECT_EQ(ran.code, 4) << ran.err;
+  EXPECT_NE(ran.err.find("bad.onnx: the teacher's output \"y\" is not finite for 8 of the first 8"),
+            std::string::npos)
+      << ran.err;
+  EXPECT_NE(ran.err.find("note: " + bad + ": the constant \"b\" holds NaN"), std::string::npos)
+      << ran.err;
+  EXPECT_FALSE(FileExists(run)) << "nothing was trained";
+  const Ran train = Pare(Short(output, {}));
+  EXPECT_EQ(train.code, 0) << train.err;
+  EXPECT_EQ(train.err.find("holds NaN"), std::string::npos) << train.err;
+}
+
+TEST_F(DistillCommand, TellsByWhichLossSeveralOutputsAreLearned) {
+  constexpr std::string_view kTwo = "output y\noutput z\n";
+  const std::string teacher = Model("teacher.onnx", Linear("0.5", kTwo)),
+                    student = Model("student2.onnx", Linear("0.1", kTwo));
+  Arguments arguments = Short(folder_ / "out.onnx", {"--teacher", teacher});
+  std::ranges::replace(arguments, student_, student);
+  const Ran guessed = Pare(arguments);
+  ASSERT_EQ(guessed.code, 0) << guessed.err;
+  EXPECT_NE(guessed.err.find("each of the teacher's 2 outputs (\"y\", \"z\") is learned as values"),
+            std::string::npos)
+      << guessed.err;
+  arguments.insert(arguments.end(), {"--loss", "mse"});
+  const Ran given = Pare(arguments);
+  ASSERT_EQ(given.code, 0) << given.err;
+  EXPECT_EQ(given.err.find("is learned as values"), std::string::npos) << given.err;
+}
+
 // Both of one meaning, their inputs listed in other orders; the same shapes hide it.
 TEST_F(DistillCommand, AndCompareMatchInputsByName) {
   const auto text = [](std::string_view inputs) {

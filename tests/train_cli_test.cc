@@ -75,6 +75,29 @@ TEST(TrainCommand, KeepsTheWeightsOfTheStartWhereNoneIsBetter) {
   EXPECT_NE(json::serialize(report.at("notes")).find("weights at the start"), std::string::npos);
 }
 
+TEST(TrainCommand, TellsOfWeightsThatAreNoNumbers) {
+  const TestFolder folder;
+  const std::string model = WriteModel(folder / "bad.onnx", R"(
+opset 17
+input x: f32[N,2]
+const w: f32[2,2] = [1,nan,0,1]
+y: f32[N,2] = MatMul(x, w)
+output y
+)");
+  const std::string data = folder.Write("t.csv", "a,b,label\n1,0,0\n0,1,1\n1,1,0\n0,0,1\n");
+  Arguments arguments{"train",   model,   "--data",  data,
+                      "--label", "label", "-o",      folder / "out.onnx",
+                      "--steps", "1",     "--batch", "2"};
+  const std::string note = "note: " + model + ": the constant \"w\" holds NaN";
+  const Ran ran = Pare(arguments);
+  EXPECT_NE(ran.code, 0);
+  EXPECT_NE(ran.err.find(note), std::string::npos) << ran.err;
+  arguments.push_back("--from-scratch");
+  const Ran fresh = Pare(arguments);
+  EXPECT_EQ(fresh.code, 0) << fresh.err;
+  EXPECT_EQ(fresh.err.find(note), std::string::npos) << fresh.err;
+}
+
 TEST(TrainCommand, SaysThatNothingIsValidatedOnTooFewSamples) {
   const TestFolder folder;
   const auto said = [&](const char* samples) {

@@ -4,11 +4,13 @@
 
 #include "api/access.h"
 #include "api/train_options.h"
+#include "compress/distill/distillation.h"
 #include "compress/distill/fit.h"
-#include "compress/distill/objective.h"
+#include "compress/not_finite.h"
 #include "compress/trainable.h"
 #include "compress/validate.h"
 #include "compress/widen.h"
+#include "data/stored.h"
 #include "onnx/export.h"
 #include "train/defaults.h"
 #include "train/targets.h"
@@ -41,7 +43,13 @@ class Reporter : public SilentProgress {
   bool cancelled_ = false;
 };
 
-// What both ways of training share; `make` gives objective and score.
+// Of the file that holds the model; "" where none does.
+std::string PathOf(const Model& model) {
+  const auto& files = Access::Of(model).files;
+  return files.empty() ? "" : files.back();
+}
+
+// What all ways of training share; `make` gives objective and score.
 class Job {
  public:
   Job(const Model& model, const Dataset& dataset, const TrainOptions& options)
@@ -56,6 +64,7 @@ class Job {
     PARE_TRY(CheckOptions(options_));
     PARE_TRY(PreparePreprocess(teacher));
     PARE_ASSIGN(graph_, compress::Widened(model_.graph, progress_, train::kTrainable));
+    NoteWeights(model_.files.empty() ? "the model" : model_.files.back(), graph_);
     PARE_ASSIGN(internal_, ToInternal(options_, graph_, progress_));
     if (const Status may = compress::CheckTrainable(graph_, internal_.program.parameters); !may)
       return Fail(model_.files.empty() ? may.error() : may.error().at(model_.files.back()));
@@ -73,9 +82,20 @@ class Job {
   }
   // Samples without a label can't be learned from by labels.
   Status CheckLabelled() const { return train::CheckLabelled(*dataset_, split_.training); }
-  // Of what a model sees at once.
-  Result<std::vector<Dims>> Shapes() const {
-    return train::StepShapes(graph_, dataset_, split_.training, preprocess_, internal_.program);
+  Result<compress::MatchedTeacher> Matched(graph::Graph teacher, std::string path) {
+    NoteWeights(path.empty() ? "the teacher" : path, teacher);
+    data::InheritStored(teacher.metadata, graph_.metadata);
+    return compress::MatchTeacher(graph_, std::move(teacher), std::move(path), progress_);
+  }
+  Result<compress::Distillation> Learn(const compress::MatchedTeacher& teacher,
+                                       const compress::DistillOptions& loss) {
+    return compress::MakeDistillation({.student = graph_,
+                                       .teachers = {&teacher, 1},
+                                       .loss = loss,
+                                       .training = split_.training,
+                                       .validation = validation(),
+                                       .run = internal_},
+                                      context_, progress_);
   }
   const model::Context& context() const { return context_; }
   Progress& progress() { return progress_; }
@@ -104,6 +124,10 @@ class Job {
   }
 
  private:
+  void NoteWeights(std::string_view name, const graph::Graph& graph) {
+    const std::string note = compress::NotFiniteNote(graph);
+    if (!note.empty()) progress_.Note(Text(name, ": ", note));
+  }
   Status PreparePreprocess(const Model* teacher) {
     std::vector<compress::PreparedModel> models;
     models.push_back({"the student", model_.graph, preprocess_});
@@ -172,31 +196,15 @@ Result<TrainResult> Distill(const Model& teacher, const Model& student, const Da
     Job job(student, dataset, options);
     PARE_TRY(job.Prepare(&teacher));
     PARE_ASSIGN(graph::Graph answers, Access::Of(teacher).Simplified());
-    PARE_TRY(compress::MatchOutputs(Access::Of(student).graph, answers));
-    PARE_ASSIGN(auto shared, compress::MatchInputs(Access::Of(student).graph, answers));
-    const bool classifies =
-        compress::ChooseMetric(compress::Metric::kAuto, answers) == compress::Metric::kTop;
+    PARE_ASSIGN(const compress::MatchedTeacher matched,
+                job.Matched(std::move(answers), PathOf(teacher)));
     compress::DistillOptions loss;
     PARE_ASSIGN(loss.loss, compress::ParseDistillLoss(options.loss));
-    const std::string guess = compress::GuessNote(loss.loss, classifies, answers);
-    if (!guess.empty()) job.progress().Note(guess);
     loss.temperature = static_cast<float>(options.temperature);
     loss.alpha = static_cast<float>(options.alpha);
     if (loss.alpha < 1) PARE_TRY(job.CheckLabelled());
-    PARE_ASSIGN(auto shapes, job.Shapes());
-    const auto questions = compress::DistillObjective::QuestionsFor(loss, classifies, true);
-    std::vector<compress::Teacher> teachers;
-    PARE_ASSIGN(compress::Teacher one, compress::Teacher::Make(answers, questions, job.context(),
-                                                               {.batch = options.batch,
-                                                                .shapes = std::move(shapes),
-                                                                .cache_bytes = 0,
-                                                                .inputs = std::move(shared)}));
-    teachers.push_back(std::move(one));
-    compress::DistillObjective objective(std::move(teachers), classifies, loss);
-    PARE_ASSIGN(auto score,
-                compress::ScoreByReference(answers, compress::LikenessFor(loss.loss, classifies),
-                                           job.validation(), job.context()));
-    return job.Run(objective, std::move(score), answers.metadata.contains(compress::kOutputsKey));
+    PARE_ASSIGN(auto distillation, job.Learn(matched, loss));
+    return job.Run(*distillation.objective, std::move(distillation.score), distillation.values);
   });
 }
 

@@ -2,9 +2,9 @@
 
 #include "cli/command.h"
 #include "cli/training.h"
-#include "compress/distill/cache.h"
+#include "compress/distill/distillation.h"
 #include "compress/distill/fit.h"
-#include "compress/distill/objective.h"
+#include "data/stored.h"
 #include "platform/file.h"
 #include "train/defaults.h"
 
@@ -133,7 +133,7 @@ struct DistillCommandOptions {
 struct Models {
   model::Model student;
   std::vector<model::Model> teachers;
-  std::vector<compress::SharedInputs> inputs;  // of each teacher
+  std::vector<compress::MatchedTeacher> matched;
 
   // The one that knows what the data is: its preprocessing, its classes.
   const model::Model& known() const {
@@ -143,6 +143,11 @@ struct Models {
     if (knows(student)) return student;
     const auto teacher = std::find_if(teachers.begin(), teachers.end(), knows);
     return teacher == teachers.end() ? student : *teacher;
+  }
+
+  bool classify() const {
+    return compress::ChooseMetric(compress::Metric::kAuto, matched[0].graph) ==
+           compress::Metric::kTop;
   }
 
   std::vector<const model::Model*> all() const {
@@ -157,19 +162,17 @@ Status MatchTeachers(Models& models, Console& console) {
   const graph::Graph& own = models.student.graph();
   std::vector<compress::PreparedModel> prepared;
   prepared.push_back({models.student.path(), own, models.student.preprocess()});
-  for (model::Model& teacher : models.teachers) {
-    graph::Graph answering = teacher.graph();
-    if (Status fits = compress::MatchOutputs(own, answering); !fits)
-      return Fail(fits.error().at(teacher.path()));
-    teacher.set_graph(std::move(answering));
-    auto inputs = compress::MatchInputs(own, teacher.graph());
-    if (!inputs) return Fail(inputs.error().at(teacher.path()));
-    if (!inputs->note.empty()) console.Note(Text(teacher.path(), ": ", inputs->note));
-    models.inputs.push_back(std::move(*inputs));
+  for (const model::Model& teacher : models.teachers) {
+    PARE_ASSIGN(models.matched.emplace_back(),
+                compress::MatchTeacher(own, teacher.graph(), teacher.path(), console));
     prepared.push_back({teacher.path(), teacher.graph(), teacher.preprocess()});
   }
   PARE_ASSIGN(const data::Preprocess shared, compress::SharedPreprocess(prepared));
   models.student.set_preprocess(shared);
+  graph::Graph knowing = own;
+  for (const model::Model& teacher : models.teachers)
+    data::InheritStored(teacher.graph().metadata, knowing.metadata);
+  models.student.set_graph(std::move(knowing));
   return {};
 }
 
@@ -199,7 +202,7 @@ Result<Models> LoadModels(const DistillCommandOptions& options, CommandFiles& fi
                           Console& console) {
   PARE_ASSIGN(model::Model student,
               LoadTrainable(options.student, options.training, files, console));
-  Models models{.student = std::move(student), .teachers = {}, .inputs = {}};
+  Models models{.student = std::move(student), .teachers = {}, .matched = {}};
   for (const std::string& path : options.teachers) {
     PARE_ASSIGN(model::Model teacher, model::Model::Load(path));
     PARE_TRY(options.training.data.ApplyTo(teacher));
@@ -207,27 +210,9 @@ Result<Models> LoadModels(const DistillCommandOptions& options, CommandFiles& fi
     models.teachers.push_back(std::move(teacher));
   }
   PARE_TRY(CheckTaught(options, models));
+  for (const model::Model* model : models.all()) NoteWeights(*model, console);
   PARE_TRY(MatchTeachers(models, console));
   return models;
-}
-
-// Adds the pairs that --hints chooses, and tells which.
-Status ChoosePairs(const DistillCommandOptions& options, const Models& models,
-                   std::span<const Dims> shapes, compress::DistillOptions& loss, Console& console) {
-  if (!options.pairing) return {};
-  const graph::Graph& teacher = models.teachers[0].graph();
-  PARE_ASSIGN(const auto own, compress::TrunkOf(models.student.graph(), shapes));
-  PARE_ASSIGN(const auto other,
-              compress::TrunkOf(teacher, models.inputs[0].ShapesOf(teacher, shapes)));
-  PARE_ASSIGN(const auto pairs, compress::PairLayers(own, other, *options.pairing));
-  std::string text;
-  for (const compress::LayerPair& pair : pairs) {
-    text += Text(text.empty() ? "" : ", ", compress::PairText(pair));
-    if (std::find(loss.hints.begin(), loss.hints.end(), pair) == loss.hints.end())
-      loss.hints.push_back(pair);
-  }
-  console.Note(Text("--hints chose the layers (student=teacher) ", text));
-  return {};
 }
 
 // The labels that the samples of training must have.
@@ -254,28 +239,6 @@ Result<std::optional<compress::AnswerCache>> OpenCache(const DistillCommandOptio
   return std::optional<compress::AnswerCache>();
 }
 
-Result<std::vector<compress::Teacher>> MakeTeachers(const DistillCommandOptions& options,
-                                                    const compress::DistillOptions& loss,
-                                                    bool classifies, const Models& models,
-                                                    const std::vector<Dims>& shapes,
-                                                    const model::Context& context) {
-  std::vector<compress::Teacher> teachers;
-  // Augmented samples hardly come twice.
-  const size_t cache =
-      options.training.train.augment.any() ? 0 : options.cache_bytes() / models.teachers.size();
-  for (size_t i = 0; i < models.teachers.size(); ++i) {
-    const model::Model& model = models.teachers[i];
-    const auto questions = compress::DistillObjective::QuestionsFor(loss, classifies, i == 0);
-    compress::TeacherOptions how{
-        .shapes = shapes, .cache_bytes = cache, .inputs = models.inputs[i]};
-    PARE_ASSIGN(compress::Teacher teacher,
-                OfModel(compress::Teacher::Make(model.graph(), questions, context, std::move(how)),
-                        model.path()));
-    teachers.push_back(std::move(teacher));
-  }
-  return teachers;
-}
-
 Status Distill(const DistillCommandOptions& options, Console& console) {
   TrainingOptions training = options.training;
   PARE_TRY(options.Check());
@@ -287,35 +250,30 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
   PARE_ASSIGN(const TrainingSetup setup, SetUpTraining(training, models.student, models.known(),
                                                        files, console, models.all()));
   PARE_ASSIGN(const auto cache, OpenCache(options, console));
-  compress::DistillOptions loss = options.Loss();
+  const compress::DistillOptions loss = options.Loss();
   if (loss.alpha < 1) PARE_TRY(CheckDistillLabels(options, models, setup, console));
-  PARE_ASSIGN(const auto shapes,
-              train::StepShapes(models.student.graph(), setup.dataset, setup.split.training,
-                                models.student.preprocess(), training.train.program));
-  PARE_TRY(ChoosePairs(options, models, shapes, loss, console));
-  const graph::Graph& teacher = models.teachers[0].graph();
-  const bool classifies =
-      compress::ChooseMetric(compress::Metric::kAuto, teacher) == compress::Metric::kTop;
-  PARE_TRY(options.CheckTemperature(classifies));
-  const std::string guess = compress::GuessNote(loss.loss, classifies, teacher);
-  if (!guess.empty()) console.Note(guess);
-  const compress::Likeness likeness = compress::LikenessFor(loss.loss, classifies);
-  PARE_ASSIGN(auto score,
-              compress::ScoreByReference(teacher, likeness, setup.validation, setup.context));
-  PARE_ASSIGN(auto teachers,
-              MakeTeachers(options, loss, classifies, models, shapes, setup.context));
-  if (cache) PARE_TRY(cache->Fill(teachers));
-  compress::DistillObjective objective(std::move(teachers), classifies, loss);
+  PARE_TRY(options.CheckTemperature(models.classify()));
+  PARE_ASSIGN(auto distillation, compress::MakeDistillation({.student = models.student.graph(),
+                                                             .teachers = models.matched,
+                                                             .loss = loss,
+                                                             .pairing = options.pairing,
+                                                             .training = setup.split.training,
+                                                             .validation = setup.validation,
+                                                             .run = training.train,
+                                                             .cache_bytes = options.cache_bytes(),
+                                                             .cache = cache ? &*cache : nullptr},
+                                                            setup.context, console));
+  compress::DistillObjective& objective = *distillation.objective;
   const Result<TrainingReport> report =
       RunTraining(training,
                   {.model = models.student,
                    .setup = setup,
                    .objective = objective,
-                   .score = std::move(score),
-                   .score_name = std::string(compress::LikenessName(likeness)),
+                   .score = std::move(distillation.score),
+                   .score_name = std::string(compress::LikenessName(distillation.likeness)),
                    .command = "distill",
                    .teachers = options.teachers,
-                   .values = teacher.metadata.contains(compress::kOutputsKey)},
+                   .values = distillation.values},
                   console);
   // Answers hold for a run that was stopped, too.
   const Status saved = cache ? cache->Save(objective.teachers(), options.cache_bytes()) : Status();

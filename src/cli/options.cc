@@ -378,8 +378,8 @@ Error OfModel(const Error& error, const std::string& path) {
 }
 
 void NoteWeights(const model::Model& model, Console& console) {
-  const std::string bad = compress::NotFiniteWeights(model.graph());
-  if (!bad.empty()) console.Note(Text(model.path(), ": ", bad, ": its answers may hold them, too"));
+  const std::string note = compress::NotFiniteNote(model.graph());
+  if (!note.empty()) console.Note(Text(model.path(), ": ", note));
 }
 
 void NoteFixedBatch(const model::Model& model, int64_t batch, Console& console) {

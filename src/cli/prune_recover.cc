@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "compress/distill/objective.h"
-#include "compress/inputs.h"
+#include "compress/distill/distillation.h"
 
 namespace pare::cli {
 namespace {
@@ -29,9 +28,6 @@ Result<TrainingReport> Recover(const PruneRun& run, const graph::Graph& cut,
   training.train.ends_where_not_finite = true;  // the cut is no worse for it
   model::Model student = run.inputs.trainable;
   student.set_graph(cut);
-  const graph::Graph& teacher = run.inputs.deployed.graph();
-  const bool classifies =
-      compress::ChooseMetric(compress::Metric::kAuto, teacher) == compress::Metric::kTop;
   compress::DistillOptions loss;
   if (options.alpha) loss.alpha = static_cast<float>(*options.alpha);
   if (options.temperature) loss.temperature = static_cast<float>(*options.temperature);
@@ -43,30 +39,25 @@ Result<TrainingReport> Recover(const PruneRun& run, const graph::Graph& cut,
                       .indices = setup.split.validation,
                       .preprocess = student.preprocess(),
                       .batch = training.train.program.batch};
-  // Augmented samples hardly come twice.
-  compress::TeacherOptions how;
-  if (!training.train.augment.any()) how.cache_bytes = size_t{256} << 20;
-  PARE_ASSIGN(how.shapes, train::StepShapes(cut, run.inputs.dataset, setup.split.training,
-                                            student.preprocess(), training.train.program));
-  PARE_ASSIGN(how.inputs, compress::MatchInputs(cut, teacher));
-  std::vector<compress::Teacher> teachers;
-  PARE_ASSIGN(teachers.emplace_back(),
-              compress::Teacher::Make(
-                  teacher, compress::DistillObjective::QuestionsFor(loss, classifies, true),
-                  run.context, std::move(how)));
-  compress::DistillObjective objective(std::move(teachers), classifies, loss);
-  const compress::Likeness likeness = compress::LikenessFor(loss.loss, classifies);
-  PARE_ASSIGN(auto score,
-              compress::ScoreByReference(teacher, likeness, setup.validation, run.context));
+  PARE_ASSIGN(const compress::MatchedTeacher teacher,
+              compress::MatchTeacher(cut, run.inputs.deployed.graph(), options.model, run.console));
+  PARE_ASSIGN(auto distillation, compress::MakeDistillation({.student = cut,
+                                                             .teachers = {&teacher, 1},
+                                                             .loss = loss,
+                                                             .training = setup.split.training,
+                                                             .validation = setup.validation,
+                                                             .run = training.train,
+                                                             .loss_option = ""},
+                                                            run.context, run.console));
   return RunTraining(training,
                      {.model = student,
                       .setup = setup,
-                      .objective = objective,
-                      .score = std::move(score),
-                      .score_name = std::string(compress::LikenessName(likeness)),
+                      .objective = *distillation.objective,
+                      .score = std::move(distillation.score),
+                      .score_name = std::string(compress::LikenessName(distillation.likeness)),
                       .command = "prune",
                       .teachers = {options.model},
-                      .values = teacher.metadata.contains(compress::kOutputsKey)},
+                      .values = distillation.values},
                      run.console);
 }
 

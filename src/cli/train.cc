@@ -141,6 +141,7 @@ Status Train(const TrainOptions& options, Console& console) {
   PARE_ASSIGN(model::Model model, LoadTrainable(options.model, training, files, console));
   training.UseDefaultsFor(model.graph(), console);
   if (options.from_scratch) PARE_TRY(BeginFromScratch(model, training));
+  NoteWeights(model, console);
   PARE_ASSIGN(const TrainingSetup setup, SetUpTraining(training, model, model, files, console));
   PARE_ASSIGN(Lesson lesson, LessonOf(options, setup, model, console));
   PARE_ASSIGN(const TrainingReport report, RunTraining(training,

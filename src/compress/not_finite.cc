@@ -45,6 +45,11 @@ std::string NotFiniteWeights(const Graph& graph) {
   return tensors > 1 ? Text(first, ", and ", tensors - 1, " others do") : first;
 }
 
+std::string NotFiniteNote(const Graph& graph) {
+  const std::string bad = NotFiniteWeights(graph);
+  return bad.empty() ? "" : Text(bad, ": its answers may hold them, too");
+}
+
 Status CheckWeights(const Graph& graph) {
   const std::string bad = NotFiniteWeights(graph);
   return bad.empty() ? Status() : Fail(ErrorKind::kInvalid, bad, "train or export the model anew");

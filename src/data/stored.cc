@@ -26,4 +26,15 @@ void UseStored(const std::map<std::string, std::string>& metadata, DatasetOption
   if (options.columns.empty()) options.columns = LinesOf(stored(kColumnsKey));
 }
 
+void InheritStored(const std::map<std::string, std::string>& from,
+                   std::map<std::string, std::string>& to) {
+  constexpr const char* kAnswers[] = {kClassesKey, kLabelKey, kTargetsKey};
+  const auto inherit = [&](const char* key) {
+    if (const auto at = from.find(key); at != from.end()) to.emplace(*at);
+  };
+  inherit(kColumnsKey);
+  if (std::ranges::any_of(kAnswers, [&](const char* key) { return to.contains(key); })) return;
+  for (const char* key : kAnswers) inherit(key);
+}
+
 }  // namespace pare::data

@@ -21,4 +21,9 @@ std::vector<std::string> LinesOf(std::string_view text);
 // Fills in what the options leave open. Targets are taken where no label is asked for.
 void UseStored(const std::map<std::string, std::string>& metadata, DatasetOptions& options);
 
+// Gives `to` what only `from`, another model for the same data, knows of it: the columns, and what
+// they are learned by (classes, label, targets), which belong together.
+void InheritStored(const std::map<std::string, std::string>& from,
+                   std::map<std::string, std::string>& to);
+
 }  // namespace pare::data

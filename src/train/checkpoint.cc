@@ -9,7 +9,8 @@
 namespace pare::train {
 namespace {
 
-constexpr int64_t kColumns = 7;  // of HistoryRow
+constexpr int64_t kColumns = 7;       // of HistoryRow
+constexpr int64_t kTrialColumns = 4;  // of Trial
 
 constexpr std::string_view kAnew =
     "remove the file to begin anew, or put a copy that is whole in its place";
@@ -25,6 +26,12 @@ Tensor HistoryTensor(const std::vector<HistoryRow>& history) {
     values.insert(values.end(), {static_cast<double>(r.step), r.epoch, r.loss, r.rate, r.score,
                                  r.validation_loss, r.seconds});
   return Tensor::Of<double>({std::ssize(history), kColumns}, values);
+}
+
+Tensor TrialsTensor(const std::vector<Trial>& trials) {
+  std::vector<double> values;
+  for (const Trial& t : trials) values.insert(values.end(), {t.rate, t.loss, t.score, t.slack});
+  return Tensor::Of<double>({std::ssize(trials), kTrialColumns}, values);
 }
 
 tl::unexpected<Error> Damaged(std::string_view what) {
@@ -80,6 +87,23 @@ class Arrays {
  private:
   std::map<std::string, Tensor> by_name_;
 };
+
+// None where the run tries no rates.
+Result<std::vector<Trial>> TrialsOf(const Arrays& arrays) {
+  std::vector<Trial> trials;
+  if (!arrays.find("trials")) return trials;
+  PARE_ASSIGN(const Tensor tensor, arrays.Get("trials", DType::kF64, 2));
+  if (tensor.shape()[1] != kTrialColumns) return Damaged("trials");
+  const auto v = tensor.as<double>();
+  for (size_t i = 0; i + kTrialColumns <= v.size(); i += kTrialColumns) {
+    const Trial trial{.rate = v[i], .loss = v[i + 1], .score = v[i + 2], .slack = v[i + 3]};
+    const bool possible = std::isfinite(trial.rate) && trial.rate >= 0 && !std::isnan(trial.loss) &&
+                          std::isfinite(trial.score) && std::isfinite(trial.slack);
+    if (!possible) return Damaged("trials");
+    trials.push_back(trial);
+  }
+  return trials;
+}
 
 // The first line: identities of other forms can't be compared.
 std::string_view FormOf(std::string_view identity) {
@@ -145,6 +169,7 @@ Result<RunState> Read(const Arrays& arrays, std::vector<State>& states, const Ru
   state.rate = sums.as<double>()[5];
   PARE_ASSIGN(state.start.right, RightOf(arrays, "right/start"));
   PARE_ASSIGN(state.best.right, RightOf(arrays, "right/best"));
+  PARE_ASSIGN(state.trials, TrialsOf(arrays));
   PARE_TRY(CheckProgress(state, run.steps));
   PARE_ASSIGN(state.history, HistoryOf(history, state.step));
   for (State& value : states) {
@@ -183,6 +208,7 @@ Status SaveCheckpoint(const std::string& path, const Program& program, const Run
                                         state.top_score, state.best.loss.value_or(NAN), state.rate,
                                         state.start.loss.value_or(NAN)})},
       {"history", HistoryTensor(state.history)}};
+  if (!state.trials.empty()) arrays.emplace_back("trials", TrialsTensor(state.trials));
   if (!state.best.right.empty()) {
     arrays.emplace_back("right/start", RightTensor(state.start.right));
     arrays.emplace_back("right/best", RightTensor(state.best.right));

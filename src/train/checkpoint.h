@@ -1,6 +1,7 @@
 // What a run needs to go on where it was stopped, to the same bits: an .npz of its states.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,8 +30,19 @@ struct Scored {
   std::vector<bool> right = {};     // of each sample, where the score is the share of those
 };
 
+// What a short run at a learning rate left (train/choose_rate.h).
+struct Trial {
+  double rate = 0;
+  double loss = std::numeric_limits<double>::infinity();  // that: it left no finite numbers
+  double score = 0, slack = 0;  // what chance may take of the score; both 0 where none is measured
+
+  bool finite() const { return loss < std::numeric_limits<double>::infinity(); }
+  bool IsWorseScored(const Trial& than) const { return score < than.score - slack; }
+};
+
 struct RunState {
   int64_t step = 0;                 // done
+  std::vector<Trial> trials;        // of rates, in the order in which they are made
   double rate = 0;                  // the highest, where the run chose it; 0: it has not
   Scored start;                     // of the weights that it began with
   double top_score = 0;             // the largest of all

@@ -83,6 +83,26 @@ TEST(Checkpoint, RefusesProgressThatNoRunHas) {
       << "not scored";
 }
 
+TEST(Checkpoint, GivesBackTrials) {
+  const auto with = [](const Dims& shape, std::vector<double> trials) {
+    data::NamedTensors arrays = Checkpoint({});
+    arrays.emplace_back("trials", Tensor::Of<double>(shape, trials));
+    return arrays;
+  };
+  std::vector<State> states = SomeStates();
+  const auto read =
+      ReadCheckpoint(with({2, 4}, {0.1, 2, 50, 3, 0.3, INFINITY, 0, 0}), states, kRun);
+  ASSERT_TRUE(read) << read.error().message();
+  ASSERT_EQ(read->trials.size(), 2);
+  EXPECT_EQ(read->trials[0].loss, 2);
+  EXPECT_EQ(read->trials[0].slack, 3);
+  EXPECT_FALSE(read->trials[1].finite());
+  EXPECT_NE(Complaint(with({1, 4}, {0.1, NAN, 0, 0})), "");
+  EXPECT_NE(Complaint(with({1, 4}, {-0.1, 1, 0, 0})), "");
+  EXPECT_NE(Complaint(with({1, 4}, {0.1, 1, INFINITY, 0})), "");
+  EXPECT_NE(Complaint(with({1, 3}, {0.1, 1, 0})), "");
+}
+
 TEST(Checkpoint, RefusesArraysOfAnotherModelAndSaysWhatDiffersInARun) {
   data::NamedTensors other = Checkpoint({});
   other[4].second = Tensor::Of<float>({1, 2}, {1, 2});

@@ -18,15 +18,6 @@ constexpr double kWorst = std::numeric_limits<double>::infinity();
 // Of how many standard errors two scores differ by chance.
 constexpr double kByChance = 3;
 
-// What a trial left.
-struct Trial {
-  double rate = 0, loss = kWorst;
-  double score = 0, slack = 0;  // what chance may take of the score; both 0 where none is measured
-
-  bool finite() const { return loss < kWorst; }
-  bool IsWorseScored(const Trial& than) const { return score < than.score - slack; }
-};
-
 Trial TrialOf(double rate, const Scored& scored) {
   const double loss = scored.loss.value_or(-scored.score);
   if (!std::isfinite(loss) || !std::isfinite(scored.score)) return {.rate = rate};
@@ -132,19 +123,28 @@ class Trials {
   // Without a score: of the same batches where nothing moves.
   Result<Trial> Start() {
     if (run_.score) return TrialOf(0, run_.start);
-    run_.progress.Stage("the loss at the start", steps_);
-    return After(0);
+    return After(0, "the loss at the start");
   }
 
   Result<Trial> Try(double rate) {
-    run_.progress.Stage(Text("trying the learning rate ", rate), steps_);
-    PARE_ASSIGN(const Trial trial, After(rate));
+    PARE_ASSIGN(const Trial trial, After(rate, Text("trying the learning rate ", rate)));
     tried_.push_back(trial);
     return trial;
   }
 
-  // What a trial leaves.
-  Result<Trial> After(double rate) {
+  // What a trial leaves, or left.
+  Result<Trial> After(double rate, std::string_view stage) {
+    const size_t place = made_++;
+    if (place < run_.trials.size() && run_.trials[place].rate == rate) return run_.trials[place];
+    run_.trials.resize(std::min(place, run_.trials.size()));
+    run_.progress.Stage(stage, steps_);
+    PARE_ASSIGN(const Trial trial, Made(rate));
+    run_.trials.push_back(trial);
+    PARE_TRY(run_.keep());
+    return trial;
+  }
+
+  Result<Trial> Made(double rate) {
     const Result<double> trained = Train(rate);
     if (!trained || !run_.score || !std::isfinite(*trained)) {
       run_.program.PutStates(run_.states);
@@ -192,6 +192,7 @@ class Trials {
   const TrialRun& run_;
   const int64_t steps_;
   Trial start_;
+  size_t made_ = 0;                        // of run_.trials
   std::vector<Trial> tried_, candidates_;  // in their order: the usual rate, lower, higher ones
 };
 

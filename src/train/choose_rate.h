@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "base/function_ref.h"
 #include "base/progress.h"
 #include "train/batches.h"
 #include "train/checkpoint.h"
@@ -25,6 +26,10 @@ struct TrialRun {
   const Score& score;     // where empty, trials are compared by their training losses
   const Scored& start;    // of the weights as they are, where there is a score
   std::string_view name;  // of the score
+  // Those that an interrupted run made are not made again; each new one joins them, and `keep` is
+  // called, with the program's states as they were.
+  std::vector<Trial>& trials;
+  FunctionRef<Status()> keep;
   Progress& progress;
 };
 

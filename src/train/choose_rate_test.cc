@@ -245,7 +245,8 @@ TEST(ChooseRate, TakesALowOneWhereNothingIsLeftToLearn) {
 TEST(ChooseRate, IsNotDoneAgainWhereARunGoesOn) {
   const TestFolder folder;
   TrainOptions options = TryingOptions();
-  const auto whole = TrainOn(SmallClassifier(), 1, options);
+  Listener all;
+  const auto whole = TrainOn(SmallClassifier(), 1, options, all);
   ASSERT_TRUE(whole);
   options.checkpoint = folder / "run.npz";
   options.resume = true;
@@ -257,7 +258,10 @@ TEST(ChooseRate, IsNotDoneAgainWhereARunGoesOn) {
   EXPECT_NE(stopped.error().message().find("go on with --resume"), std::string::npos)
       << stopped.error().message();
   EXPECT_FALSE(TrainOn(SmallClassifier(), 1, options, in_run));
-  EXPECT_GT(in_run.trials, 0);
+  EXPECT_EQ(in_trials.trials, 2);
+  EXPECT_EQ(in_run.trials, all.trials - 1) << "the one that was stopped is made anew";
+  EXPECT_NE(in_run.notes.find("after step 0 of 200, and 2 trials"), std::string::npos)
+      << in_run.notes;
   EXPECT_FALSE(TrainOn(SmallClassifier(), 1, options, late));
   EXPECT_EQ(late.trials, 0);
   const auto resumed = TrainOn(SmallClassifier(), 1, options, last);
@@ -265,6 +269,38 @@ TEST(ChooseRate, IsNotDoneAgainWhereARunGoesOn) {
   EXPECT_EQ(last.trials, 0);
   EXPECT_EQ(resumed->rate, whole->rate);
   ExpectSameConstants(whole->graph, resumed->graph);
+}
+
+// As if the process had been killed there: behind each trial, where a score judges them.
+TEST(ChooseRate, MakesNoFinishedTrialAgain) {
+  const Score likes_change = [](const graph::Graph& now) -> Result<Scored> {
+    const float weight = now.value(now.FindValue("w1")).data.as<float>()[0];
+    return Scored{.score = std::fabs(weight), .loss = std::exp(-std::fabs(weight))};
+  };
+  TrainOptions options = TryingOptions();
+  Listener all;
+  const auto whole = TrainOn(SmallClassifier(), 1, options, all, likes_change);
+  ASSERT_TRUE(whole) << whole.error().message();
+  ASSERT_GE(all.trials, 2);
+  for (int finished = 1; finished <= all.trials; ++finished) {
+    SCOPED_TRACE(finished);
+    const TestFolder folder;
+    options.checkpoint = folder / "run.npz";
+    int scored = 0;
+    const Score dies = [&](const graph::Graph& now) -> Result<Scored> {
+      if (++scored > 1 + finished) return Fail(ErrorKind::kUnmet, "killed");
+      return likes_change(now);
+    };
+    options.resume = false;
+    EXPECT_FALSE(TrainOn(SmallClassifier(), 1, options, dies));
+    options.resume = true;
+    Listener rest;
+    const auto resumed = TrainOn(SmallClassifier(), 1, options, rest, likes_change);
+    ASSERT_TRUE(resumed) << resumed.error().message();
+    EXPECT_EQ(rest.trials, all.trials - finished);
+    EXPECT_EQ(resumed->rate, whole->rate);
+    ExpectSameConstants(whole->graph, resumed->graph);
+  }
 }
 
 // y = x · w is to give back what goes in, by the square of the distance: at 0.3 its errors grow

@@ -114,14 +114,6 @@ std::vector<Dims> InputShapes(const Graph& graph) {
   return shapes;
 }
 
-Status CheckParts(const ProgramOptions& options) {
-  if (options.parts >= 1 && options.batch % options.parts == 0) return {};
-  return Fail(
-      ErrorKind::kUsage,
-      Text("a batch of ", options.batch, " can't be cut into ", options.parts, " equal parts"),
-      "the parts have to divide --batch");
-}
-
 // Finds the first value that a fault may have begun with: one that holds what is not finite. −∞
 // alone is none where an operand has it already: attention is masked so.
 class FaultFinder {
@@ -181,6 +173,14 @@ bool IsZero(const Tensor& tensor) {
 }
 
 }  // namespace
+
+Status CheckParts(const ProgramOptions& options) {
+  if (options.parts >= 1 && options.batch % options.parts == 0) return {};
+  return Fail(
+      ErrorKind::kUsage,
+      Text("a batch of ", options.batch, " can't be cut into ", options.parts, " equal parts"),
+      "the parts have to divide --batch");
+}
 
 Result<Program> Program::Make(const Graph& model, Objective& objective,
                               const model::Context& context, const ProgramOptions& options) {

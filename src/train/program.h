@@ -31,6 +31,9 @@ struct ProgramOptions {
   OptimizerOptions optimizer;
 };
 
+// Fails (kUsage) where the parts don't divide the batch.
+Status CheckParts(const ProgramOptions& options);
+
 struct StepResult {
   float loss = 0;
   float gradient_norm = 0;  // of the step's parts so far, divided by their number in all

@@ -207,7 +207,9 @@ class Run {
     }
     PARE_ASSIGN(state_, LoadCheckpoint(options_.checkpoint, program_, {identity_, steps_}));
     if (!state_.history.empty()) seconds_before_ = state_.history.back().seconds;
-    progress_.Note(Text("going on after step ", state_.step, " of ", steps_));
+    const size_t trials = state_.rate == 0 ? state_.trials.size() : 0;
+    progress_.Note(Text("going on after step ", state_.step, " of ", steps_,
+                        trials > 0 ? Text(", and ", trials, " trials of the learning rate") : ""));
     return {};
   }
 
@@ -233,6 +235,7 @@ class Run {
   Status SetRate() {
     if (!options_.tries_rates) return {};
     if (state_.rate == 0) {
+      const auto keep = [this] { return Save(); };
       const auto chosen = ChooseRate({.program = program_,
                                       .states = start_states_,
                                       .batches = batches_,
@@ -241,6 +244,8 @@ class Run {
                                       .score = score_,
                                       .start = state_.start,
                                       .name = options_.score_name,
+                                      .trials = state_.trials,
+                                      .keep = keep,
                                       .progress = progress_});
       if (!chosen && chosen.error().kind() == ErrorKind::kCancelled)
         return Interrupted("while the learning rate was tried");
@@ -413,6 +418,19 @@ class Run {
   Trace trace_;
 };
 
+Batches BatchesOf(const graph::Graph& model, std::shared_ptr<const data::Dataset> dataset,
+                  std::vector<int64_t> indices, const data::Preprocess& preprocess,
+                  const ProgramOptions& fitted, const TrainOptions& options) {
+  return {model,
+          std::move(dataset),
+          std::move(indices),
+          preprocess,
+          {.batch = fitted.batch,
+           .parts = fitted.parts,
+           .seed = options.seed,
+           .augment = options.augment}};
+}
+
 }  // namespace
 
 Status CheckCheckpoint(const TrainOptions& options) {
@@ -459,6 +477,18 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
   return shapes;
 }
 
+Result<TrainBatch> FirstBatch(const graph::Graph& model,
+                              std::shared_ptr<const data::Dataset> dataset,
+                              std::vector<int64_t> indices, const data::Preprocess& preprocess,
+                              const TrainOptions& options) {
+  PARE_TRY(CheckParts(options.program));
+  PARE_TRY(CheckAugmentation(model, options.augment));
+  ProgramOptions how = options.program;
+  how.batch = StepBatch(how, std::ssize(indices));
+  return BatchesOf(model, std::move(dataset), std::move(indices), preprocess, how, options)
+      .At(0, 0);
+}
+
 Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dataset> dataset,
                       std::vector<int64_t> indices, const data::Preprocess& preprocess,
                       Objective& objective, const Score& score, const model::Context& context,
@@ -475,9 +505,8 @@ Result<Trained> Train(const graph::Graph& model, std::shared_ptr<const data::Dat
   PARE_ASSIGN(Program program, Program::Make(model, objective, context, how));
   PARE_ASSIGN(const auto notes, NotesOnParameters(model, how.parameters));
   for (const std::string& note : notes) progress.Note(note);
-  Batches batches(
-      model, std::move(dataset), std::move(indices), preprocess,
-      {.batch = how.batch, .parts = how.parts, .seed = options.seed, .augment = options.augment});
+  Batches batches =
+      BatchesOf(model, std::move(dataset), std::move(indices), preprocess, how, options);
   return Run(model, std::move(batches), score, fitted, std::move(program), progress).Go();
 }
 

@@ -73,6 +73,12 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
                                      const data::Preprocess& preprocess,
                                      const ProgramOptions& options);
 
+// The samples of the run's first step, or of the first of its parts, as Train makes them.
+Result<TrainBatch> FirstBatch(const graph::Graph& model,
+                              std::shared_ptr<const data::Dataset> dataset,
+                              std::vector<int64_t> indices, const data::Preprocess& preprocess,
+                              const TrainOptions& options);
+
 // Trains `model` (loaded with kTrainable) on the samples `indices` of `dataset`. The same seed
 // gives the same bits, for any number of threads, and after a resume.
 //

@@ -63,10 +63,22 @@ Result<DistillLoss> ParseDistillLoss(std::string_view name) {
               "auto, soft, mse, huber or cosine");
 }
 
-std::string GuessNote(DistillLoss loss, bool classifies, const graph::Graph& teacher) {
-  if (!classifies || loss != DistillLoss::kAuto) return "";
-  return Text("the teacher's output is taken for the scores of ", ClassCount(teacher).value_or(0),
-              " classes (--loss soft); where it is values, give --loss mse");
+std::string LossNote(DistillLoss loss, bool classifies, const graph::Graph& teacher,
+                     std::string_view option) {
+  if (loss != DistillLoss::kAuto) return "";
+  if (classifies) {
+    if (option.empty()) return "";  // the command tells what it takes the model for
+    return Text("the teacher's output is taken for the scores of ", ClassCount(teacher).value_or(0),
+                " classes (", option, " soft); where it is values, give ", option, " mse");
+  }
+  if (teacher.outputs().size() < 2 || teacher.metadata.contains(kOutputsKey)) return "";
+  std::string names;
+  for (const graph::Output& output : teacher.outputs())
+    names += Text(names.empty() ? "\"" : ", \"", output.name, '"');
+  const std::string note = Text("each of the teacher's ", teacher.outputs().size(), " outputs (",
+                                names, ") is learned as values, by its mean square error");
+  if (option.empty()) return note;
+  return Text(note, " (", option, " mse); where all are scores of classes, give ", option, " soft");
 }
 
 bool IsSoft(DistillLoss loss, bool classifies) {

@@ -26,10 +26,10 @@ Result<DistillLoss> ParseDistillLoss(std::string_view name);
 
 // Whether classes are compared, as soft logits, and not values.
 bool IsSoft(DistillLoss loss, bool classifies);
-// Where kAuto took the first output of a teacher for scores of classes: which, and the way out;
-// else
-// "".
-std::string GuessNote(DistillLoss loss, bool classifies, const graph::Graph& teacher);
+// What kAuto guessed of a teacher's outputs: that its one output is scores of classes, or that its
+// several are values; with the way out by `option`, unless that is "". Else "".
+std::string LossNote(DistillLoss loss, bool classifies, const graph::Graph& teacher,
+                     std::string_view option);
 
 struct DistillOptions {
   DistillLoss loss = DistillLoss::kAuto;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "compress/distill/objective.h"
+#include "compress/distill/distillation.h"
 #include "compress/quantize/fake_quantize.h"
 #include "compress/quantize/stages.h"
 #include "compress/validate.h"
@@ -12,8 +12,6 @@ namespace pare::compress {
 namespace {
 
 using graph::Graph;
-
-constexpr size_t kTeacherCache = size_t{256} << 20;
 
 int64_t KeptOf(const TuneOptions& options, const std::vector<int64_t>& pool) {
   return std::min<int64_t>(options.validation, std::ssize(pool) / 4);
@@ -125,16 +123,20 @@ class Tuner {
     DistillOptions loss;
     loss.alpha = options_.alpha;
     loss.temperature = options_.temperature;
-    const Questions questions = DistillObjective::QuestionsFor(loss, classifies_, true);
     train::TrainOptions how = options_.train;
-    PARE_ASSIGN(auto shapes, train::StepShapes(teacher_, job_.samples.dataset(), training_,
-                                               job_.samples.preprocess(), how.program));
-    TeacherOptions asked{.shapes = std::move(shapes), .cache_bytes = CacheBytes(), .inputs = {}};
-    PARE_ASSIGN(Teacher teacher,
-                Teacher::Make(teacher_, questions, job_.context, std::move(asked)));
-    std::vector<Teacher> teachers;
-    teachers.push_back(std::move(teacher));
-    DistillObjective objective(std::move(teachers), classifies_, loss);
+    how.ends_where_not_finite = true;  // what was there before is no worse for it
+    PARE_ASSIGN(const MatchedTeacher matched,
+                MatchTeacher(inserted_.graph, teacher_, "", job_.progress));
+    PARE_ASSIGN(const Distillation distillation, MakeDistillation({.student = inserted_.graph,
+                                                                   .teachers = {&matched, 1},
+                                                                   .loss = loss,
+                                                                   .metric = job_.options.metric,
+                                                                   .training = training_,
+                                                                   .validation = validation_,
+                                                                   .run = how,
+                                                                   .loss_option = "",
+                                                                   .scores = false},
+                                                                  job_.context, job_.progress));
     how.program.parameters.also = inserted_.Ratios();
     how.decisions = job_.timed.Text();
     how.augment.border = train::BorderOf(job_.samples.preprocess());
@@ -143,14 +145,10 @@ class Tuner {
       PARE_ASSIGN(const PairScore pairs, Measure(*form.session));
       return train::Scored{pairs.snr()};
     };
-    how.ends_where_not_finite = true;  // what was there before is no worse for it
     return train::Train(inserted_.graph, job_.samples.dataset(), training_,
-                        job_.samples.preprocess(), objective, score, job_.context, how,
-                        job_.progress);
+                        job_.samples.preprocess(), *distillation.objective, score, job_.context,
+                        how, job_.progress);
   }
-
-  // Augmented samples hardly come twice.
-  size_t CacheBytes() const { return options_.train.augment.any() ? 0 : kTeacherCache; }
 
   Job& job_;
   const Graph& teacher_;
