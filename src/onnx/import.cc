@@ -10,6 +10,7 @@
 #include "onnx/messages.h"
 #include "onnx/tensor_proto.h"
 #include "onnx/versions.h"
+#include "ops/node_view.h"
 #include "ops/op_def.h"
 #include "platform/file.h"
 
@@ -82,6 +83,29 @@ void NameRequiredOutputs(Graph& graph) {
   }
 }
 
+// BatchNormalization by the statistics of the batch, Dropout that drops: no sample's result would
+// be its own.
+bool IsInTrainingMode(const Graph& graph, const graph::Node& node) {
+  if (node.op == "BatchNormalization") return node.attrs.i("training_mode", 0) != 0;
+  if (node.op != "Dropout" || !node.has_input(2)) return false;
+  const Tensor& mode = graph.value(node.inputs[2]).data;
+  return mode && mode.dtype() == DType::kBool && mode.count() == 1 && mode.as<bool>()[0];
+}
+
+Status CheckModes(const Graph& graph) {
+  for (size_t n = 0; n < graph.node_count(); ++n) {
+    const graph::Node& node = graph.node(static_cast<NodeId>(n));
+    if (!node.live || !IsInTrainingMode(graph, node)) continue;
+    const Error error(
+        ErrorKind::kUnsupported,
+        "it is in training mode: its results depend on chance, or on the other samples of a batch",
+        "export the model in evaluation mode (PyTorch: model.eval(), and in torch.onnx.export no "
+        "training=TrainingMode.TRAINING); `pare train` trains what is exported so");
+    return Fail(error.at(ops::NodePath(graph, node)));
+  }
+  return {};
+}
+
 class Importer {
  public:
   Importer(Bytes bytes, std::shared_ptr<const void> owner, ExternalFiles& files)
@@ -141,6 +165,7 @@ Result<Graph> Importer::Run() {
   AddAnnotations(message);
   PARE_TRY(CheckOrder());
   PARE_TRY(Upgrade(graph_, versions_));
+  PARE_TRY(CheckModes(graph_));
   NameRequiredOutputs(graph_);
   return std::move(graph_);
 }

@@ -31,6 +31,35 @@ std::vector<float> FloatsOf(const Graph& g, std::string_view name) {
   return {values.begin(), values.end()};
 }
 
+// As PyTorch writes them with TrainingMode.TRAINING: no file is damaged for it.
+TEST(Import, SaysWhichModelIsInTrainingMode) {
+  const Words vectors{Floats("a", {3}, {1, 1, 1}), Floats("b", {3}, {0, 0, 0})};
+  const auto norm = [&](const Words& outputs, int training) {
+    return Load(OneNode(17,
+                        Node("BatchNormalization", {"x", "a", "b", "b", "a"}, outputs,
+                             {A("training_mode", training)}, "bn"),
+                        vectors)
+                    .Bytes());
+  };
+  const auto dropout = [](char training) {
+    return Load(OneNode(17, Node("Dropout", {"x", "", "t"}, {"y"}, {}, "drop"),
+                        {Tensor("t", 9, {}, std::string(1, training))})
+                    .Bytes());
+  };
+  EXPECT_TRUE(norm({"y"}, 0));
+  EXPECT_TRUE(dropout(0));
+  for (const auto& [loaded, node] :
+       {std::pair(norm({"y", "mean", "variance"}, 1), "node bn"),
+        std::pair(norm({"y"}, 1), "node bn"), std::pair(dropout(1), "node drop")}) {
+    ASSERT_FALSE(loaded);
+    const std::string message = loaded.error().message();
+    EXPECT_EQ(loaded.error().kind(), ErrorKind::kUnsupported) << message;
+    EXPECT_TRUE(message.starts_with(node)) << message;
+    EXPECT_NE(message.find("it is in training mode"), std::string::npos) << message;
+    EXPECT_NE(message.find("model.eval()"), std::string::npos) << message;
+  }
+}
+
 TEST(Import, TellsOfDenormalWeights) {
   const auto note_of = [](const std::vector<float>& weights) {
     const std::string bytes =

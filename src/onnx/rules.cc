@@ -129,7 +129,7 @@ Status UpgradeBatchNorm14(const Migration& m) {
     if (output == ValueId::kNone) continue;
     if (!m.graph.value(output).uses.empty() || m.graph.is_visible(output)) {
       return Unsupported("batch normalisation in training mode",
-                         "export the model in evaluation mode");
+                         "export the model in evaluation mode (PyTorch: model.eval())");
     }
     m.graph.RemoveOutput(m.id, i);
   }
