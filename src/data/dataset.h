@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,11 @@ class Dataset {
   virtual bool has_labels() const = 0;
   // Which sample this is, for messages and reports: a path, "x.npy[7]", "t.csv line 12".
   virtual std::string SampleName(int64_t index) const = 0;
+
+  // Bytes that the sample's picture is decoded from; nothing where Get decodes none, and is cheap.
+  virtual Result<std::optional<int64_t>> CodedBytes(int64_t /*index*/) const {
+    return std::optional<int64_t>();
+  }
 
   // The files that are read beside the one that was opened: labels and class names that were found
   // there, the pictures of a list or folder.

@@ -5,6 +5,14 @@
 #include "base/hash.h"
 
 namespace pare::data {
+namespace {
+
+std::string Digits(uint64_t hash) {
+  const std::string digits = HexText(hash);
+  return std::string(16 - digits.size(), '0') + digits;
+}
+
+}  // namespace
 
 Result<std::string> Fingerprint(const Dataset& dataset) {
   constexpr int64_t kSamples = 32;
@@ -16,8 +24,26 @@ Result<std::string> Fingerprint(const Dataset& dataset) {
     for (const SampleInput& input : sample.inputs)
       hash.Add({input.tensor.data(), input.tensor.bytes()});
   }
-  const std::string digits = HexText(hash.value());
-  return std::string(16 - digits.size(), '0') + digits;
+  return Digits(hash.value());
+}
+
+Result<std::string> ContentHash(const Dataset& dataset) {
+  PARE_ASSIGN(const std::string some, Fingerprint(dataset));
+  WordHash hash;
+  hash.Add(std::as_bytes(std::span(some)));
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    PARE_ASSIGN(const std::optional<int64_t> coded, dataset.CodedBytes(i));
+    if (coded) {
+      hash.Add(std::as_bytes(std::span(&*coded, 1)));
+      continue;
+    }
+    PARE_ASSIGN(const Sample sample, dataset.Get(i));
+    for (const SampleInput& input : sample.inputs) {
+      hash.Add(std::as_bytes(std::span(input.tensor.shape())));
+      hash.Add({input.tensor.data(), input.tensor.bytes()});
+    }
+  }
+  return Digits(hash.value());
 }
 
 }  // namespace pare::data

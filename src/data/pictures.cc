@@ -19,6 +19,7 @@ class Shelf {
   virtual int64_t size() const = 0;
   virtual std::string Name(int64_t index) const = 0;
   virtual Result<Tensor> Decode(int64_t index) const = 0;
+  virtual Result<int64_t> Bytes(int64_t index) const = 0;  // as they are stored
   virtual bool in_files() const = 0;  // each picture one of its own, by its name
 };
 
@@ -31,6 +32,10 @@ class FileShelf : public Shelf {
   std::string Name(int64_t index) const override {
     const std::string& name = names_[index];
     return name.starts_with('/') ? name : JoinPath(root_, name);
+  }
+  Result<int64_t> Bytes(int64_t index) const override {
+    PARE_ASSIGN(const auto file, MappedFile::Open(Name(index)));
+    return std::ssize(file->bytes());
   }
   bool in_files() const override { return true; }
   Result<Tensor> Decode(int64_t index) const override {
@@ -54,6 +59,9 @@ class TarShelf : public Shelf {
   int64_t size() const override { return static_cast<int64_t>(entries_.size()); }
   std::string Name(int64_t index) const override {
     return Text(file_->path(), ": ", entries_[index].name);
+  }
+  Result<int64_t> Bytes(int64_t index) const override {
+    return static_cast<int64_t>(entries_[index].size);
   }
   bool in_files() const override { return false; }
   Result<Tensor> Decode(int64_t index) const override {
@@ -89,6 +97,10 @@ class PictureDataset : public Dataset {
     std::vector<std::string> files;
     for (int64_t i = 0; shelf_->in_files() && i < size(); ++i) files.push_back(shelf_->Name(i));
     return files;
+  }
+  Result<std::optional<int64_t>> CodedBytes(int64_t index) const override {
+    PARE_ASSIGN(const int64_t bytes, shelf_->Bytes(index));
+    return std::optional(bytes);
   }
   Result<Sample> Get(int64_t index) const override {
     PARE_ASSIGN(Tensor picture, shelf_->Decode(index));

@@ -15,7 +15,7 @@
 namespace pare::train {
 namespace {
 
-constexpr int kIdentityForm = 2;
+constexpr int kIdentityForm = 3;
 
 class Run {
  public:
@@ -171,7 +171,7 @@ class Run {
 
   // What must be the same for a checkpoint to fit.
   Result<std::string> Identity() const {
-    PARE_ASSIGN(const std::string data, data::Fingerprint(batches_.dataset()));
+    PARE_ASSIGN(const std::string data, data::ContentHash(batches_.dataset()));
     Fnv1a order;
     for (int64_t index : batches_.indices()) order.Add(index);
     RunIdentity identity;

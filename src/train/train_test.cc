@@ -246,6 +246,35 @@ TEST(Train, RefusesTheCheckpointOfOtherThings) {
       << message(other, 0, 0, {});
 }
 
+// One number of one of many samples.
+TEST(Train, RefusesTheCheckpointOfOtherData) {
+  const TestFolder folder;
+  TrainOptions options = SomeOptions();
+  options.epochs = 1;
+  options.checkpoint = folder / "run.npz";
+  options.resume = true;
+  const auto error = [&](float added) {
+    Tensor points = Tensor::Make(DType::kF32, {kSamples, 2}).value();
+    std::vector<int64_t> labels;
+    for (int64_t i = 0; i < kSamples; ++i) {
+      labels.push_back(i % 3);
+      for (int axis : {0, 1}) points.mutable_as<float>()[2 * i + axis] = 0.1f * (i % 7 + axis);
+    }
+    points.mutable_as<float>()[3] += added;
+    LabelObjective objective;
+    SilentProgress progress;
+    const auto trained = Train(
+        SmallClassifier(), data::DatasetOf({{.name = "", .tensor = points}}, labels).value(),
+        FirstIndices(kSamples), {}, objective, {}, model::Context::Make(1), options, progress);
+    return trained ? "" : trained.error().message();
+  };
+  ASSERT_EQ(error(0), "");
+  EXPECT_EQ(error(0), "");
+  EXPECT_NE(error(1).find("another run: the data: not what the checkpoint was made with"),
+            std::string::npos)
+      << error(1);
+}
+
 // A run that patience ended is over, and stays so.
 TEST(Train, DoesNotGoOnBehindItsEnd) {
   const TestFolder folder;
