@@ -91,6 +91,31 @@ TEST(Network, KeepsTheFirstErrorUntilItIsBuilt) {
   EXPECT_NE(model.error().message().find("Add"), std::string::npos) << model.error().message();
 }
 
+TEST(Network, RefusesNamesThatAreTakenOrMissing) {
+  const auto error = [](const std::vector<std::string>& inputs,
+                        const std::vector<std::string>& outputs) -> std::string {
+    Network net;
+    for (const std::string& name : inputs) {
+      const Value y = net.Linear(net.Input(name, {4}), 3);
+      for (const std::string& output : outputs) net.Output(output, y);
+    }
+    const auto model = net.Build();
+    if (model) return "";
+    EXPECT_EQ(model.error().kind(), ErrorKind::kUsage);
+    return model.error().message();
+  };
+  const auto contains = [](const std::string& message, std::string_view part) {
+    return message.find(part) != std::string::npos;
+  };
+  EXPECT_EQ(error({"x"}, {"y", "z"}), "");
+  EXPECT_TRUE(contains(error({"x"}, {"y", "y"}), "two outputs are called \"y\""));
+  EXPECT_TRUE(contains(error({"x"}, {""}), "an output has no name"));
+  EXPECT_TRUE(contains(error({"x"}, {"x"}), "an output is called as the input \"x\""));
+  EXPECT_TRUE(contains(error({""}, {"y"}), "an input has no name"));
+  EXPECT_TRUE(contains(error({"x", "x"}, {"y"}), "an input is called \"x\", and so is"));
+  EXPECT_TRUE(contains(error({"x", "linear.weight"}, {"y"}), "so is a weight of a layer"));
+}
+
 TEST(Network, TakesNoValuesOfAnother) {
   Network one(1), two(2);
   const Value a = one.Input("a", {4}), b = two.Input("b", {4});

@@ -110,6 +110,13 @@ TEST(TrainCommand, SaysThatNothingIsValidatedOnTooFewSamples) {
   EXPECT_FALSE(said("40"));
 }
 
+TEST(TrainCommand, ShowsNoTableWhereNothingWasScored) {
+  const TestFolder folder;
+  const Ran ran = Pare(Short({"train", kModel, "-o", folder / "tuned.onnx", "--validation", "0"}));
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(ran.out.starts_with("trained on ")) << ran.out;
+}
+
 TEST(TrainCommand, WritesAModelItsCurveAndAReport) {
   const TestFolder folder;
   const std::string output = folder / "tuned.onnx";
@@ -162,6 +169,11 @@ TEST(TrainCommand, GivesTheSameFileAgainAndAfterAStop) {
   EXPECT_FALSE(FileExists(stopped));
   ASSERT_EQ(Pare(arguments(stopped, {"--checkpoint", checkpoint, "--resume"})).code, 0);
   EXPECT_EQ(Content(once), Content(stopped));
+  const Ran finished = Pare(Short(
+      {"train", kModel, "-o", stopped, "--steps", "4", "--checkpoint", checkpoint, "--resume"}));
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_NE(finished.out.find("in 4 steps of"), std::string::npos) << finished.out;
+  EXPECT_EQ(finished.out.find("samples/s"), std::string::npos) << finished.out;
   const Ran mistyped = Pare(Short({"train", kModel, "-o", folder / "new.onnx", "--checkpoint",
                                    folder / "rum.npz", "--resume"}));
   EXPECT_EQ(mistyped.code, 0) << mistyped.err;

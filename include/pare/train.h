@@ -44,7 +44,8 @@ Value GlobalAveragePool(Value x);  // [batch, channels, h, w] → [batch, channe
 Value Flatten(Value x);            // [batch, …] → [batch, n]
 
 // A network in the making. Weights are random (He et al. 2015), by the seed. An error in a formula
-// (shapes that don't fit) is kept, and returned by Build.
+// (shapes that don't fit) is kept, and returned by Build. Inputs and outputs all have names of
+// their own; another one's, or none, is such an error, too (kUsage).
 class Network {
  public:
   explicit Network(uint64_t seed = 0);
@@ -117,8 +118,8 @@ struct TrainResult {
   Model model;
   double score_before = 0, score_after = 0;  // 0 without validation samples
   int64_t steps = 0;
-  double rate = 0;  // the highest of learning
-  double samples_per_second = 0;
+  double rate = 0;                 // the highest of learning
+  double samples_per_second = 0;   // 0 where a checkpoint left no step to make
   std::vector<std::string> notes;  // what was chosen or taken for granted, and should be known
 };
 

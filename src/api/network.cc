@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "api/access.h"
 #include "base/random.h"
@@ -103,6 +105,39 @@ int64_t SizeOf(Var x, int axis, std::string_view what) {
   return 0;
 }
 
+std::string Quoted(std::string_view name) { return Text('"', name, '"'); }
+
+// A graph would give it another name in silence.
+Status CheckInputName(const graph::Graph& graph, const std::string& name) {
+  if (name.empty())
+    return Fail(ErrorKind::kUsage, "an input has no name", "Input(name, shape) names it");
+  if (graph.FindValue(name) == graph::ValueId::kNone) return {};
+  return Fail(ErrorKind::kUsage,
+              Text("an input is called ", Quoted(name), ", and so is ",
+                   graph.is_constant(graph.FindValue(name)) ? "a weight of a layer before it"
+                                                            : "another value of the network"),
+              "each input has a name of its own");
+}
+
+Status CheckOutputNames(const graph::Graph& graph) {
+  std::set<std::string_view> names;
+  for (const graph::Output& output : graph.outputs()) {
+    if (output.name.empty())
+      return Fail(ErrorKind::kUsage, "an output has no name", "Output(name, value) names it");
+    const graph::ValueId same = graph.FindValue(output.name);
+    const auto& inputs = graph.inputs();
+    if (std::ranges::find(inputs, same) != inputs.end()) {
+      return Fail(ErrorKind::kUsage, Text("an output is called as the input ", Quoted(output.name)),
+                  "each output has a name of its own");
+    }
+    if (!names.insert(output.name).second) {
+      return Fail(ErrorKind::kUsage, Text("two outputs are called ", Quoted(output.name)),
+                  "each output has a name of its own");
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Value operator+(Value a, Value b) { return Apply("Add", {a, b}); }
@@ -125,6 +160,10 @@ Network::Network(uint64_t seed) : impl_(std::make_shared<NetworkImpl>(seed)) {}
 Network::~Network() = default;
 
 Value Network::Input(const std::string& name, const std::vector<int64_t>& shape) {
+  if (const Status named = CheckInputName(impl_->graph, name); !named) {
+    impl_->emit.Fail(named.error());
+    return {};
+  }
   graph::Shape dims{impl_->batch};
   for (int64_t size : shape) dims.push_back(size < 0 ? graph::Dim::Unknown() : graph::Dim(size));
   return NetworkAccess::Wrap(impl_,
@@ -182,6 +221,7 @@ Result<Model> Network::Build() const {
   PARE_TRY(impl_->emit.status());
   if (impl_->graph.outputs().empty())
     return Fail(ErrorKind::kUsage, "the network has no output", "Output(name, value) names one");
+  PARE_TRY(CheckOutputNames(impl_->graph));
   return Access::Make({{}, impl_->graph, {}, 0});
 }
 

@@ -119,7 +119,7 @@ class Job {
                        trained.best_score,
                        trained.steps,
                        trained.rate,
-                       trained.samples_per_second,
+                       trained.samples_per_second.value_or(0),
                        progress_.notes()};
   }
 

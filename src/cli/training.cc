@@ -421,6 +421,11 @@ Json ToJson(const TrainingReport& report) {
   return json;
 }
 
+std::string PaceText(double seconds, std::optional<double> samples_per_second) {
+  return Text(Fixed(seconds, 1), " s",
+              samples_per_second ? Text(", ", Fixed(*samples_per_second, 0), " samples/s") : "");
+}
+
 std::string ToText(const TrainingReport& report) {
   const train::Trained& t = report.trained;
   Table table({{"", Table::Align::kLeft},
@@ -441,9 +446,9 @@ std::string ToText(const TrainingReport& report) {
         Text(", mean loss ", Fixed(t.history.front().loss, 4), " in the first validation's steps, ",
              Fixed(t.history.back().loss, 4), " in the last's");
   }
-  return Text(table.Text(), "\ntrained on ", report.training_samples, " samples in ", t.steps,
-              " steps of ", t.batch, " (", Fixed(t.seconds, 1), " s, ",
-              Fixed(t.samples_per_second, 0), " samples/s)", loss, ", ",
+  const std::string scores = report.validation_samples > 0 ? table.Text() + '\n' : "";
+  return Text(scores, "trained on ", report.training_samples, " samples in ", t.steps, " steps of ",
+              t.batch, " (", PaceText(t.seconds, t.samples_per_second), ')', loss, ", ",
               report.validation_samples > 0 ? Text("scored on ", report.validation_samples,
                                                    " others, best after step ", t.best_step)
                                             : "not scored",

@@ -54,6 +54,8 @@ struct TrainingReport {
 };
 Json ToJson(const TrainingReport& report);
 std::string ToText(const TrainingReport& report);
+// "3.5 s, 120 samples/s", the rate where there is one.
+std::string PaceText(double seconds, std::optional<double> samples_per_second);
 
 // A model that shall be trained: loaded so, in float32, with the preprocessing that was given.
 // `files` are those of the options and the command; the model's join them. The first that would be

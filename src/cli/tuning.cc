@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "cli/text.h"
+#include "cli/training.h"
 #include "train/defaults.h"
 
 namespace pare::cli {
@@ -118,11 +119,10 @@ Json TunedJson(const std::optional<compress::Tuned>& tuned) {
 }
 
 std::string TunedText(const compress::Tuned& tuned) {
-  std::string text =
-      Text("tuned on ", tuned.training_samples, " samples in ", tuned.steps, " steps (",
-           Fixed(tuned.seconds, 1), " s, ", Fixed(tuned.samples_per_second, 0), " samples/s); on ",
-           tuned.validation_samples, " others the outputs went from ", Fixed(tuned.snr_before, 1),
-           " to ", Fixed(tuned.snr_after, 1), " dB");
+  std::string text = Text("tuned on ", tuned.training_samples, " samples in ", tuned.steps,
+                          " steps (", PaceText(tuned.seconds, tuned.samples_per_second), "); on ",
+                          tuned.validation_samples, " others the outputs went from ",
+                          Fixed(tuned.snr_before, 1), " to ", Fixed(tuned.snr_after, 1), " dB");
   if (tuned.agreement_before && tuned.agreement_after) {
     text += Text(", agreement with the float model from ", Fixed(*tuned.agreement_before, 2),
                  " to ", Fixed(*tuned.agreement_after, 2), " %");

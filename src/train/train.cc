@@ -117,8 +117,9 @@ class Run {
                     .best_loss = state_.best.loss,
                     .start_right = state_.start.right,
                     .best_right = state_.best.right,
-                    .seconds = seconds_before_ + seconds};
-    trained.samples_per_second = SamplesPerSecond();
+                    .seconds = seconds_before_ + seconds,
+                    .samples_per_second = {}};
+    if (state_.step > first_step_) trained.samples_per_second = SamplesPerSecond();
     program_.PutStates(state_.best_states);
     program_.EndSteps();  // before the weights are copied
     PARE_ASSIGN(trained.graph, program_.Finished());

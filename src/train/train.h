@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,7 +56,8 @@ struct Trained {
   std::optional<double> start_loss, best_loss;  // of the validation, where its score has one
   std::vector<bool> start_right, best_right;    // Scored::right of the two
   double seconds = 0;
-  double samples_per_second = 0;
+  // Of this run's steps, without validations; nothing where a checkpoint left none to make.
+  std::optional<double> samples_per_second;
 };
 
 // Fails (kUsage) where the checkpoint's file is there, and the run doesn't go on from it: it may be

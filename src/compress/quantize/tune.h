@@ -45,8 +45,9 @@ struct Tuned {
   std::optional<double> agreement_before, agreement_after;
   int64_t training_samples = 0, validation_samples = 0;
   int64_t steps = 0, best_step = 0;
-  double seconds = 0, samples_per_second = 0;
-  std::vector<train::HistoryRow> history;  // scores are dB
+  double seconds = 0;
+  std::optional<double> samples_per_second;  // as train::Trained's
+  std::vector<train::HistoryRow> history;    // scores are dB
 };
 
 // Fails (kUsage) where Tune would do so for want of samples, or because pictures are to be
