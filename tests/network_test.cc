@@ -299,6 +299,70 @@ TEST(Network, StopsWhereItIsToldAndGoesOn) {
   EXPECT_EQ(*ReadFile(folder / "whole.onnx"), *ReadFile(folder / "resumed.onnx"));
 }
 
+// As the program writes them to its output, beside the same error.
+TEST(Network, GivesTheBestWeightsOfARunThatIsStopped) {
+  const TestFolder folder;
+  const auto model = Classifier(1);
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(model && data);
+  TrainOptions options = Short();
+  options.validate_every = 10;
+  options.progress = [&](const TrainProgress& now) {
+    return now.stage != "training" || now.done < 35;
+  };
+  std::optional<TrainResult> best;
+  options.rescue = [&](const TrainResult& found) { best = found; };
+  const auto stopped = Train(*model, *data, options);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().kind(), ErrorKind::kCancelled);
+  ASSERT_TRUE(best);
+  EXPECT_GT(best->score_after, best->score_before);
+  EXPECT_EQ(best->model.metadata().at("pare.preprocess.mean"), "0.485,0.456,0.406");
+  EXPECT_NE(stopped.error().message().find("are in what rescue was given"), std::string::npos)
+      << stopped.error().message();
+  ASSERT_TRUE(best->model.Save(folder / "best.onnx"));
+  EXPECT_TRUE(Model::Load(folder / "best.onnx"));
+  // Stopped before any validation found better ones.
+  best.reset();
+  options.progress = [](const TrainProgress& now) { return now.done < 5; };
+  EXPECT_FALSE(Train(*model, *data, options));
+  EXPECT_FALSE(best);
+}
+
+// Of the command line.
+TEST(TrainOptions, GoByTheirNamesInErrorsAndNotes) {
+  const TestFolder folder;
+  const auto model = Classifier(1);
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(model && data);
+  const auto error = [&](auto change) {
+    TrainOptions options = Short();
+    options.steps = 2;
+    options.checkpoint = folder / "run.npz";
+    change(options);
+    const auto trained = Train(*model, *data, options);
+    if (!trained) return trained.error().message();
+    std::string notes;
+    for (const std::string& note : trained->notes) notes += note + '\n';
+    return notes;
+  };
+  const auto tells = [](const std::string& message, std::string_view part) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+    EXPECT_EQ(message.find("--"), std::string::npos) << message;
+  };
+  tells(error([](TrainOptions& o) { o.parts = 5; }), "the parts have to divide batch");
+  tells(error([](TrainOptions& o) { o.max_memory_mb = 1; }),
+        "a larger max_memory_mb, a smaller batch");
+  tells(error([](TrainOptions& o) { o.resume = true; }), "resume found no checkpoint");
+  tells(error([](TrainOptions&) {}), "resume goes on from it");
+  tells(error([](TrainOptions& o) {
+          o.resume = true;
+          o.clip_norm = 0.5;
+        }),
+        "clip_norm: the checkpoint was made with");
+  tells(error([](TrainOptions& o) { o.freeze = {"*"}; }), "freeze patterns");
+}
+
 TEST(Network, RefusesAnUnknownOptimizer) {
   const auto model = Classifier(1);
   const auto data = Dataset::Open(kPictures);

@@ -112,6 +112,9 @@ struct TrainOptions {
   int threads = 0;
   // Called after each step from the calling thread; false stops the run, after a checkpoint.
   std::function<bool(const TrainProgress&)> progress;
+  // Called before a run ends with an error (stopped by `progress`, a loss that is not finite, data
+  // that can't be read) whose validations found better weights than the start's: with the best.
+  std::function<void(const struct TrainResult&)> rescue;
 };
 
 struct TrainResult {

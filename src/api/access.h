@@ -1,6 +1,7 @@
 // What stands behind the public handles, for the files of this room.
 #pragma once
 
+#include "api/option_names.h"
 #include "data/dataset.h"
 #include "model/model.h"
 #include "pare/data.h"
@@ -36,11 +37,14 @@ struct Access {
   }
 };
 
-// No exception crosses the library's border: short memory becomes a Status.
+// No exception crosses the library's border: short memory becomes a Status. Nor do the names of
+// options of the command line.
 template <typename F>
 auto Guarded(F body) -> decltype(body()) {
   try {
-    return body();
+    auto result = body();
+    if (!result) return Fail(InApiNames(result.error()));
+    return result;
   } catch (const std::bad_alloc&) {
     return Fail(ErrorKind::kMemory, "memory is short");
   }

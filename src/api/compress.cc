@@ -54,7 +54,7 @@ Result<QuantizeResult> QuantizeModel(const Model& model, const Dataset& dataset,
                                 progress));
   std::vector<LayerResult> layers;
   for (const compress::LayerReport& layer : quantized.layers) {
-    layers.push_back({layer.name, layer.op, layer.precision, layer.reason});
+    layers.push_back({layer.name, layer.op, layer.precision, InApiNames(layer.reason)});
   }
   return QuantizeResult{Access::Make({{}, std::move(quantized.graph), preprocess, size}),
                         comparison.quality.top1_a,

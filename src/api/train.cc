@@ -27,7 +27,8 @@ class Reporter : public SilentProgress {
   }
   void Now(std::string_view text) override { now_.now = text; }
   void Note(std::string_view text) override {
-    if (std::ranges::find(notes_, text) == notes_.end()) notes_.emplace_back(text);
+    std::string named = InApiNames(text);
+    if (std::ranges::find(notes_, named) == notes_.end()) notes_.push_back(std::move(named));
   }
   void Advance(int64_t units) override {
     now_.done += units;
@@ -103,18 +104,30 @@ class Job {
   // `values`: the outputs are such, and no scores of classes.
   Result<TrainResult> Run(train::Objective& objective, train::Score score, bool values) {
     if (split_.validation.empty()) score = {};
-    PARE_ASSIGN(train::Trained trained,
+    if (options_.rescue) {
+      internal_.rescue = [this, values](const train::Trained& best) -> Result<std::string> {
+        PARE_ASSIGN(const TrainResult result, ResultOf(best, values));
+        options_.rescue(result);
+        return "what rescue was given";
+      };
+    }
+    PARE_ASSIGN(const train::Trained trained,
                 train::Train(graph_, dataset_, split_.training, preprocess_, objective, score,
                              context_, internal_, progress_));
+    return ResultOf(trained, values);
+  }
+
+ private:
+  Result<TrainResult> ResultOf(const train::Trained& trained, bool values) const {
+    graph::Graph graph = trained.graph;
     PARE_ASSIGN(const bool pictures, data::HoldsPictures(*dataset_));
-    auto& metadata = trained.graph.metadata;
-    if (pictures || !options_.preprocess.empty() || data::Preprocess::In(metadata))
-      preprocess_.WriteTo(metadata);
-    metadata.erase(compress::kOutputsKey);
-    if (values) metadata[compress::kOutputsKey] = "values";
-    PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(trained.graph));
+    if (pictures || !options_.preprocess.empty() || data::Preprocess::In(graph.metadata))
+      preprocess_.WriteTo(graph.metadata);
+    graph.metadata.erase(compress::kOutputsKey);
+    if (values) graph.metadata[compress::kOutputsKey] = "values";
+    PARE_ASSIGN(const std::string bytes, onnx::ExportBytes(graph));
     const auto size = static_cast<int64_t>(bytes.size());
-    return TrainResult{Access::Make({{}, std::move(trained.graph), preprocess_, size}),
+    return TrainResult{Access::Make({{}, std::move(graph), preprocess_, size}),
                        trained.start_score,
                        trained.best_score,
                        trained.steps,
@@ -122,8 +135,6 @@ class Job {
                        trained.samples_per_second.value_or(0),
                        progress_.notes()};
   }
-
- private:
   void NoteWeights(std::string_view name, const graph::Graph& graph) {
     const std::string note = compress::NotFiniteNote(graph);
     if (!note.empty()) progress_.Note(Text(name, ": ", note));
