@@ -132,7 +132,8 @@ TEST_F(DistillCommand, TakesAnswersFromItsCache) {
   Tensor answers = Tensor::Make(DType::kF32, saved->at(0).answers.shape()).value();
   for (float& x : answers.mutable_as<float>()) x = 1;
   saved->at(0).answers = answers;
-  ASSERT_TRUE(compress::SaveAnswers(cache, *saved));
+  const compress::AnswerRows ones = compress::RowsOf(saved->at(0));
+  ASSERT_TRUE(compress::SaveAnswers(cache, {&ones, 1}));
   ASSERT_EQ(Pare(Short(again, {"--cache", cache})).code, 0);
   EXPECT_NE(Content(first), Content(again));
 }
@@ -299,8 +300,8 @@ TEST_F(DistillCommand, BoundsTheFileOfItsCache) {
   compress::SavedAnswers other{.teacher = 7, .keys = {}, .answers = {}};
   other.keys = Tensor::Zeros(DType::kU64, {1000}).value();
   other.answers = Tensor::Zeros(DType::kF32, {1000, 262}).value();
-  saved->insert(saved->begin(), other);
-  ASSERT_TRUE(compress::SaveAnswers(cache, *saved));
+  const compress::AnswerRows both[] = {compress::RowsOf(other), compress::RowsOf(saved->at(0))};
+  ASSERT_TRUE(compress::SaveAnswers(cache, both));
   ASSERT_EQ(Pare(Short(output, {"--cache", cache, "--cache-size", "2"})).code, 0);
   EXPECT_EQ(compress::LoadAnswers(cache)->size(), 2u);
   ASSERT_EQ(Pare(Short(output, {"--cache", cache, "--cache-size", "1"})).code, 0);

@@ -184,14 +184,13 @@ Status CheckBools(const Tensor& tensor) {
   return Invalid("a bool array holds something else than 0 and 1");
 }
 
-std::string HeaderFor(const Tensor& tensor) {
+std::string HeaderFor(DType dtype, const Dims& sizes) {
   const auto type = std::find_if(kTypes.begin(), kTypes.end(),
-                                 [&](const TypeCode& t) { return t.dtype == tensor.dtype(); });
+                                 [&](const TypeCode& t) { return t.dtype == dtype; });
   std::string shape;
-  for (const int64_t size : tensor.shape()) shape += Text(size, ", ");
-  if (tensor.rank() > 0)
-    shape.resize(shape.size() - (tensor.rank() == 1 ? 1 : 2));  // (3,) but (3, 4)
-  std::string dict = Text("{'descr': '", SizeOf(tensor.dtype()) == 1 ? '|' : '<', type->code,
+  for (const int64_t size : sizes) shape += Text(size, ", ");
+  if (!sizes.empty()) shape.resize(shape.size() - (sizes.size() == 1 ? 1 : 2));  // (3,) but (3, 4)
+  std::string dict = Text("{'descr': '", SizeOf(dtype) == 1 ? '|' : '<', type->code,
                           "', 'fortran_order': False, 'shape': (", shape, "), }");
   const size_t prefix = kMagic.size() + 4;
   dict.append(63 - (prefix + dict.size()) % 64, ' ');
@@ -273,7 +272,7 @@ Result<Tensor> LoadNpy(const std::string& path) {
 Status SaveNpy(const std::string& path, const Tensor& tensor) {
   PARE_ASSIGN(const Tensor array, Writable(tensor));
   PARE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
-  PARE_TRY(file.Write(HeaderFor(array)));
+  PARE_TRY(file.Write(HeaderFor(array.dtype(), array.shape())));
   PARE_TRY(file.Write(Content(array)));
   return file.Commit();
 }
@@ -302,7 +301,20 @@ Status SaveNpz(const std::string& path, const NamedTensors& tensors) {
   ZipWriter zip(file);
   for (const auto& [name, tensor] : tensors) {
     PARE_ASSIGN(const Tensor array, Writable(tensor));
-    PARE_TRY(zip.Add(name + ".npy", BytesOf(HeaderFor(array)), Content(array)));
+    const std::span<const std::byte> content = Content(array);
+    PARE_TRY(zip.Add(name + ".npy", BytesOf(HeaderFor(array.dtype(), array.shape())),
+                     std::span(&content, 1)));
+  }
+  PARE_TRY(zip.Finish());
+  return file.Commit();
+}
+
+Status SaveNpz(const std::string& path, std::span<const ArrayInParts> arrays) {
+  PARE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
+  ZipWriter zip(file);
+  for (const ArrayInParts& array : arrays) {
+    PARE_TRY(
+        zip.Add(array.name + ".npy", BytesOf(HeaderFor(array.dtype, array.shape)), array.parts));
   }
   PARE_TRY(zip.Finish());
   return file.Commit();

@@ -29,4 +29,13 @@ Result<NamedTensors> ParseNpz(std::span<const std::byte> bytes, std::shared_ptr<
 Result<NamedTensors> LoadNpz(const std::string& path);
 Status SaveNpz(const std::string& path, const NamedTensors& tensors);  // atomically, stored
 
+// An array whose bytes lie in several places, one behind the other in the file.
+struct ArrayInParts {
+  std::string name;
+  DType dtype;
+  Dims shape;
+  std::vector<std::span<const std::byte>> parts;
+};
+Status SaveNpz(const std::string& path, std::span<const ArrayInParts> arrays);  // likewise
+
 }  // namespace pare::data

@@ -201,10 +201,14 @@ Status Inflate(const ZipEntry& entry, std::span<std::byte> out) {
 Status CheckStored(const ZipEntry& entry) { return CheckSum(entry.packed, entry.crc); }
 
 Status ZipWriter::Add(const std::string& name, std::span<const std::byte> head,
-                      std::span<const std::byte> body) {
-  const uint64_t size = head.size() + body.size();
+                      std::span<const std::span<const std::byte>> body) {
+  uint64_t size = head.size();
   uLong crc = crc32_z(0, reinterpret_cast<const Bytef*>(head.data()), head.size());
-  if (!body.empty()) crc = crc32_z(crc, reinterpret_cast<const Bytef*>(body.data()), body.size());
+  for (const std::span<const std::byte> part : body) {
+    if (part.empty()) continue;
+    size += part.size();
+    crc = crc32_z(crc, reinterpret_cast<const Bytef*>(part.data()), part.size());
+  }
   const uint64_t offset = file_.offset();
   const uint64_t fixed = offset + 30 + name.size() + 20 + 4;
   const uint64_t padding = (64 - fixed % 64) % 64;
@@ -221,7 +225,7 @@ Status ZipWriter::Add(const std::string& name, std::span<const std::byte> head,
   header.append(padding, '\0');
   PARE_TRY(file_.Write(header));
   PARE_TRY(file_.Write(head));
-  PARE_TRY(file_.Write(body));
+  for (const std::span<const std::byte> part : body) PARE_TRY(file_.Write(part));
   written_.push_back({name, static_cast<uint32_t>(crc), size, offset});
   return {};
 }

@@ -31,9 +31,10 @@ Status CheckStored(const ZipEntry& entry);
 class ZipWriter {
  public:
   explicit ZipWriter(AtomicFile& file) : file_(file) {}
+  // The content is the head, then the parts of the body.
   Status Add(const std::string& name, std::span<const std::byte> head,
-             std::span<const std::byte> body);  // content = head, then body
-  Status Finish();                              // the directory; doesn't commit the file
+             std::span<const std::span<const std::byte>> body);
+  Status Finish();  // the directory; doesn't commit the file
 
  private:
   struct Written {

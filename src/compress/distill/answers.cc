@@ -55,12 +55,32 @@ Result<std::vector<SavedAnswers>> LoadAnswers(const std::string& path) {
   return all;
 }
 
-Status SaveAnswers(const std::string& path, const std::vector<SavedAnswers>& all) {
-  data::NamedTensors arrays{{std::string(kHead), Tensor::Of<uint64_t>({1}, {kVersion})}};
-  for (const SavedAnswers& saved : all) {
-    const std::string name = HexText(saved.teacher);
-    arrays.emplace_back(Text(name, kKeys), saved.keys);
-    arrays.emplace_back(Text(name, kAnswers), saved.answers);
+AnswerRows RowsOf(const SavedAnswers& saved) {
+  AnswerRows rows{.teacher = saved.teacher,
+                  .keys = {},
+                  .answers = {},
+                  .floats = static_cast<size_t>(saved.answers.shape()[1])};
+  const auto keys = saved.keys.as<uint64_t>();
+  rows.keys.assign(keys.begin(), keys.end());
+  for (size_t i = 0; i < keys.size(); ++i)
+    rows.answers.push_back(saved.answers.as<float>().data() + i * rows.floats);
+  return rows;
+}
+
+Status SaveAnswers(const std::string& path, std::span<const AnswerRows> all) {
+  std::vector<data::ArrayInParts> arrays{
+      {std::string(kHead), DType::kU64, {1}, {std::as_bytes(std::span(&kVersion, 1))}}};
+  for (const AnswerRows& rows : all) {
+    const std::string name = HexText(rows.teacher);
+    const auto count = std::ssize(rows.keys);
+    arrays.push_back(
+        {Text(name, kKeys), DType::kU64, {count}, {std::as_bytes(std::span(rows.keys))}});
+    data::ArrayInParts& answers = arrays.emplace_back();
+    answers.name = Text(name, kAnswers);
+    answers.dtype = DType::kF32;
+    answers.shape = {count, static_cast<int64_t>(rows.floats)};
+    for (const float* row : rows.answers)
+      answers.parts.push_back(std::as_bytes(std::span(row, rows.floats)));
   }
   return data::SaveNpz(path, arrays);
 }

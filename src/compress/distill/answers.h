@@ -2,6 +2,7 @@
 // the answers of several teachers.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,18 @@ struct SavedAnswers {
 // None where there is no such file. Any other file than SaveAnswers wrote is an error: it would be
 // overwritten.
 Result<std::vector<SavedAnswers>> LoadAnswers(const std::string& path);
+
+// The same where it lies, so that saving needs no second copy.
+struct AnswerRows {
+  uint64_t teacher = 0;
+  std::vector<uint64_t> keys;         // ascending
+  std::vector<const float*> answers;  // beside them, `floats` each
+  size_t floats = 0;
+
+  size_t bytes() const { return keys.size() * (sizeof(uint64_t) + floats * sizeof(float)); }
+};
+AnswerRows RowsOf(const SavedAnswers& saved);
 // Atomically. No teacher may occur twice.
-Status SaveAnswers(const std::string& path, const std::vector<SavedAnswers>& all);
+Status SaveAnswers(const std::string& path, std::span<const AnswerRows> all);
 
 }  // namespace pare::compress

@@ -9,14 +9,6 @@ Result<AnswerCache> AnswerCache::Load(std::string path) {
   return AnswerCache(std::move(path), std::move(saved));
 }
 
-namespace {
-
-size_t BytesOf(const SavedAnswers& answers) {
-  return answers.keys.bytes() + answers.answers.bytes();
-}
-
-}  // namespace
-
 const SavedAnswers* AnswerCache::Of(uint64_t teacher) const {
   const auto at = std::find_if(saved_.begin(), saved_.end(),
                                [&](const SavedAnswers& saved) { return saved.teacher == teacher; });
@@ -32,26 +24,34 @@ Status AnswerCache::Fill(std::span<Teacher> teachers) const {
   return {};
 }
 
+bool AnswerCache::Holds(std::span<const AnswerRows> all) const {
+  return std::ranges::equal(saved_, all, [](const SavedAnswers& saved, const AnswerRows& rows) {
+    return saved.teacher == rows.teacher &&
+           std::ranges::equal(saved.keys.as<uint64_t>(), rows.keys);
+  });
+}
+
 Status AnswerCache::Save(std::span<const Teacher> teachers, size_t max_bytes) const {
-  std::vector<SavedAnswers> all = saved_, now;
+  std::vector<AnswerRows> others, now;
+  for (const SavedAnswers& saved : saved_) others.push_back(RowsOf(saved));
   size_t left = max_bytes;
-  const auto take = [&](const SavedAnswers& answers) { left -= std::min(left, BytesOf(answers)); };
+  const auto take = [&](const AnswerRows& answers) { left -= std::min(left, answers.bytes()); };
   for (const Teacher& teacher : teachers) {
     // The same one may have been given twice.
-    const auto same = [&](const SavedAnswers& old) { return old.teacher == teacher.answers_of(); };
+    const auto same = [&](const AnswerRows& old) { return old.teacher == teacher.answers_of(); };
     if (teacher.remembered() == 0 || std::ranges::any_of(now, same)) continue;
-    std::erase_if(all, same);
-    PARE_ASSIGN(now.emplace_back(), teacher.Remembered(Of(teacher.answers_of()), left));
+    std::erase_if(others, same);
+    now.push_back(teacher.Remembered(Of(teacher.answers_of()), left));
     take(now.back());
   }
   if (now.empty()) return {};
   // The last in the file are the newest.
-  while (!all.empty() && BytesOf(all.back()) <= left) {
-    take(all.back());
-    now.insert(now.begin(), std::move(all.back()));
-    all.pop_back();
+  while (!others.empty() && others.back().bytes() <= left) {
+    take(others.back());
+    now.insert(now.begin(), std::move(others.back()));
+    others.pop_back();
   }
-  return SaveAnswers(path_, now);
+  return Holds(now) ? Status() : SaveAnswers(path_, now);
 }
 
 }  // namespace pare::compress

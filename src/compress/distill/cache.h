@@ -17,14 +17,15 @@ class AnswerCache {
   // Gives the teachers what the file has of theirs.
   Status Fill(std::span<Teacher> teachers) const;
   // Writes what they remember, and beside that, as far as `max_bytes` of answers go, what the file
-  // had of these teachers, and of others: those go first whose answers were saved first. Nothing is
-  // written where the teachers remember nothing.
+  // had of these teachers, and of others: those go first whose answers were saved first. The
+  // file stays as it is where the teachers remember nothing, or it holds all of that already.
   Status Save(std::span<const Teacher> teachers, size_t max_bytes) const;
 
  private:
   AnswerCache(std::string path, std::vector<SavedAnswers> saved)
       : path_(std::move(path)), saved_(std::move(saved)) {}
   const SavedAnswers* Of(uint64_t teacher) const;
+  bool Holds(std::span<const AnswerRows> all) const;  // these, and no others, in this order
 
   std::string path_;
   std::vector<SavedAnswers> saved_;

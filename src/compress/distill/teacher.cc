@@ -203,7 +203,7 @@ Status Teacher::Remember(const SavedAnswers& saved) {
   return {};
 }
 
-Result<SavedAnswers> Teacher::Remembered(const SavedAnswers* before, size_t max_bytes) const {
+AnswerRows Teacher::Remembered(const SavedAnswers* before, size_t max_bytes) const {
   const size_t most = max_bytes / (sizeof(uint64_t) + row_floats_ * sizeof(float));
   std::map<uint64_t, const float*> rows;  // in order: the same answers give the same file
   for (const auto& [key, row] : cache_) rows.emplace(key, row->data());
@@ -211,17 +211,12 @@ Result<SavedAnswers> Teacher::Remembered(const SavedAnswers* before, size_t max_
     rows.emplace(before->keys.as<uint64_t>()[i],
                  before->answers.as<float>().data() + i * static_cast<int64_t>(row_floats_));
   }
-  const auto count = static_cast<int64_t>(rows.size());
-  SavedAnswers saved{.teacher = answers_of_, .keys = {}, .answers = {}};
-  PARE_ASSIGN(saved.keys, Tensor::Make(DType::kU64, {count}));
-  PARE_ASSIGN(saved.answers, Tensor::Make(DType::kF32, {count, static_cast<int64_t>(row_floats_)}));
-  uint64_t* key = saved.keys.mutable_as<uint64_t>().data();
-  float* answer = saved.answers.mutable_as<float>().data();
-  for (const auto& [hash, row] : rows) {
-    *key++ = hash;
-    answer = std::copy_n(row, row_floats_, answer);
+  AnswerRows all{.teacher = answers_of_, .keys = {}, .answers = {}, .floats = row_floats_};
+  for (const auto& [key, row] : rows) {
+    all.keys.push_back(key);
+    all.answers.push_back(row);
   }
-  return saved;
+  return all;
 }
 
 }  // namespace pare::compress

@@ -57,8 +57,9 @@ class Teacher {
   size_t remembered() const { return cache_.size(); }  // answers
   // Takes answers of this teacher as if they had been asked for, as far as memory is allowed.
   Status Remember(const SavedAnswers& saved);
-  // All that is remembered, and of what `before` holds beside as much as makes `max_bytes`.
-  Result<SavedAnswers> Remembered(const SavedAnswers* before, size_t max_bytes) const;
+  // All that is remembered, and of what `before` holds beside as much as makes `max_bytes`. Valid
+  // as long as both are.
+  AnswerRows Remembered(const SavedAnswers* before, size_t max_bytes) const;
 
  private:
   using Row = std::shared_ptr<const std::vector<float>>;  // all outputs, one after the other

@@ -129,10 +129,10 @@ class Answers : public ::testing::Test {
  protected:
   // Answers are saved, with zeros in place of them: who takes them shows it.
   void SaveZeros(const Teacher& teacher) {
-    auto saved = teacher.Remembered(nullptr, kRoom);
-    ASSERT_TRUE(saved);
-    for (float& x : saved->answers.mutable_as<float>()) x = 0;
-    ASSERT_TRUE(SaveAnswers(path_, {*saved}));
+    AnswerRows rows = teacher.Remembered(nullptr, kRoom);
+    const std::vector<float> zeros(rows.floats);
+    for (const float*& answer : rows.answers) answer = zeros.data();
+    ASSERT_TRUE(SaveAnswers(path_, {&rows, 1}));
   }
   bool AnswersZero(Teacher teacher) {
     const auto cache = AnswerCache::Load(path_);
@@ -188,6 +188,25 @@ TEST_F(Answers, OfOthersAreKept) {
   ASSERT_EQ(saved->size(), 2u);
   EXPECT_EQ(saved->at(0).teacher, first.answers_of());
   EXPECT_EQ(saved->at(1).keys.count(), 2);
+}
+
+// Where nothing is new the file needs no second one beside it.
+TEST_F(Answers, AreWrittenWhereSomethingIsNew) {
+  Teacher teacher = Made(Net("y = Neg(h)"), 2);
+  ASSERT_TRUE(teacher.Answer({rows_}));
+  ASSERT_TRUE(AnswerCache::Load(path_)->Save({&teacher, 1}, kRoom));
+  const std::string link = folder_ / "link.npz";  // to the same file, unless that is replaced
+  std::filesystem::create_hard_link(path_, link);
+  Teacher again = Made(Net("y = Neg(h)"), 2);
+  const auto cache = AnswerCache::Load(path_);
+  ASSERT_TRUE(cache && cache->Fill({&again, 1}));
+  ASSERT_TRUE(again.Answer({rows_}));
+  ASSERT_TRUE(cache->Save({&again, 1}, kRoom));
+  EXPECT_EQ(std::filesystem::hard_link_count(path_), 2);
+  ASSERT_TRUE(again.Answer({RowsOf({2, 4}, 9)}));
+  ASSERT_TRUE(cache->Save({&again, 1}, kRoom));
+  EXPECT_EQ(std::filesystem::hard_link_count(path_), 1);
+  EXPECT_EQ(LoadAnswers(path_)->at(0).keys.count(), 4);
 }
 
 // A run that may remember less, or asks for other samples, keeps what was there.
