@@ -299,6 +299,28 @@ TEST(Network, StopsWhereItIsToldAndGoesOn) {
   EXPECT_EQ(*ReadFile(folder / "whole.onnx"), *ReadFile(folder / "resumed.onnx"));
 }
 
+TEST(Network, NamesATeacherWhoseAnswersAreNoNumbers) {
+  const TestFolder folder;
+  const std::string path = WriteModel(folder / "bad.onnx", R"(
+opset 17
+input x: f32[N,3,32,32]
+const w: f32[3,10] = fill(nan)
+g: f32[N,3,1,1] = GlobalAveragePool(x)
+f: f32[N,3] = Flatten(g)
+y: f32[N,10] = MatMul(f, w)
+output y
+)");
+  const auto teacher = Model::Load(path), student = Classifier(1);
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(teacher && student && data);
+  const auto trained = Distill(*teacher, *student, *data, Short());
+  ASSERT_FALSE(trained);
+  EXPECT_EQ(trained.error().kind(), ErrorKind::kInvalid);
+  EXPECT_NE(trained.error().message().find("bad.onnx: the teacher's output \"y\" is not finite"),
+            std::string::npos)
+      << trained.error().message();
+}
+
 // As the program writes them to its output, beside the same error.
 TEST(Network, GivesTheBestWeightsOfARunThatIsStopped) {
   const TestFolder folder;
