@@ -68,6 +68,7 @@ TEST(CommandLine, ErrorsHaveAReasonAWayOutAndACode) {
       {{"inspect", folder.path()}, 2, "name a file in it"},
       {{"evaluate", kModel, "--data", folder / "none"}, 3, "none"},
       {{"evaluate", kModel, "--data", kPictures, "--std", "0"}, 2, "--std"},
+      {{"evaluate", kModel, "--data", kPictures, "--scale", "0"}, 2, "--scale"},
       {{"compare", kModel, garbage, "--data", kPictures}, 4, "garbage.onnx"},
       {{"quantize", kModel, "--data", kPictures}, 2, "-o, --output FILE is missing"},
       {{"quantize", kModel, "--data", kPictures, "-o", kModel}, 2, "would be overwritten"},

@@ -301,6 +301,15 @@ TEST_F(Regression, IsMeasuredByItsError) {
   EXPECT_TRUE(Has(top.err, "--metric top needs")) << top.err;
 }
 
+TEST_F(Regression, LabelsThatAreValuesAreNotStoredAsClasses) {
+  const Ran ran = Quantize({"--label", "target"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(Has(ran.err, "--target-columns target")) << ran.err;
+  const auto metadata = model::Model::Load(folder_ / "q.onnx").value().graph().metadata;
+  EXPECT_TRUE(metadata.contains("pare.label"));
+  EXPECT_FALSE(metadata.contains("pare.classes"));
+}
+
 TEST_F(Regression, AForgottenLabelIsAskedFor) {
   const Ran ran = Quantize({});
   EXPECT_EQ(ran.code, 2);

@@ -254,7 +254,10 @@ Status StoreData(const DataOptions& options, const data::Dataset& dataset,
   if (!given.label_column.empty()) {
     metadata[kLabelKey] = given.label_column;
     metadata.erase(kClassesKey);
-    if (const auto lines = NameLines(dataset.classes())) metadata[kClassesKey] = *lines;
+    const bool classes = compress::ChooseMetric(compress::Metric::kAuto, model.graph()) ==
+                         compress::Metric::kTop;  // else each number of a column would be one
+    if (const auto lines = NameLines(dataset.classes()); lines && classes)
+      metadata[kClassesKey] = *lines;
   }
   const bool columns = !given.target_columns.empty() && dataset.targets();
   if (columns || targets_apart || !given.label_column.empty()) metadata.erase(kTargetsKey);

@@ -247,7 +247,7 @@ std::optional<Error> MissedDrop(const QuantizeOptions& options, const compress::
 
 // What can be known to fail before the long work.
 Status CheckAhead(const compress::QuantizeOptions& how, const model::Model& model,
-                  const data::Dataset& dataset, Console& console) {
+                  const data::Dataset& dataset, const std::string& label_column, Console& console) {
   const graph::Graph& graph = model.graph();
   PARE_TRY(compress::CheckMetric(how.metric, graph));
   if (const Status weights = compress::CheckWeights(graph); !weights)
@@ -255,7 +255,9 @@ Status CheckAhead(const compress::QuantizeOptions& how, const model::Model& mode
   if (compress::ChooseMetric(how.metric, graph) == compress::Metric::kTop) {
     PARE_TRY(CheckLabels(dataset, graph, model.preprocess().label_offset, console));
   } else if (!how.targets) {
-    NoteUnusedLabels(dataset, graph, kMetricTop, console);
+    const std::string column =
+        label_column.empty() ? "" : Text("; --target-columns ", label_column, " measures by them");
+    NoteUnusedLabels(dataset, graph, Text(kMetricTop, column), console);
   }
   return {};
 }
@@ -362,7 +364,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
   compress::QuantizeOptions how = options.quantize;
   PARE_ASSIGN(how.targets, OpenTargets(options.targets, data, *dataset, model.graph(), console));
   if (how.targets && how.metric == compress::Metric::kAuto) how.metric = compress::Metric::kMse;
-  PARE_TRY(CheckAhead(how, model, *dataset, console));
+  PARE_TRY(CheckAhead(how, model, *dataset, data.dataset.label_column, console));
   PARE_TRY(CheckTemperature(options, how.metric, model.graph()));
   how.bias_correction = !options.no_bias_correction;
   how.equalization = !options.no_equalization;

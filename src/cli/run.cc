@@ -95,8 +95,11 @@ std::string ToText(const RunReport& report) {
         output.name, Text(DTypeName(output.tensor.dtype()), DimsText(output.tensor.shape()))};
     if (const auto summary = Summarize(output.tensor)) {
       const std::string odd = summary->not_finite ? Text(summary->not_finite, " not finite") : "";
-      cells.insert(cells.end(), {Text(summary->low), Text(summary->mean), Text(summary->high),
-                                 std::to_string(summary->highest_at), odd});
+      if (summary->low > summary->high)
+        cells.insert(cells.end(), {"–", "–", "–", "–", odd});
+      else
+        cells.insert(cells.end(), {Text(summary->low), Text(summary->mean), Text(summary->high),
+                                   std::to_string(summary->highest_at), odd});
     }
     cells.resize(7);
     cells.push_back(output.path.empty() ? "" : "→ " + output.path);

@@ -63,8 +63,9 @@ bool SetCrop(Preprocess& p, std::string_view text) {
 
 bool SetScale(Preprocess& p, std::string_view text) {
   const auto value = Ratio(text);
-  if (value) p.scale = *value;
-  return value.has_value();
+  if (!value || static_cast<float>(*value) == 0) return false;  // all pictures would be the same
+  p.scale = *value;
+  return true;
 }
 
 bool SetMean(Preprocess& p, std::string_view text) {
@@ -121,7 +122,7 @@ constexpr Field kFields[] = {
     {"crop", SetCrop, [](const Preprocess& p) { return Text(p.crop_h, "x", p.crop_w); },
      "pixels, like 224, or height x width, like 240x320"},
     {"scale", SetScale, [](const Preprocess& p) { return Shortest(p.scale); },
-     "a number or a ratio, like 1/255"},
+     "a number or a ratio, like 1/255, and not 0"},
     {"mean", SetMean, [](const Preprocess& p) { return ThreeText(p.mean); },
      "one number, or three separated by commas"},
     {"std", SetStd, [](const Preprocess& p) { return ThreeText(p.std); },

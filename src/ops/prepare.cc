@@ -101,6 +101,14 @@ Status CheckSize(const graph::TensorType& type) {
   return {};
 }
 
+std::string InputsText(const NodeView& view) {
+  std::string text;
+  for (int i = 0; i < view.inputs(); ++i) {
+    if (view.has_input(i)) text += Text(text.empty() ? "" : ", ", DimsText(view.input(i).dims()));
+  }
+  return text;
+}
+
 Status CheckTypes(const NodeView& view) {
   for (int i = 0; i < view.inputs(); ++i) {
     if (!view.has_input(i)) continue;
@@ -114,7 +122,9 @@ Status CheckTypes(const NodeView& view) {
     if (!view.has_output(i)) continue;
     if (view.output(i).dtype == DType::kNone || !view.output(i).is_static()) {
       return Unsupported(
-          "the shape of its output depends on the data, and pare plans a run before it starts");
+          Text("the shape of its output can't be told from its inputs ", InputsText(view),
+               ": it depends on the data, where pare plans a run before it starts, or these sizes "
+               "don't fit"));
     }
     PARE_TRY(CheckSize(view.output(i)));
   }

@@ -1,5 +1,7 @@
 #include "passes/bind.h"
 
+#include <algorithm>
+
 #include "passes/passes.h"
 
 namespace pare::passes {
@@ -55,6 +57,19 @@ void Substitute(Graph& graph, const std::vector<int64_t>& sizes) {
   }
 }
 
+// What fails where sizes were free fails by the sizes that were given.
+Error OfSizes(const Graph& graph, std::span<const Dims> shapes, const Error& error) {
+  const bool fixed = std::ranges::all_of(
+      graph.inputs(), [&](ValueId input) { return graph.value(input).type.is_static(); });
+  if (fixed || error.kind() != ErrorKind::kInvalid) return error;
+  std::string text;
+  for (const Dims& dims : shapes) text += Text(text.empty() ? "" : ", ", DimsText(dims));
+  return Error(ErrorKind::kUsage,
+               Text("inputs of ", text, " don't fit the model: ", error.message()),
+               "try other sizes: `pare inspect` shows which are free, and many models need "
+               "multiples of 4 to 32");
+}
+
 }  // namespace
 
 Result<Graph> BindShapes(const Graph& graph, std::span<const Dims> shapes) {
@@ -73,7 +88,8 @@ Result<Graph> BindShapes(const Graph& graph, std::span<const Dims> shapes) {
     bound.SetType(inputs[i], {graph.value(inputs[i]).type.dtype, graph::ToShape(shapes[i])});
   }
   PassContext context(bound);
-  PARE_TRY(FoldConstants(context));
+  if (const Status folded = FoldConstants(context); !folded)
+    return Fail(OfSizes(graph, shapes, folded.error()));
   bound.RemoveDead();
   return bound;
 }

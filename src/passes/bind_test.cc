@@ -57,5 +57,19 @@ TEST(BindShapes, AShapeThatDoesNotFitIsTheCallersError) {
   }
 }
 
+TEST(BindShapes, SizesThatTheModelCannotTakeAreTheCallersError) {
+  const graph::Graph graph =
+      graph::Parse(
+          "input a: f32[1,2,H]\ninput b: f32[1,2,W]\ny = Concat(a, b) {axis=1}\noutput y\n")
+          .value();
+  const Dims alike[] = {{1, 2, 8}, {1, 2, 8}}, other[] = {{1, 2, 8}, {1, 2, 7}};
+  EXPECT_TRUE(BindShapes(graph, alike));
+  const auto bound = BindShapes(graph, other);
+  ASSERT_FALSE(bound);
+  EXPECT_EQ(bound.error().kind(), ErrorKind::kUsage);
+  const std::string message = bound.error().message();
+  EXPECT_TRUE(message.starts_with("inputs of [1,2,8], [1,2,7] don't fit the model: ")) << message;
+}
+
 }  // namespace
 }  // namespace pare::passes
