@@ -265,6 +265,31 @@ TEST_F(QuantizeTest, AQuantizedModelIsRefused) {
   EXPECT_EQ(again.error().kind(), ErrorKind::kUsage);
 }
 
+// How many samples each stage looks at.
+struct Stages : SilentProgress {
+  void Stage(std::string_view what, int64_t total) override { totals[std::string(what)] = total; }
+  std::map<std::string, int64_t> totals;
+};
+
+TEST_F(QuantizeTest, LooksAtTheSameSamplesInBatchesOfAnySize) {
+  std::vector<int64_t> gradients;
+  for (const int64_t batch : {1, 16}) {
+    compress::QuantizeOptions options = Options();
+    options.batch = batch;
+    options.split.calibration = 400;
+    options.bias_correction = false;
+    Stages stages;
+    const auto quantized = compress::Quantize(model_->graph(), dataset_, preprocess_,
+                                              model::Context::Make(2), options, stages);
+    ASSERT_TRUE(quantized) << quantized.error().message();
+    gradients.push_back(stages.totals.at("looking at gradients"));
+    EXPECT_EQ(stages.totals.at("choosing ranges"), 4);
+  }
+  EXPECT_GT(gradients[0], 32);
+  EXPECT_LT(gradients[0], 300);  // this model's work allows no more
+  EXPECT_EQ(gradients[0], gradients[1]);
+}
+
 // One sample in a hundred is thirty times as large as the others, and the mean error is that of
 // these: what `auto` chooses must not cut them.
 TEST(QuantizeValues, KeepsWhatIsLargeAndRare) {

@@ -106,7 +106,7 @@ Status Compare(const CompareOptions& options, Console& console) {
   if (compress::ChooseMetric(compare.metric, a.graph()) == compress::Metric::kTop)
     PARE_TRY(CheckLabels(*dataset, a.graph(), known.preprocess().label_offset, console));
   else if (!compare.targets)
-    NoteUnusedLabels(*dataset, a.graph(), kMetricTop, console);
+    NoteUnusedLabels(*dataset, a.graph(), MetricTopAdvice(a.graph()), console);
   const model::Context context = options.machine.MakeContext(console);
   compare.batch = options.machine.batch;
   compare.timing.seconds = options.seconds;

@@ -362,6 +362,12 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
   return {};
 }
 
+std::string MetricTopAdvice(const graph::Graph& graph) {
+  return compress::CheckMetric(compress::Metric::kTop, graph)
+             ? "; --metric top takes the first for the scores of classes"
+             : "";
+}
+
 void NoteUnusedLabels(const data::Dataset& dataset, const graph::Graph& graph,
                       std::string_view advice, Console& console) {
   if (!dataset.has_labels()) return;

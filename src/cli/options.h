@@ -94,8 +94,8 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
 // Says so where labels are there and the model is compared by its values.
 void NoteUnusedLabels(const data::Dataset& dataset, const graph::Graph& graph,
                       std::string_view advice, Console& console);
-inline constexpr const char* kMetricTop =
-    "; --metric top takes the first for the scores of classes";
+// What the option would do, where it could.
+std::string MetricTopAdvice(const graph::Graph& graph);
 
 // What running a model tells of begins with its node, or the sample; this puts the file before it.
 // Errors that name a file of their own stay as they are.

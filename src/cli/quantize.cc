@@ -257,7 +257,7 @@ Status CheckAhead(const compress::QuantizeOptions& how, const model::Model& mode
   } else if (!how.targets) {
     const std::string column =
         label_column.empty() ? "" : Text("; --target-columns ", label_column, " measures by them");
-    NoteUnusedLabels(dataset, graph, Text(kMetricTop, column), console);
+    NoteUnusedLabels(dataset, graph, Text(MetricTopAdvice(graph), column), console);
   }
   return {};
 }

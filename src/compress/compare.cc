@@ -224,6 +224,8 @@ Result<Quality> CompareQuality(runtime::Session& a, runtime::Session& b, data::L
       PARE_TRY(values_b.Add(*targets, batch.indices, out_b[0]));
     }
     if (quality.metric == Metric::kTop) {
+      PARE_TRY(CheckScores(out_a));
+      PARE_TRY(CheckScores(out_b));
       score_a.Add(out_a[0], batch.labels, batch.count());
       score_b.Add(out_b[0], batch.labels, batch.count());
     }

@@ -45,6 +45,19 @@ bool ScoresClasses(const Tensor& tensor) {
   return std::count_if(tensor.shape().begin() + 1, tensor.shape().end(), larger) == 1;
 }
 
+// As far as its type tells.
+bool MayScoreClasses(const graph::TensorType& type) {
+  if (type.dtype != DType::kNone && !IsFloat(type.dtype)) return false;
+  if (!type.has_rank()) return true;
+  if (type.rank() < 2) return false;
+  int64_t larger = 0, free = 0;
+  for (const graph::Dim dim : std::span(*type.shape).subspan(1)) {
+    free += !dim.known();
+    larger += dim.known() && dim.size() > 1;
+  }
+  return larger == 1 || (larger == 0 && free > 0);
+}
+
 // The cosine of one number is its sign.
 bool OneNumber(const graph::Graph& graph) {
   if (graph.outputs().size() != 1) return false;
@@ -82,12 +95,21 @@ std::optional<int64_t> ClassCount(const graph::Graph& graph) {
 }
 
 Status CheckMetric(Metric metric, const graph::Graph& graph) {
-  if (metric != Metric::kTop || !OneNumber(graph)) return {};
+  if (metric != Metric::kTop || graph.outputs().empty()) return {};
+  const graph::TensorType& type = graph.value(graph.outputs()[0].value).type;
+  if (MayScoreClasses(type)) return {};
   return Fail(ErrorKind::kUsage,
-              Text("--metric top needs a score for each of several classes, and the model's output "
-                   "is ",
-                   graph::TypeText(graph.value(graph.outputs()[0].value).type, graph.symbols())),
-              "mse and psnr measure one number");
+              Text("--metric top needs a score for each of several classes, and the model's first "
+                   "output is ",
+                   graph::TypeText(type, graph.symbols())),
+              OneNumber(graph) ? "mse and psnr measure one number"
+                               : "leave it out: cosine, mse and psnr measure any output");
+}
+
+Status CheckScores(std::span<const Tensor> outputs) {
+  if (!outputs.empty() && ScoresClasses(outputs[0])) return {};
+  return Unsupported("the model is no classifier: its first output holds no score for each class",
+                     "`pare compare` measures other models by --metric cosine, mse or psnr");
 }
 
 Metric ChooseMetric(Metric metric, const graph::Graph& graph) {
@@ -258,11 +280,7 @@ Result<Evaluation> Evaluate(runtime::Session& session, data::Loader& loader, Pro
   Evaluation evaluation;
   LabelScore score;
   const auto look = [&](const data::Batch& batch, const std::vector<Tensor>& outputs) -> Status {
-    if (outputs.empty() || !ScoresClasses(outputs[0])) {
-      return Unsupported(
-          "the model is no classifier: its first output holds no score for each class",
-          "`pare compare` measures other models by --metric cosine, mse or psnr");
-    }
+    PARE_TRY(CheckScores(outputs));
     score.Add(outputs[0], batch.labels, batch.count());
     if (loss) loss->Add(outputs[0], batch.labels, batch.count());
     evaluation.count += batch.count();

@@ -34,6 +34,8 @@ std::optional<int64_t> ClassCount(const graph::Graph& graph);
 Metric ChooseMetric(Metric metric, const graph::Graph& graph);
 // Fails (kUsage) where the metric can tell nothing of the graph's outputs.
 Status CheckMetric(Metric metric, const graph::Graph& graph);
+// Fails where the first of what a model answered holds no score for each of several classes.
+Status CheckScores(std::span<const Tensor> outputs);
 
 // Turns outputs of other float types into float32, which is what scores are made from.
 Status ToF32(std::span<Tensor> outputs);

@@ -48,6 +48,17 @@ TEST(Metric, OneNumberIsMeasuredByItsError) {
   const auto classes = graph::Parse("input x: f32[N,4]\ny: f32[N,4] = Relu(x)\noutput y\n");
   EXPECT_EQ(ChooseMetric(Metric::kAuto, *classes), Metric::kCosine);  // of its input's shape
   EXPECT_TRUE(CheckMetric(Metric::kTop, *classes));
+  // Numbers of classes, a score for each place, none at all.
+  for (const char* type : {"i64[N]", "i64[N,3]", "f32[N,16,8,8]", "f32[N]"}) {
+    const auto other =
+        graph::Parse(Text("input x: ", type, "\ny: ", type, " = Identity(x)\noutput y\n"));
+    ASSERT_TRUE(other) << other.error().message();
+    EXPECT_FALSE(CheckMetric(Metric::kTop, *other)) << type;
+  }
+  const Tensor dense = Tensor::Of<float>({1, 2, 2}, {1, 2, 3, 4});
+  const Tensor numbers = Tensor::Of<int64_t>({1, 2}, {1, 2});
+  EXPECT_FALSE(CheckScores({&dense, 1}));
+  EXPECT_FALSE(CheckScores({&numbers, 1}));
 }
 
 TEST(Metric, AModelWithoutInputsHasOne) {

@@ -132,7 +132,7 @@ Result<Calibrator> ParseCalibrator(std::string_view name) {
 QuantParams ToParams(Range range) {
   const float lo = std::min(range.lo, 0.0f), hi = std::max(range.hi, 0.0f);
   // A tensor of zeros still needs a scale; a tiny one would overflow when it is divided by.
-  const float scale = std::max((hi - lo) / (kLevels - 1), 1e-12f);
+  const auto scale = static_cast<float>(std::max((double{hi} - lo) / (kLevels - 1), 1e-12));
   const int zero_point = static_cast<int>(std::nearbyint(-lo / scale));
   return {scale, std::clamp(zero_point, 0, kLevels - 1)};
 }

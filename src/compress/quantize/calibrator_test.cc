@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cfloat>
 #include <cmath>
 #include <random>
+
+#include "compress/quantize/statistics.h"
 
 namespace pare::compress {
 namespace {
@@ -105,6 +108,25 @@ TEST(Calibrate, ZeroIsAlwaysExact) {
   EXPECT_EQ(ToParams({-1.0f, 1.02f}).zero_point, 126);
   EXPECT_EQ(ToParams({0.0f, 0.0f}).zero_point, 0);
   EXPECT_GT(ToParams({0.0f, 0.0f}).scale, 0.0f);
+}
+
+TEST(Calibrate, ARangeOfAllFloatsHasAScale) {
+  const QuantParams params = ToParams({-FLT_MAX, FLT_MAX});
+  EXPECT_TRUE(std::isfinite(params.scale));
+  EXPECT_EQ(params.zero_point, 128);
+}
+
+TEST(TensorStatistics, KnowNoChannelsWhereBatchesDifferInThem) {
+  TensorStatistics all, more;
+  all.channel_sum = all.channel_square = {1, 2};
+  all.channel_max = {1, 2};
+  all.per_channel = more.per_channel = 1;
+  more.channel_sum = more.channel_square = {1, 2, 3};
+  more.channel_max = {1, 2, 3};
+  all.Merge(more);
+  EXPECT_TRUE(all.ChannelMeans().empty());
+  all.Merge(more);
+  EXPECT_TRUE(all.ChannelMeans().empty());
 }
 
 }  // namespace

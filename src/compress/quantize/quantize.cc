@@ -51,11 +51,14 @@ Status CheckGraph(const Graph& graph, const Scheme& scheme, const QuantizeOption
   const bool any = AnyInteger(scheme);
   const bool classes = ChooseMetric(options.metric, graph) == Metric::kTop;
   if (options.max_drop && !classes && !options.targets) {
-    return Fail(ErrorKind::kUsage,
-                "--max-drop counts points of top-1 or of agreement, and this model's output is "
-                "measured otherwise",
-                "--targets FILE or --target-columns make it a limit of R², --metric top takes the "
-                "first output for classes; or leave it out");
+    return Fail(
+        ErrorKind::kUsage,
+        "--max-drop counts points of top-1 or of agreement, and this model's output is "
+        "measured otherwise",
+        Text("--targets FILE or --target-columns make it a limit of R²",
+             CheckMetric(Metric::kTop, graph) ? ", --metric top takes the first output for classes"
+                                              : "",
+             "; or leave it out"));
   }
   if (any) return {};
   if (!options.keep_float.empty() && CanBeInteger(graph)) {
@@ -104,7 +107,8 @@ Result<int64_t> LookedAt(const Job& job) {
   std::vector<Dims> shapes;
   for (const Tensor& input : first->inputs) shapes.push_back(input.shape());
   PARE_ASSIGN(const ModelCost cost, CostOf(job.calibration.graph, shapes));
-  const int64_t macs = std::max<int64_t>(cost.macs / loader.batch(), 1);
+  const int64_t rows = shapes.empty() || shapes[0].empty() ? 1 : std::max<int64_t>(shapes[0][0], 1);
+  const int64_t macs = std::max<int64_t>(cost.macs / rows, 1);
   return std::clamp(kLookedMacs / macs, kLeastLooked, kMostLooked);
 }
 
@@ -113,8 +117,8 @@ Status JudgeRanges(Job& job, const Scheme& scheme, int64_t samples) {
   const Calibrator calibrator = job.options.calibrator;
   if (calibrator != Calibrator::kAuto && calibrator != Calibrator::kOutputs) return {};
   Calibration& calibration = job.calibration;
-  const int64_t batch = job.options.batch, batches = (samples + batch - 1) / batch;
-  PARE_ASSIGN(data::Loader loader, job.samples.Load(job.samples.Few(batches * batch)));
+  PARE_ASSIGN(data::Loader loader,
+              job.samples.LoadOneByOne(job.samples.Few(static_cast<size_t>(samples))));
   job.progress.Stage("looking at gradients", loader.samples());
   auto ranges = RangesByOutputs(calibration.graph, ValuesToObserve(calibration.graph, scheme),
                                 calibration.statistics, job.probe.powers(), loader, job.context,

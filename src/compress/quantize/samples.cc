@@ -15,6 +15,12 @@ Result<data::Loader> Samples::Load(std::vector<int64_t> indices) const {
   return data::Loader::Make(dataset_, inputs_, std::move(indices), options_);
 }
 
+Result<data::Loader> Samples::LoadOneByOne(std::vector<int64_t> indices) const {
+  data::LoaderOptions options = options_;
+  options.batch = 1;
+  return data::Loader::Make(dataset_, inputs_, std::move(indices), options);
+}
+
 Result<std::vector<data::Loader>> Samples::Shards(const std::vector<int64_t>& indices) const {
   constexpr size_t kShards = 4;
   std::vector<std::vector<int64_t>> parts(std::min(kShards, indices.size()));

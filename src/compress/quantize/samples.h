@@ -26,6 +26,8 @@ class Samples {
   std::vector<int64_t> Few(size_t count) const;
 
   Result<data::Loader> Load(std::vector<int64_t> indices) const;
+  // In batches of one, or of as many as the model asks for.
+  Result<data::Loader> LoadOneByOne(std::vector<int64_t> indices) const;
   // The same samples, spread over loaders that can be used side by side; how many these are does
   // not depend on the threads, and so neither does what is summed loader by loader.
   Result<std::vector<data::Loader>> Shards(const std::vector<int64_t>& indices) const;

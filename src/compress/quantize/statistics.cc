@@ -64,6 +64,17 @@ void AddPlanes(TensorStatistics& s, const float* data, int64_t outer, int64_t ch
   }
 }
 
+bool FitsChannels(const TensorStatistics& s, size_t channels) {
+  return s.channel_sum.empty() || s.channel_sum.size() == channels;
+}
+
+void ForgetChannels(TensorStatistics& s) {
+  s.mixed = true;
+  s.channel_sum.clear();
+  s.channel_square.clear();
+  s.channel_max.clear();
+}
+
 void AddChannels(TensorStatistics& s, const PinnedValue& value, const float* data, int64_t count,
                  int64_t positions) {
   const Dims dims = value.type.dims();
@@ -72,6 +83,7 @@ void AddChannels(TensorStatistics& s, const PinnedValue& value, const float* dat
   if (dims.size() == 3 && !value.channels_last && !s.in_rows) return;  // [N, C, L], [N, L, C]?
   const bool planes = dims.size() > 3 && !value.channels_last && !s.in_rows;
   const int64_t channels = planes ? dims[1] : dims.back();
+  if (s.mixed || !FitsChannels(s, static_cast<size_t>(channels))) return ForgetChannels(s);
   s.channel_sum.resize(channels);
   s.channel_square.resize(channels);
   s.channel_max.resize(channels);
@@ -160,9 +172,7 @@ void ForgetNonFinite(TensorStatistics& s) {
   if (std::all_of(s.channel_sum.begin(), s.channel_sum.end(), finite) &&
       std::all_of(s.channel_square.begin(), s.channel_square.end(), finite))
     return;
-  s.channel_sum.clear();
-  s.channel_square.clear();
-  s.channel_max.clear();
+  ForgetChannels(s);
 }
 
 template <typename T>
@@ -175,6 +185,9 @@ void AddTo(std::vector<T>& sums, const std::vector<T>& more) {
 
 void TensorStatistics::Merge(const TensorStatistics& other) {
   histogram.Merge(other.histogram);
+  const bool empty = other.channel_sum.empty();
+  if (mixed || other.mixed || (!empty && !FitsChannels(*this, other.channel_sum.size())))
+    return ForgetChannels(*this);
   AddTo(channel_sum, other.channel_sum);
   AddTo(channel_square, other.channel_square);
   channel_max.resize(std::max(channel_max.size(), other.channel_max.size()));

@@ -23,6 +23,7 @@ struct TensorStatistics {
   std::vector<float> channel_max;
   int64_t per_channel = 0;  // values summed for each channel
   bool in_rows = false;     // a MatMul by weights reads it, and no convolution
+  bool mixed = false;       // batches differ in their channels: nothing is known of these
 
   void Merge(const TensorStatistics& other);
   std::vector<double> ChannelMeans() const;
