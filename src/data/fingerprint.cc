@@ -27,11 +27,14 @@ Result<std::string> Fingerprint(const Dataset& dataset) {
   return Digits(hash.value());
 }
 
-Result<std::string> ContentHash(const Dataset& dataset) {
+Result<std::string> ContentHash(const Dataset& dataset, std::span<const int64_t> indices,
+                                Progress& progress) {
   PARE_ASSIGN(const std::string some, Fingerprint(dataset));
   WordHash hash;
   hash.Add(std::as_bytes(std::span(some)));
-  for (int64_t i = 0; i < dataset.size(); ++i) {
+  for (const int64_t i : indices) {
+    PARE_TRY(progress.Check());
+    progress.Advance(1);
     PARE_ASSIGN(const std::optional<int64_t> coded, dataset.CodedBytes(i));
     if (coded) {
       hash.Add(std::as_bytes(std::span(&*coded, 1)));

@@ -2,18 +2,28 @@
 
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "data/test_pictures.h"
 #include "platform/test_folder.h"
 
 namespace pare::data {
 namespace {
 
+// Of the samples [0, count).
+std::string Hash(const Dataset& dataset, int64_t count) {
+  std::vector<int64_t> indices(static_cast<size_t>(count));
+  std::iota(indices.begin(), indices.end(), int64_t{0});
+  SilentProgress progress;
+  const auto hash = ContentHash(dataset, indices, progress);
+  EXPECT_TRUE(hash) << hash.error().message();
+  return hash.value_or("");
+}
+
 std::string Hash(const std::string& path) {
   const auto dataset = OpenDataset(path);
   EXPECT_TRUE(dataset) << dataset.error().message();
-  const auto hash = ContentHash(**dataset);
-  EXPECT_TRUE(hash) << hash.error().message();
-  return hash.value_or("");
+  return Hash(**dataset, (*dataset)->size());
 }
 
 TEST(ContentHash, IsOfEachSample) {
@@ -21,11 +31,15 @@ TEST(ContentHash, IsOfEachSample) {
     Tensor rows = Tensor::Make(DType::kF32, {100, 3}).value();
     for (float& x : rows.mutable_as<float>()) x = 1;
     if (changed >= 0) rows.mutable_as<float>()[3 * changed] = 2;
-    return ContentHash(**DatasetOf({{.name = "", .tensor = rows}}, {})).value();
+    const auto dataset = DatasetOf({{.name = "", .tensor = rows}}, {}).value();
+    return std::pair(Hash(*dataset, 100), Hash(*dataset, 90));
   };
-  const std::string before = hash(-1);
-  EXPECT_EQ(hash(-1), before);
-  for (int64_t i = 0; i < 100; ++i) EXPECT_NE(hash(i), before) << i;
+  const auto [all, most] = hash(-1);
+  EXPECT_EQ(hash(-1).first, all);
+  for (int64_t i = 0; i < 100; ++i) EXPECT_NE(hash(i).first, all) << i;
+  // 97 is none of the few that are always looked at.
+  EXPECT_EQ(hash(97).second, most);
+  EXPECT_NE(hash(89).second, most);
 }
 
 // Those between the ones that are decoded count by their size, whatever their names.

@@ -508,6 +508,8 @@ Result<Graph> Import(const std::string& path, std::vector<std::string>* data_fil
   }
   Result<Graph> graph = ImportBytes(file->bytes(), file, files);
   if (!graph) return Fail(graph.error().at(path));
+  // Constants that don't lie aligned were copied, and views are read again when they are packed.
+  file->Used(file->bytes().size());
   if (data_files) *data_files = files.paths();
   return graph;
 }

@@ -39,7 +39,7 @@ std::shared_ptr<const data::Dataset> Clouds(float size) {
   return data::DatasetOf({{.name = "", .tensor = points}}, labels).value();
 }
 
-// Tells of trials.
+// Tells of trials, and stops behind so many steps.
 class Listener : public SilentProgress {
  public:
   explicit Listener(int64_t steps = 1'000'000) : left_(steps) {}
@@ -48,7 +48,9 @@ class Listener : public SilentProgress {
     stage = what;
   }
   void Note(std::string_view text) override { notes += Text(text, '\n'); }
-  void Advance(int64_t units) override { left_ -= units; }
+  void Advance(int64_t units) override {
+    if (stage != "looking at the data") left_ -= units;
+  }
   bool cancelled() const override { return left_ <= 0; }
 
   int trials = 0;

@@ -172,7 +172,9 @@ class Run {
 
   // What must be the same for a checkpoint to fit.
   Result<std::string> Identity() const {
-    PARE_ASSIGN(const std::string data, data::ContentHash(batches_.dataset()));
+    progress_.Stage("looking at the data", std::ssize(batches_.indices()));
+    PARE_ASSIGN(const std::string data,
+                data::ContentHash(batches_.dataset(), batches_.indices(), progress_));
     Fnv1a order;
     for (int64_t index : batches_.indices()) order.Add(index);
     RunIdentity identity;
@@ -197,10 +199,9 @@ class Run {
 
   Status Resume() {
     if (options_.checkpoint.empty() && options_.trace.empty()) return {};
+    if (!options_.checkpoint.empty()) PARE_TRY(CheckCheckpoint(options_));
     PARE_ASSIGN(identity_, Identity());
-    if (options_.checkpoint.empty()) return {};
-    PARE_TRY(CheckCheckpoint(options_));
-    if (!options_.resume) return {};
+    if (options_.checkpoint.empty() || !options_.resume) return {};
     if (!FileExists(options_.checkpoint)) {
       progress_.Note(Text("--resume found no checkpoint at ", options_.checkpoint,
                           ": the run begins at step 0"));
