@@ -133,6 +133,16 @@ TEST(Network, TakesNoValuesOfAnother) {
   EXPECT_NE(other.error().message().find("another network"), std::string::npos);
 }
 
+TEST(Network, AValueThatIsNoneIsNotLeftOut) {
+  Network net;
+  const Value x = net.Input("x", {4});
+  net.Output("a", x);
+  net.Output("b", Value());
+  const auto model = net.Build();
+  ASSERT_FALSE(model);
+  EXPECT_NE(model.error().message().find("a value that is none"), std::string::npos);
+}
+
 TEST(Network, LearnsFromLabels) {
   const auto model = Classifier(1);
   const auto data = Dataset::Open(kPictures);
@@ -283,6 +293,7 @@ TEST(Network, StopsWhereItIsToldAndGoesOn) {
   options.resume = true;
   TrainProgress last;
   options.progress = [&](const TrainProgress& now) {
+    if (now.stage != "training") return true;
     last = now;
     return now.done < 5;
   };

@@ -25,8 +25,8 @@ trap 'rm -f "$MADE" "$VERDICTS"' EXIT
 # top1 MODEL: percent of the 10,000 test pictures.
 top1() { "$PARE" evaluate "$1" --data "$CIFAR/test/test_batch.bin" "${IMAGENET[@]}" --batch 32 --json --quiet |
   python3 -c 'import json,sys; print(json.load(sys.stdin)["top1"])'; }
-# member FILE NAME…: of a report written with --json, of one member in another.
-member() { python3 -c 'import functools,json,sys; print(functools.reduce(lambda at, name: at[name], sys.argv[2:], json.load(open(sys.argv[1]))))' "$@"; }
+# member FILE NAME…: of a report written with --json, of one member in another; 0 for null.
+member() { python3 -c 'import functools,json,sys; print(functools.reduce(lambda at, name: at[name], sys.argv[2:], json.load(open(sys.argv[1]))) or 0)' "$@"; }
 # once FILE COMMAND…: what the command prints goes into FILE, whole or not at all; a proof that is started again finds it there. It fails
 # where another command made FILE, and keeps what else the machine did meanwhile.
 once() {

@@ -68,7 +68,8 @@ class Network {
   std::shared_ptr<struct NetworkImpl> impl_;
 };
 
-// Where a training is: `done` of `total` units of a stage ("training": steps).
+// Where a training is: `done` of `total` units of a stage ("training": steps; "looking at the
+// data", before it where there is a checkpoint: samples).
 struct TrainProgress {
   std::string stage;
   int64_t done = 0, total = 0;

@@ -57,8 +57,12 @@ struct NetworkAccess {
   }
   // Nothing where an earlier formula failed.
   static ops::Var Of(const Value& value) { return value.impl_ ? value.impl_->var : ops::Var(); }
-  // And nothing, an error of `network`, where the value is another's.
+  // And nothing, an error of `network`, where the value is another's, or none.
   static ops::Var Of(const Value& value, NetworkImpl& network) {
+    if (!value.impl_ && network.emit.status()) {
+      network.emit.Fail(Error(ErrorKind::kUsage, "a layer or an output takes a value that is none",
+                              "values are what Input, layers and formulas give"));
+    }
     if (!value.impl_ || value.impl_->network.get() == &network) return Of(value);
     network.emit.Fail(Error(ErrorKind::kUsage, "a layer takes a value of another network",
                             "a formula is of one network"));

@@ -318,7 +318,8 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   const auto rescue = [&](const train::Trained& best) -> Result<std::string> {
     PARE_TRY(onnx::Export(Described(job, notes, best), options.output));
     rescued = best.best_step;
-    PARE_TRY(WriteCurve(options, job, best));
+    if (const Status curve = WriteCurve(options, job, best); !curve)
+      console.Note(curve.error().message());
     return Printable(options.output);
   };
   if (options.writes) how.rescue = rescue;
