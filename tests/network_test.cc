@@ -258,6 +258,10 @@ TEST(Dataset, BringsTheTargetsThatQuantizeMeasuresBy) {
   EXPECT_NEAR(quantized->r2_a.value_or(0), 1, 1e-6);
   EXPECT_GT(quantized->r2_b.value_or(0), 0.98);
   EXPECT_LT(quantized->r2_b.value_or(1), 1);
+  options.calibration = 300;  // more than there are, which is told
+  const auto few = Quantize(*model, *data, options);
+  ASSERT_TRUE(few) << few.error().message();
+  EXPECT_EQ(few->notes.size(), quantized->notes.size() + 1);
 }
 
 // One number a sample: its sign would say nothing.

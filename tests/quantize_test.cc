@@ -262,7 +262,7 @@ TEST_F(QuantizeTest, AQuantizedModelIsRefused) {
   const auto again = compress::Quantize(quantized->graph(), dataset_, preprocess_,
                                         model::Context::Make(1), Options(), progress);
   ASSERT_FALSE(again);
-  EXPECT_EQ(again.error().kind(), ErrorKind::kUsage);
+  EXPECT_EQ(again.error().kind(), ErrorKind::kUnsupported);
 }
 
 // How many samples each stage looks at.

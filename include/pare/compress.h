@@ -43,6 +43,7 @@ struct QuantizeResult {
   std::optional<double> r2_a, r2_b;  // by the dataset's targets, at most 1
   double speedup = 0;                // median time of a / median time of b, by turns, batch 1
   std::vector<LayerResult> layers;
+  std::vector<std::string> notes;  // what the job told: too few samples, what was tried in vain …
 };
 
 // Static integers: s8 or i4 weights by output channel, u8 activations by tensor. Calibrates,

@@ -1,6 +1,7 @@
 #include "pare/compress.h"
 
 #include "api/access.h"
+#include "api/notes.h"
 #include "compress/compare.h"
 #include "compress/quantize/quantize.h"
 #include "onnx/export.h"
@@ -38,7 +39,7 @@ Result<QuantizeResult> QuantizeModel(const Model& model, const Dataset& dataset,
   internal.targets = samples->targets();
   if (internal.targets) internal.metric = compress::Metric::kMse;
   const model::Context context = model::Context::Make(options.threads);
-  SilentProgress progress;
+  NoteKeeper progress;
   PARE_ASSIGN(auto quantized,
               compress::Quantize(graph, samples, preprocess, context, internal, progress));
   preprocess.WriteTo(quantized.graph.metadata);
@@ -64,7 +65,8 @@ Result<QuantizeResult> QuantizeModel(const Model& model, const Dataset& dataset,
                         R2Of(comparison.quality.values_a),
                         R2Of(comparison.quality.values_b),
                         comparison.time.speedup.median,
-                        std::move(layers)};
+                        std::move(layers),
+                        progress.notes()};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/access.h"
+#include "api/notes.h"
 #include "api/train_options.h"
 #include "compress/distill/distillation.h"
 #include "compress/distill/fit.h"
@@ -18,29 +19,23 @@
 namespace pare {
 namespace {
 
-// Hands the run's progress on to the caller's function, and its answer back; keeps what is told.
-class Reporter : public SilentProgress {
+// Hands the run's progress on to the caller's function, and its answer back.
+class Reporter : public NoteKeeper {
  public:
   explicit Reporter(const TrainOptions& options) : report_(options.progress) {}
   void Stage(std::string_view what, int64_t total) override {
     now_ = {.stage = std::string(what), .done = 0, .total = total, .now = {}};
   }
   void Now(std::string_view text) override { now_.now = text; }
-  void Note(std::string_view text) override {
-    std::string named = InApiNames(text);
-    if (std::ranges::find(notes_, named) == notes_.end()) notes_.push_back(std::move(named));
-  }
   void Advance(int64_t units) override {
     now_.done += units;
     if (report_ && !report_(now_)) cancelled_ = true;
   }
   bool cancelled() const override { return cancelled_; }
-  const std::vector<std::string>& notes() const { return notes_; }
 
  private:
   const std::function<bool(const TrainProgress&)>& report_;
   TrainProgress now_;
-  std::vector<std::string> notes_;
   bool cancelled_ = false;
 };
 

@@ -44,7 +44,7 @@ bool CanBeInteger(const Graph& graph) { return AnyInteger(MakeScheme(graph, {}))
 
 Status CheckGraph(const Graph& graph, const Scheme& scheme, const QuantizeOptions& options) {
   if (IsQuantized(graph)) {
-    return Fail(ErrorKind::kUsage, "the model is quantized already",
+    return Fail(ErrorKind::kUnsupported, "the model is quantized already",
                 "start from the float model it was made from");
   }
   PARE_TRY(CheckWeights(graph));

@@ -50,9 +50,9 @@ struct Quantized {
   double seconds = 0;  // calibration, search and tuning, without verification
 };
 
-// Fails with kUsage where the graph is quantized already, has neither classes nor targets for
-// max_drop (or targets that are all the same), or keep_float leaves no layer; kInvalid where
-// weights are NaN or infinite; kUnsupported where nothing in it can be integer; kUnmet where
+// Fails with kUsage where the graph has neither classes nor targets for max_drop (or targets that
+// are all the same), or keep_float leaves no layer; kInvalid where weights are NaN or infinite;
+// kUnsupported where it is quantized already, or nothing in it can be integer; kUnmet where
 // max_drop can't be held, or by the float model alone.
 Result<Quantized> Quantize(const graph::Graph& graph, std::shared_ptr<const data::Dataset> dataset,
                            const data::Preprocess& preprocess, const model::Context& context,
