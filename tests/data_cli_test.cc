@@ -521,6 +521,14 @@ output y
   EXPECT_EQ(ran.code, 4) << ran.err;
   EXPECT_TRUE(Has(ran.err, "y.csv: line ")) << ran.err;
   EXPECT_FALSE(Has(ran.err, "calibrating")) << ran.err;
+  // As many as the model's output has.
+  values.clear();
+  for (int i = 0; i < 60; ++i) values += "1,2\n";
+  const Ran wide = Pare({"quantize", model, "--data", folder_ / "x.csv", "--targets",
+                         folder_.Write("w.csv", "y,z\n" + values), "-o", folder_ / "q.onnx"});
+  EXPECT_EQ(wide.code, 2) << wide.err;
+  EXPECT_TRUE(Has(wide.err, "has 2 values, and the model's first output 1")) << wide.err;
+  EXPECT_FALSE(Has(wide.err, "calibrating")) << wide.err;
 }
 
 TEST_F(TargetColumns, ThatDoNotFitAreNamed) {

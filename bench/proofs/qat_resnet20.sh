@@ -16,7 +16,7 @@ once "$tuned.json" "$PARE" "${how[@]}" --tune --steps "$STEPS" --checkpoint "$tu
 ort() { "$PYTHON" tools/oracle/cifar_top1.py "$1" "$CIFAR/test/test_batch.bin" 2>/dev/null || echo nan; }
 float=$(top1 "$model") before=$(top1 "$stem.onnx") after=$(top1 "$tuned.onnx") after_ort=$(ort "$tuned.onnx")
 float_ort=$(ort "$model") before_ort=$(ort "$stem.onnx")
-back=$(python3 -c "print('%.0f' % (100 * ($after - $before) / ($float - $before)))")
+back=$(python3 -c "print('%.0f' % (100 * ($after - $before) / max($float - $before, 1e-9)))")
 took=$(minutes "$tuned.json") speed=$(member "$tuned.json" tuned samples_per_second)
 note=$(printf 'Won back: %s %% of what was lost; %.1f minutes, %.0f samples/s; %s bytes (float: %s).' "$back" "$took" "$speed" \
   "$(stat -c %s "$tuned.onnx")" "$(stat -c %s "$model")")

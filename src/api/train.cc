@@ -65,6 +65,8 @@ class Job {
     if (const Status may = compress::CheckTrainable(graph_, internal_.program.parameters); !may)
       return Fail(model_.files.empty() ? may.error() : may.error().at(model_.files.back()));
     internal_.augment.border = train::BorderOf(preprocess_);
+    // Now: behind the last step nothing but writing may fail.
+    PARE_ASSIGN(pictures_, data::HoldsPictures(*dataset_));
     split_ = compress::SplitForTraining(*dataset_, options_.validation, 0, options_.seed);
     return {};
   }
@@ -115,8 +117,7 @@ class Job {
  private:
   Result<TrainResult> ResultOf(const train::Trained& trained, bool values) const {
     graph::Graph graph = trained.graph;
-    PARE_ASSIGN(const bool pictures, data::HoldsPictures(*dataset_));
-    if (pictures || !options_.preprocess.empty() || data::Preprocess::In(graph.metadata))
+    if (pictures_ || !options_.preprocess.empty() || data::Preprocess::In(graph.metadata))
       preprocess_.WriteTo(graph.metadata);
     graph.metadata.erase(compress::kOutputsKey);
     if (values) graph.metadata[compress::kOutputsKey] = "values";
@@ -157,6 +158,7 @@ class Job {
   data::Preprocess preprocess_;
   train::TrainOptions internal_;
   compress::TrainingSplit split_;
+  bool pictures_ = false;  // the dataset holds them
   Reporter progress_;
 };
 

@@ -254,9 +254,10 @@ Status StoreData(const DataOptions& options, const data::Dataset& dataset,
   if (!given.label_column.empty()) {
     metadata[kLabelKey] = given.label_column;
     metadata.erase(kClassesKey);
-    const bool classes = compress::ChooseMetric(compress::Metric::kAuto, model.graph()) ==
-                         compress::Metric::kTop;  // else each number of a column would be one
-    if (const auto lines = NameLines(dataset.classes()); lines && classes)
+    // Of values each number of a column would be a class.
+    const bool values =
+        compress::ChooseMetric(compress::Metric::kAuto, model.graph()) == compress::Metric::kMse;
+    if (const auto lines = NameLines(dataset.classes()); lines && !values)
       metadata[kClassesKey] = *lines;
   }
   const bool columns = !given.target_columns.empty() && dataset.targets();

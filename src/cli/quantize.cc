@@ -272,23 +272,10 @@ Status CheckTemperature(const QuantizeOptions& options, compress::Metric metric,
               "leave it out");
 }
 
-// Those of the samples that verify, read ahead.
-Status CheckTargets(const data::Dataset& dataset, const compress::QuantizeOptions& how,
-                    Console& console) {
-  if (!how.targets) return {};
-  PARE_ASSIGN(const data::Split split, data::SplitDataset(dataset, how.split));
-  for (const int64_t index : split.verification) {
-    PARE_TRY(console.Check());
-    PARE_TRY(how.targets->Get(index));
-  }
-  return {};
-}
-
 // Arrays and rows are read ahead, so that a bad one doesn't end the verification. Pictures are not:
 // decoding them is a good part of the work.
 Status CheckSamples(const model::Model& model, const std::shared_ptr<const data::Dataset>& dataset,
                     const compress::QuantizeOptions& how, Console& console) {
-  PARE_TRY(CheckTargets(*dataset, how, console));
   PARE_ASSIGN(const data::Sample first, dataset->Get(0));
   const auto is_picture = [](const data::SampleInput& input) { return input.picture; };
   if (std::any_of(first.inputs.begin(), first.inputs.end(), is_picture)) return {};

@@ -65,7 +65,7 @@ Error OfSizes(const Graph& graph, std::span<const Dims> shapes, const Error& err
   std::string text;
   for (const Dims& dims : shapes) text += Text(text.empty() ? "" : ", ", DimsText(dims));
   return Error(ErrorKind::kUsage,
-               Text("inputs of ", text, " don't fit the model: ", error.message()),
+               Text("inputs of ", text, " don't fit the model: ", error.advise("").message()),
                "try other sizes: `pare inspect` shows which are free, and many models need "
                "multiples of 4 to 32");
 }

@@ -69,6 +69,8 @@ TEST(BindShapes, SizesThatTheModelCannotTakeAreTheCallersError) {
   EXPECT_EQ(bound.error().kind(), ErrorKind::kUsage);
   const std::string message = bound.error().message();
   EXPECT_TRUE(message.starts_with("inputs of [1,2,8], [1,2,7] don't fit the model: ")) << message;
+  EXPECT_EQ(message.find('\n'), message.rfind('\n'))
+      << "one advice, behind the reason: " << message;
 }
 
 }  // namespace

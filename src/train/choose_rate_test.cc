@@ -262,7 +262,7 @@ TEST(ChooseRate, IsNotDoneAgainWhereARunGoesOn) {
   EXPECT_FALSE(TrainOn(SmallClassifier(), 1, options, in_run));
   EXPECT_EQ(in_trials.trials, 2);
   EXPECT_EQ(in_run.trials, all.trials - 1) << "the one that was stopped is made anew";
-  EXPECT_NE(in_run.notes.find("after step 0 of 200, and 2 trials"), std::string::npos)
+  EXPECT_NE(in_run.notes.find("after step 0 of 200, and 1 trial of"), std::string::npos)
       << in_run.notes;
   EXPECT_FALSE(TrainOn(SmallClassifier(), 1, options, late));
   EXPECT_EQ(late.trials, 0);

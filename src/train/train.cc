@@ -209,9 +209,14 @@ class Run {
     }
     PARE_ASSIGN(state_, LoadCheckpoint(options_.checkpoint, program_, {identity_, steps_}));
     if (!state_.history.empty()) seconds_before_ = state_.history.back().seconds;
-    const size_t trials = state_.rate == 0 ? state_.trials.size() : 0;
+    const auto made = std::ranges::count_if(state_.trials, [](const auto& trial) {
+      return trial.rate > 0;  // none: the start's loss
+    });
+    const int64_t trials = state_.rate == 0 ? made : 0;
     progress_.Note(Text("going on after step ", state_.step, " of ", steps_,
-                        trials > 0 ? Text(", and ", trials, " trials of the learning rate") : ""));
+                        trials > 0 ? Text(", and ", trials, trials == 1 ? " trial" : " trials",
+                                          " of the learning rate")
+                                   : ""));
     return {};
   }
 

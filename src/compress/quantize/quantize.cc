@@ -14,6 +14,7 @@
 #include "ops/op_def.h"
 #include "passes/pipeline.h"
 #include "platform/clock.h"
+#include "train/targets.h"
 
 namespace pare::compress {
 namespace {
@@ -67,6 +68,26 @@ Status CheckGraph(const Graph& graph, const Scheme& scheme, const QuantizeOption
   }
   return Unsupported(Text("no layer of the model can be int8", WhyNone(graph, scheme)),
                      "`pare inspect` lists the operators");
+}
+
+// The targets of the samples that verify: a bad one would be met when the work is done.
+Status CheckTargets(const Graph& graph, const data::Dataset& targets,
+                    const std::vector<int64_t>& verification, const Progress& progress) {
+  const graph::TensorType& output = graph.value(graph.outputs().at(0).value).type;
+  Dims row{1};
+  bool known = output.has_rank() && output.rank() > 0;
+  for (int axis = 1; known && axis < output.rank(); ++axis) {
+    known = (*output.shape)[axis].known();
+    if (known) row.push_back((*output.shape)[axis].size());
+  }
+  for (const int64_t index : verification) {
+    PARE_TRY(progress.Check());
+    if (known)
+      PARE_TRY(train::TargetRows(targets, {&index, 1}, row));
+    else
+      PARE_TRY(targets.Get(index));
+  }
+  return {};
 }
 
 void NoteUnmatched(const Graph& graph, const QuantizeOptions& options, Progress& progress) {
@@ -237,6 +258,9 @@ Result<Quantized> Quantize(const Graph& graph, std::shared_ptr<const data::Datas
   Quantized result;
   PARE_ASSIGN(result.split, data::SplitDataset(*dataset, options.split));
   if (!result.split.note.empty()) progress.Note(result.split.note);
+  if (options.targets) {
+    PARE_TRY(CheckTargets(graph, *options.targets, result.split.verification, progress));
+  }
   std::vector<int64_t> pool;
   if (options.tune) {
     pool = TuningPool(*dataset, options, result.split.verification);
