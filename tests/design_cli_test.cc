@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "cli/command.h"
+#include "demo.h"
 #include "platform/test_folder.h"
 #include "running.h"
 #include "running_pare.h"
@@ -83,8 +84,47 @@ TEST(DesignCommand, SearchesForATarget) {
       Design({"design", kTeacher, "-o", folder / "s.onnx", "--target-macs", "0.25x"});
   ASSERT_EQ(quarter.code, 0) << json::serialize(quarter.report);
   EXPECT_LE(Macs(quarter.report, "after"), 0.25 * Macs(quarter.report, "before"));
-  EXPECT_GT(Macs(quarter.report, "after"), 0.15 * Macs(quarter.report, "before"));
+  EXPECT_GT(Macs(quarter.report, "after"), 0.85 * 0.25 * Macs(quarter.report, "before"));
   EXPECT_LT(quarter.report.at("width").as_double(), 0.6);
+  const json::object& target = quarter.report.at("target").as_object();
+  EXPECT_EQ(target.at("unit"), "macs");
+  EXPECT_EQ(target.at("most").to_number<double>(), 0.25);
+  EXPECT_EQ(target.at("predicted"), target.at("reached"));
+  EXPECT_TRUE(target.at("met").as_bool());
+}
+
+// Times are not held against numbers; what is told of them must fit together.
+TEST(DesignCommand, HoldsAMeasuredTimeAgainstTheTarget) {
+  const TestFolder folder;
+  double macs = 0;
+  for (const char* part : {"0.6x", "0.95x"}) {
+    const Designed made =
+        Design({"design", kTeacher, "-o", folder / "s.onnx", "--target-latency", part});
+    ASSERT_EQ(made.code, 0) << json::serialize(made.report);
+    EXPECT_GE(Macs(made.report, "after"), macs);
+    macs = Macs(made.report, "after");
+    EXPECT_LT(macs, Macs(made.report, "before"));
+    const json::object& target = made.report.at("target").as_object();
+    const double most = target.at("most").to_number<double>();
+    const double reached = target.at("reached").to_number<double>();
+    const auto ms = [&](const char* side) {
+      return made.report.at(side).as_object().at("ms").to_number<double>();
+    };
+    EXPECT_EQ(target.at("unit"), "ms");
+    EXPECT_TRUE(target.at("relative").as_bool());
+    EXPECT_LE(target.at("predicted").to_number<double>(), most);
+    EXPECT_GT(target.at("predicted").to_number<double>(), 0);
+    EXPECT_NEAR(reached, ms("after") / ms("before"), 1e-6);
+    EXPECT_EQ(target.at("met").as_bool(), reached <= most);
+    EXPECT_EQ(Has(json::serialize(made.report.at("notes")), "the target is missed"),
+              reached > most);
+  }
+  const Ran text =
+      Pare({"design", kTeacher, "-o", folder / "s.onnx", "--target-latency", "1000ms"});
+  ASSERT_EQ(text.code, 0) << text.err;
+  EXPECT_TRUE(Has(text.out, "target 1000")) << text.out;
+  EXPECT_TRUE(Has(text.out, "predicted")) << text.out;
+  EXPECT_TRUE(Has(text.out, ": met")) << text.out;
 }
 
 TEST(DesignCommand, MakesSeparableStudents) {

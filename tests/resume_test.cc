@@ -81,8 +81,10 @@ struct Threads {
 // What is common to the runs of a test.
 class KilledRun {
  public:
-  KilledRun(const TestFolder& folder, Arguments arguments)
-      : folder_(folder), arguments_(std::move(arguments)) {}
+  // `often`: options by which the checkpoint is written more often than the run asks for.
+  KilledRun(const TestFolder& folder, Arguments arguments,
+            Arguments often = {"--checkpoint-every", "1"})
+      : folder_(folder), arguments_(std::move(arguments)), often_(std::move(often)) {}
 
   // The run that nobody kills has the threads of the one that is killed.
   void ExpectTheSameBytes(Threads threads) {
@@ -93,8 +95,9 @@ class KilledRun {
     bool killed = false;
     for (int attempt = 0; attempt < 10 && !killed; ++attempt) {
       std::filesystem::remove(checkpoint);
-      const pid_t child =
-          Begin(resumed, threads.killed, {"--checkpoint", checkpoint, "--checkpoint-every", "1"});
+      Arguments more = {"--checkpoint", checkpoint};
+      more.insert(more.end(), often_.begin(), often_.end());
+      const pid_t child = Begin(resumed, threads.killed, more);
       ASSERT_GT(child, 0);
       killed = KillAfterSome(child, checkpoint);
     }
@@ -116,7 +119,7 @@ class KilledRun {
   }
 
   const TestFolder& folder_;
-  const Arguments arguments_;
+  const Arguments arguments_, often_;
 };
 
 TEST(Resume, AKilledTrainingGoesOnToTheSameBytes) {
@@ -139,6 +142,39 @@ TEST(Resume, AKilledDistillationGoesOnToTheSameBytes) {
                      SomeData(folder, {88, 3, 12, 12}, 5), "--steps", "60", "--batch", "8",
                      "--rate", "0.01", "--validation", "0", "--validate-every", "30"})
       .ExpectTheSameBytes({.killed = 1, .resumed = 2});
+}
+
+// Quantization-aware training, from the float model's answers; its checkpoints are those of the
+// validations.
+TEST(Resume, AKilledTuningGoesOnToTheSameBytes) {
+  const TestFolder folder;
+  const std::string model = WriteModel(folder / "model.onnx", kWideProducts);
+  KilledRun(folder,
+            {"quantize",
+             model,
+             "--data",
+             SomeData(folder, {600, 20}, 10),
+             "--target",
+             "any",
+             "--calibration",
+             "50",
+             "--verification",
+             "100",
+             "--seconds",
+             "0.01",
+             "--weight-bits",
+             "4",
+             "--tune",
+             "--steps",
+             "400",
+             "--tune-batch",
+             "32",
+             "--validate-every",
+             "5",
+             "--rate",
+             "0.003"},
+            {})
+      .ExpectTheSameBytes({.killed = 2, .resumed = 1});
 }
 
 }  // namespace

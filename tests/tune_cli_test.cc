@@ -188,6 +188,23 @@ TEST_F(TuneCommand, StopsAndGoesOnToTheSameFile) {
   EXPECT_EQ(*ReadFile(whole), *ReadFile(stopped));
 }
 
+TEST_F(TuneCommand, WritesTheSameFileWithAnyThreads) {
+  const std::string one = folder_ / "one.onnx", two = folder_ / "two.onnx";
+  model_ = WriteModel(folder_ / "model.onnx", kWideProducts);
+  const auto tune = [&](const std::string& output, const char* threads) {
+    Arguments arguments =
+        Command(output, {"--tune", "--steps", "40", "--tune-batch", "32", "--validate-every", "20",
+                         "--weight-bits", "4", "--rate", "0.003", "--json"});
+    *(std::ranges::find(arguments, "--threads") + 1) = threads;
+    return Pare(arguments);
+  };
+  const Ran first = tune(one, "1"), second = tune(two, "2");
+  ASSERT_EQ(first.code, 0) << first.err;
+  ASSERT_EQ(second.code, 0) << second.err;
+  EXPECT_TRUE(first.object().at("tuned").as_object().at("kept").as_bool());
+  EXPECT_TRUE(*ReadFile(one) == *ReadFile(two));
+}
+
 // Of samples that are all alike, which ones are drawn changes nothing; which ones are flipped does.
 TEST_F(TuneCommand, DrawsByTheSeed) {
   Tensor x = Tensor::Make(DType::kF32, {600, 1, 4, 4}).value();

@@ -73,10 +73,21 @@ struct DesignSide {
   double ms = 0;  // the fastest run, which other processes disturb least
 };
 
+// What was asked for, and what became of it: parts of the teacher's where the target is one.
+struct TargetResult {
+  Target asked;
+  std::string unit;      // "macs", "ms"
+  double predicted = 0;  // by the search
+  double reached = 0;    // of the student, at the end
+
+  bool met() const { return reached <= asked.value; }
+};
+
 struct DesignReport {
   const DesignCommandOptions& options;
   compress::Design design;
   DesignSide before, after;
+  std::optional<TargetResult> target;
   std::vector<std::string> notes;
 };
 
@@ -85,6 +96,16 @@ Json DesignSideJson(const DesignSide& side) {
                        {"parameters", side.cost.parameters},
                        {"bytes", side.bytes},
                        {"ms", side.ms}});
+}
+
+Json TargetJson(const std::optional<TargetResult>& target) {
+  if (!target) return {};
+  return Json::Object({{"unit", target->unit},
+                       {"relative", target->asked.relative},
+                       {"most", target->asked.value},
+                       {"predicted", target->predicted},
+                       {"reached", target->reached},
+                       {"met", target->met()}});
 }
 
 Json ToJson(const DesignReport& report) {
@@ -106,6 +127,7 @@ Json ToJson(const DesignReport& report) {
                        {"depth", design.depth},
                        {"before", DesignSideJson(report.before)},
                        {"after", DesignSideJson(report.after)},
+                       {"target", TargetJson(report.target)},
                        {"blocks", design.blocks},
                        {"removed_blocks", Json::ArrayOf(design.removed_blocks)},
                        {"separated", Json::ArrayOf(design.separated, separated)},
@@ -138,6 +160,21 @@ std::string SeparatedText(const compress::Design& design) {
   return table.Text() + '\n';
 }
 
+std::string AmountText(const TargetResult& target, double amount) {
+  if (target.asked.relative) return Fixed(amount, 3) + "× the teacher's";
+  return target.unit == "ms" ? Milliseconds(amount) + " ms"
+                             : CountText(std::llround(amount)) + " MACs";
+}
+
+std::string TargetText(const TargetResult& target) {
+  const auto text = [&](double amount) { return AmountText(target, amount); };
+  const std::string asked = Text("target ", text(target.asked.value));
+  const std::string end = target.met() ? ": met" : ": MISSED";
+  if (target.unit == "macs") return Text(asked, ", student ", text(target.reached), end);
+  return Text(asked, ", predicted ", text(target.predicted), ", measured ", text(target.reached),
+              end);
+}
+
 std::string ToText(const DesignReport& report) {
   using Align = Table::Align;
   const compress::Design& design = report.design;
@@ -161,12 +198,18 @@ std::string ToText(const DesignReport& report) {
   return Text(GroupsText(design), '\n', SeparatedText(design), table.Text(), "\nwidth ",
               Fixed(design.width, 3), ", depth ", Fixed(design.depth, 2), ": ",
               design.removed_blocks.size(), " of ", design.blocks,
-              " residual blocks removed; times at batch 1, 1 thread\n\nwrote ",
+              " residual blocks removed; times at batch 1, 1 thread\n",
+              report.target ? TargetText(*report.target) + '\n' : "", "\nwrote ",
               Printable(report.options.output), "; `pare distill` teaches it\n");
 }
 
-Result<compress::Design> Choose(const graph::Graph& teacher, const DesignCommandOptions& options,
-                                const SampleRun& run, Console& console) {
+struct Choice {
+  compress::Design design;
+  double whole = 1;  // the teacher's cost, where the target is a part of it
+};
+
+Result<Choice> Choose(const graph::Graph& teacher, const DesignCommandOptions& options,
+                      const SampleRun& run, Console& console) {
   compress::DesignOptions how{.width = options.width.value_or(1),
                               .depth = options.depth.value_or(1),
                               .separable = options.separable,
@@ -174,7 +217,8 @@ Result<compress::Design> Choose(const graph::Graph& teacher, const DesignCommand
   const std::optional<Target>& target = options.macs ? options.macs : options.latency;
   if (!target) {
     console.Stage("designing", 0);
-    return compress::MakeDesign(teacher, how);
+    PARE_ASSIGN(auto design, compress::MakeDesign(teacher, how));
+    return Choice{std::move(design)};
   }
   const auto cost = [&](const graph::Graph& graph) -> Result<double> {
     if (options.macs) {
@@ -191,8 +235,25 @@ Result<compress::Design> Choose(const graph::Graph& teacher, const DesignCommand
     PARE_ASSIGN(whole, cost(teacher));
   }
   const double limit = target->Of(whole);
-  return compress::SearchDesign(teacher, how, options.depth, {limit, options.macs ? "MACs" : "ms"},
-                                cost, console);
+  PARE_ASSIGN(auto design,
+              compress::SearchDesign(teacher, how, options.depth,
+                                     {limit, options.macs ? "MACs" : "ms"}, cost, console));
+  return Choice{std::move(design), whole};
+}
+
+// A time is compared with the teacher's that was measured beside it: clocks change.
+std::optional<TargetResult> Reached(const DesignReport& report, double whole) {
+  const std::optional<Target>& asked =
+      report.options.macs ? report.options.macs : report.options.latency;
+  if (!asked) return std::nullopt;
+  TargetResult result{.asked = *asked,
+                      .unit = report.options.macs ? "macs" : "ms",
+                      .predicted = report.design.cost / whole};
+  const auto of = [&](const DesignSide& side) {
+    return report.options.macs ? static_cast<double>(side.cost.macs) : side.ms;
+  };
+  result.reached = of(report.after) / (asked->relative ? of(report.before) : 1);
+  return result;
 }
 
 std::string DesignRecord(const DesignCommandOptions& options, const compress::Design& design) {
@@ -214,9 +275,11 @@ Status DesignStudent(const DesignCommandOptions& options, Console& console) {
   PARE_TRY(files.Check());
   PARE_ASSIGN(const SampleRun run,
               OfModel(SampleRun::Make(teacher.graph(), options.shapes), teacher.path()));
-  DesignReport report{.options = options, .design = {}, .before = {}, .after = {}, .notes = {}};
-  PARE_ASSIGN(report.design,
+  DesignReport report{
+      .options = options, .design = {}, .before = {}, .after = {}, .target = {}, .notes = {}};
+  PARE_ASSIGN(Choice choice,
               OfModel(Choose(teacher.graph(), options, run, console), teacher.path()));
+  report.design = std::move(choice.design);
   graph::Graph& student = report.design.graph;
   PARE_ASSIGN(report.before.cost, run.Cost(teacher.graph()));
   PARE_ASSIGN(report.after.cost, run.Cost(student));
@@ -233,6 +296,13 @@ Status DesignStudent(const DesignCommandOptions& options, Console& console) {
   PARE_ASSIGN(const auto times, OfModel(run.Time(both, 0.5, console), teacher.path()));
   report.before.ms = times[0];
   report.after.ms = times[1];
+  report.target = Reached(report, choice.whole);
+  if (report.target && !report.target->met()) {
+    console.Note(Text("the target is missed: the student takes ",
+                      AmountText(*report.target, report.target->reached), ", and ",
+                      AmountText(*report.target, report.target->asked.value),
+                      " were asked for; times vary, so give a smaller target, or an idle machine"));
+  }
   student.metadata[kRunKey] = DesignRecord(options, report.design);
   PARE_TRY(onnx::Export(student, options.output));
   PARE_ASSIGN(const model::Model written, model::Model::Load(options.output));

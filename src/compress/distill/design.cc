@@ -15,7 +15,6 @@ namespace {
 using graph::Graph;
 
 constexpr double kLeastWidth = 1.0 / 16;
-constexpr int kBisections = 7;  // widths apart by less round to the same channels
 
 // Of each stage the most important blocks stay, at least one.
 std::vector<ResidualBlock> BlocksToRemove(const std::vector<ResidualBlock>& blocks, double depth) {
@@ -47,7 +46,11 @@ std::vector<graph::NodeId> LayersToSeparate(const Graph& graph, const DesignOpti
   return layers;
 }
 
-Result<Graph> Narrowed(const Graph& graph, const DesignOptions& options, Design& design) {
+// Units that stay, one for each of Design::groups; empty: by the width.
+using Widths = std::vector<int64_t>;
+
+Result<Graph> Narrowed(const Graph& graph, const DesignOptions& options, const Widths& widths,
+                       Design& design) {
   const Channels channels = Channels::Of(graph);
   std::vector<KeptUnits> kept;
   for (int i = 0; i < std::ssize(channels.groups()); ++i) {
@@ -57,7 +60,9 @@ Result<Graph> Narrowed(const Graph& graph, const DesignOptions& options, Design&
     if (IsNamed(graph, channels, group, options.keep) && group.prunable) {
       designed.why_not = "asked for by --keep";
     } else if (group.prunable) {
-      designed.after = DesignedUnits(group.size, ChannelsOfUnit(channels, i), options.width);
+      designed.after = widths.empty()
+                           ? DesignedUnits(group.size, ChannelsOfUnit(channels, i), options.width)
+                           : widths[design.groups.size()];
       kept.push_back({i, MostImportant(ImportanceByNorm(graph, channels, i), designed.after)});
     }
     design.groups.push_back(std::move(designed));
@@ -65,34 +70,165 @@ Result<Graph> Narrowed(const Graph& graph, const DesignOptions& options, Design&
   return RemoveChannels(graph, channels, kept);
 }
 
-// The widest design of this depth that is within the target; nothing where the narrowest is not.
-Result<std::optional<Design>> SearchWidth(const Graph& model, DesignOptions options, double target,
-                                          DesignCost cost, Progress& progress, double& least) {
-  std::optional<Design> best;
-  double low = kLeastWidth, high = 1;
-  // Whether a width is within the target; the design is kept where it is.
-  const auto fits = [&](double width) -> Result<bool> {
-    PARE_TRY(progress.Check());
-    options.width = width;
-    PARE_ASSIGN(Design design, MakeDesign(model, options));
-    PARE_ASSIGN(const double costs, cost(design.graph));
-    progress.Advance(1);
-    least = std::min(least, costs);
-    if (costs > target) return false;
-    best = std::move(design);
-    return true;
-  };
-  PARE_ASSIGN(const bool whole, fits(high));
-  if (whole) return best;
-  PARE_ASSIGN(const bool possible, fits(low));
-  if (!possible) return best;
-  for (int i = 0; i < kBisections; ++i) {
-    const double middle = (low + high) / 2;
-    PARE_ASSIGN(const bool good, fits(middle));
-    (good ? low : high) = middle;
-  }
-  return best;
+Result<Design> MakeDesignOf(const Graph& model, const DesignOptions& options,
+                            const Widths& widths) {
+  PARE_TRY(CheckNotQuantized(
+      model, "design from the float model that it was made from, and quantize the student"));
+  Design design{.graph = {},
+                .width = options.width,
+                .depth = options.depth,
+                .cost = 0,
+                .groups = {},
+                .removed_blocks = {},
+                .separated = {},
+                .blocks = 0};
+  const auto blocks = FindBlocks(model);
+  design.blocks = static_cast<int>(blocks.size());
+  PARE_TRY(CheckKeepPatterns(model, Channels::Of(model), options.keep));
+  auto gone = BlocksToRemove(blocks, options.depth);
+  std::erase_if(
+      gone, [&](const ResidualBlock& block) { return HasNamedLayer(model, block, options.keep); });
+  for (const ResidualBlock& block : gone) design.removed_blocks.push_back(block.name);
+  PARE_ASSIGN(const Graph shallow, RemoveBlocks(model, gone));
+  PARE_ASSIGN(design.graph, Narrowed(shallow, options, widths, design));
+  // By the widths before, so that a narrower design never has a dense layer where a wider has none;
+  // of the filters that stay, so that pairs are nearest to them.
+  PARE_ASSIGN(design.separated, SeparateLayers(design.graph, LayersToSeparate(shallow, options)));
+  return design;
 }
+
+Widths WidthsOf(const Design& design) {
+  Widths widths;
+  for (const DesignedGroup& group : design.groups) widths.push_back(group.after);
+  return widths;
+}
+
+// The widest design of one depth that is within the target. One width for all groups comes first.
+// It moves whole steps of many groups at once, so what it leaves of the target is spent on groups
+// one by one, and, if that is not enough, on single units.
+class WidthSearch {
+ public:
+  WidthSearch(const Graph& model, const DesignOptions& options, double target, DesignCost cost,
+              Progress& progress)
+      : model_(model), options_(options), target_(target), cost_(cost), progress_(progress) {}
+
+  // Nothing where the narrowest is not within the target.
+  Result<std::optional<Design>> Run() {
+    PARE_TRY(ByWidth());
+    if (best_ && !IsNear(kNear)) PARE_TRY(ByGroups());
+    if (best_ && !IsNear(kEnough)) PARE_TRY(ByUnits());
+    return std::move(best_);
+  }
+  double least() const { return least_; }
+
+ private:
+  // Of the target: where no further design is tried; where no group gets an uncommon width.
+  static constexpr double kNear = 0.97, kEnough = 0.85;
+  static constexpr int kBisections = 7;  // widths apart by less round to the same channels
+  static constexpr int kUnitBisections = 5;
+  static constexpr int kRounds =
+      4;  // over the groups, each of which leaves out one that is too large
+
+  bool IsNear(double part) const { return best_->cost >= part * target_; }
+
+  // Whether a design is within the target. Each that is tried is wider than the best, and becomes
+  // it where it fits.
+  Result<bool> Fits(const Widths& widths) {
+    PARE_TRY(progress_.Check());
+    PARE_ASSIGN(Design design, MakeDesignOf(model_, options_, widths));
+    PARE_ASSIGN(const double costs, cost_(design.graph));
+    progress_.Advance(1);
+    least_ = std::min(least_, costs);
+    if (costs > target_) {
+      if (widths.empty()) above_ = WidthsOf(design);
+      return false;
+    }
+    design.cost = costs;
+    best_ = std::move(design);
+    return true;
+  }
+
+  Result<bool> FitsWidth(double width) {
+    options_.width = width;
+    return Fits({});
+  }
+
+  Status ByWidth() {
+    double low = kLeastWidth, high = 1;
+    PARE_ASSIGN(const bool whole, FitsWidth(high));
+    if (whole) return {};
+    PARE_ASSIGN(const bool possible, FitsWidth(low));
+    if (!possible) return {};
+    for (int i = 0; i < kBisections; ++i) {
+      const double middle = (low + high) / 2;
+      PARE_ASSIGN(const bool good, FitsWidth(middle));
+      (good ? low : high) = middle;
+    }
+    options_.width = low;
+    return {};
+  }
+
+  // Groups that would be wider in the narrowest design that was too large: first those from which
+  // rounding took most.
+  std::vector<size_t> GroupsToWiden() const {
+    std::vector<size_t> groups;
+    for (size_t i = 0; i < above_.size(); ++i) {
+      if (above_[i] > best_->groups[i].after) groups.push_back(i);
+    }
+    const auto part = [&](size_t i) {
+      const DesignedGroup& group = best_->groups[i];
+      return static_cast<double>(group.after) / static_cast<double>(group.before);
+    };
+    std::ranges::stable_sort(groups, {}, part);
+    return groups;
+  }
+
+  // As many of the first groups as fit go to the next width; then those behind the one that didn't.
+  Status ByGroups() {
+    std::vector<size_t> groups = GroupsToWiden();
+    for (int round = 0; round < kRounds && !groups.empty() && !IsNear(kNear); ++round) {
+      const Widths from = WidthsOf(*best_);
+      size_t fit = 0, too_many = groups.size() + 1;
+      while (too_many - fit > 1) {
+        const size_t count = (fit + too_many) / 2;
+        Widths widths = from;
+        for (size_t i = 0; i < count; ++i) widths[groups[i]] = above_[groups[i]];
+        PARE_ASSIGN(const bool good, Fits(widths));
+        (good ? fit : too_many) = count;
+      }
+      groups.erase(groups.begin(), groups.begin() + std::min(fit + 1, groups.size()));
+    }
+    return {};
+  }
+
+  // The same part of the way to the next width for all groups that are not there.
+  Status ByUnits() {
+    const Widths from = WidthsOf(*best_);
+    const std::vector<size_t> groups = GroupsToWiden();
+    if (groups.empty()) return {};
+    double low = 0, high = 1;
+    for (int i = 0; i < kUnitBisections; ++i) {
+      const double middle = (low + high) / 2;
+      Widths widths = from;
+      for (size_t group : groups) {
+        const double step = static_cast<double>(above_[group] - from[group]);
+        widths[group] = from[group] + std::llround(middle * step);
+      }
+      PARE_ASSIGN(const bool good, Fits(widths));
+      (good ? low : high) = middle;
+    }
+    return {};
+  }
+
+  const Graph& model_;
+  DesignOptions options_;
+  const double target_;
+  DesignCost cost_;
+  Progress& progress_;
+  std::optional<Design> best_;
+  double least_ = INFINITY;
+  Widths above_;  // of the last width that was too large
+};
 
 }  // namespace
 
@@ -112,28 +248,7 @@ int64_t DesignedUnits(int64_t size, int64_t channels, double width) {
 }
 
 Result<Design> MakeDesign(const Graph& model, const DesignOptions& options) {
-  PARE_TRY(CheckNotQuantized(
-      model, "design from the float model that it was made from, and quantize the student"));
-  Design design{.graph = {},
-                .width = options.width,
-                .depth = options.depth,
-                .groups = {},
-                .removed_blocks = {},
-                .separated = {},
-                .blocks = 0};
-  const auto blocks = FindBlocks(model);
-  design.blocks = static_cast<int>(blocks.size());
-  PARE_TRY(CheckKeepPatterns(model, Channels::Of(model), options.keep));
-  auto gone = BlocksToRemove(blocks, options.depth);
-  std::erase_if(
-      gone, [&](const ResidualBlock& block) { return HasNamedLayer(model, block, options.keep); });
-  for (const ResidualBlock& block : gone) design.removed_blocks.push_back(block.name);
-  PARE_ASSIGN(const Graph shallow, RemoveBlocks(model, gone));
-  PARE_ASSIGN(design.graph, Narrowed(shallow, options, design));
-  // By the widths before, so that a narrower design never has a dense layer where a wider has none;
-  // of the filters that stay, so that pairs are nearest to them.
-  PARE_ASSIGN(design.separated, SeparateLayers(design.graph, LayersToSeparate(shallow, options)));
-  return design;
+  return MakeDesignOf(model, options, {});
 }
 
 Result<Design> SearchDesign(const Graph& model, const DesignOptions& options,
@@ -145,9 +260,10 @@ Result<Design> SearchDesign(const Graph& model, const DesignOptions& options,
   DesignOptions tried = options;
   for (double part : depths) {
     tried.depth = part;
-    PARE_ASSIGN(std::optional<Design> best,
-                SearchWidth(model, tried, target.most, cost, progress, least));
+    WidthSearch search(model, tried, target.most, cost, progress);
+    PARE_ASSIGN(std::optional<Design> best, search.Run());
     if (best) return std::move(*best);
+    least = std::min(least, search.least());
   }
   return Fail(ErrorKind::kUnmet,
               Text("no design is within ", target.most, ' ', target.unit,

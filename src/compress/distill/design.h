@@ -33,6 +33,7 @@ struct DesignedGroup {
 struct Design {
   graph::Graph graph;
   double width = 1, depth = 1;
+  double cost = 0;                          // where a search found it
   std::vector<DesignedGroup> groups;        // those that weights make
   std::vector<std::string> removed_blocks;  // by the names of their sums
   std::vector<SeparatedLayer> separated;
@@ -53,7 +54,9 @@ struct DesignTarget {
   double most = 0;
   std::string unit{};  // of the cost, for messages
 };
-// The widest design whose cost is at most `target`, by bisection over the width; the depth is
+// A wide design whose cost is at most `target`, and near it where channels allow: one width for all
+// by bisection; then, group by group, the next width that rounding gives; then, where less than
+// 85 % of the target are used, single units. Its `width` is the first of these. The depth is
 // `depth`, or where nothing is given, goes down by quarters as far as narrow designs are not
 // enough. Fails (kUnmet) with what is least where none is.
 Result<Design> SearchDesign(const graph::Graph& model, const DesignOptions& options,

@@ -154,22 +154,75 @@ output y
   EXPECT_EQ(refused.error().kind(), ErrorKind::kUnsupported);
 }
 
+constexpr auto MacsOf = [](const Graph& graph) -> Result<double> {
+  const Dims shape{1, 3, 4, 4};
+  PARE_ASSIGN(const ModelCost cost, CostOf(graph, std::span(&shape, 1)));
+  return static_cast<double>(cost.macs);
+};
+
+// Five layers of 16: one width for all is 12 or 8 channels, 0.56 or 0.25 of the products.
+constexpr std::string_view kAlike = R"(
+input x: f32[N,3,4,4]
+const w0: f32[16,3,1,1] = random(1, -1, 1)
+const w1: f32[16,16,1,1] = random(2, -1, 1)
+const w2: f32[16,16,1,1] = random(3, -1, 1)
+const w3: f32[16,16,1,1] = random(4, -1, 1)
+const w4: f32[16,16,1,1] = random(5, -1, 1)
+const wy: f32[2,16,1,1] = random(6, -1, 1)
+h0 = Conv(x, w0)
+h1 = Conv(h0, w1)
+h2 = Conv(h1, w2)
+h3 = Conv(h2, w3)
+h4 = Conv(h3, w4)
+y = Conv(h4, wy)
+output y
+)";
+
+TEST(Design, SearchSpendsTheTargetGroupByGroup) {
+  const Graph graph = GraphOf(kAlike);
+  SilentProgress silent;
+  const double whole = MacsOf(graph).value();
+  for (const double part : {0.3, 0.4, 0.5, 0.7, 0.9}) {
+    const auto found = SearchDesign(graph, {}, 1.0, {part * whole, "MACs"}, MacsOf, silent);
+    ASSERT_TRUE(found) << found.error().message();
+    const double macs = MacsOf(found->graph).value();
+    EXPECT_EQ(found->cost, macs);
+    EXPECT_LE(macs, part * whole);
+    EXPECT_GE(macs, 0.85 * part * whole) << part;
+    for (const DesignedGroup& group : found->groups) {
+      if (group.why_not.empty()) {
+        EXPECT_EQ(group.after % 4, 0) << part << ' ' << group.after;
+      }
+    }
+  }
+}
+
+// A residual stream is one group: between 8 and 12 of 16 channels there are only single ones.
+TEST(Design, SearchSpendsTheTargetOnSingleUnits) {
+  std::string text(kResidual);
+  for (size_t at = 0; (at = text.find("32", at)) != std::string::npos; at += 2) {
+    if (at == 0 || text[at - 1] != 'f') text.replace(at, 2, "16");
+  }
+  const Graph graph = GraphOf(text);
+  SilentProgress silent;
+  const double whole = MacsOf(graph).value();
+  const auto found = SearchDesign(graph, {}, 1.0, {0.5 * whole, "MACs"}, MacsOf, silent);
+  ASSERT_TRUE(found) << found.error().message();
+  EXPECT_LE(MacsOf(found->graph).value(), 0.5 * whole);
+  EXPECT_GE(MacsOf(found->graph).value(), 0.85 * 0.5 * whole);
+}
+
 TEST(Design, SearchFindsTheWidestWithinTheTarget) {
   const Graph graph = GraphOf(kResidual);
-  const Dims shape{1, 3, 4, 4};
-  const auto macs = [&](const Graph& g) -> Result<double> {
-    PARE_ASSIGN(const ModelCost cost, CostOf(g, std::span(&shape, 1)));
-    return static_cast<double>(cost.macs);
-  };
   SilentProgress silent;
-  const double whole = macs(graph).value();
+  const double whole = MacsOf(graph).value();
   EXPECT_EQ(whole, 16.0 * (3 * 32 + 3 * 32 * 32 + 2 * 32));
-  const auto found = SearchDesign(graph, {}, std::nullopt, {0.3 * whole, "MACs"}, macs, silent);
+  const auto found = SearchDesign(graph, {}, std::nullopt, {0.3 * whole, "MACs"}, MacsOf, silent);
   ASSERT_TRUE(found) << found.error().message();
-  EXPECT_LE(macs(found->graph).value(), 0.3 * whole);
+  EXPECT_LE(MacsOf(found->graph).value(), 0.3 * whole);
   EXPECT_EQ(found->groups[0].after, 16);  // 20 channels would be 0.4 of it
   EXPECT_TRUE(found->removed_blocks.empty());
-  const auto impossible = SearchDesign(graph, {}, 1.0, {0.001 * whole, "MACs"}, macs, silent);
+  const auto impossible = SearchDesign(graph, {}, 1.0, {0.001 * whole, "MACs"}, MacsOf, silent);
   ASSERT_FALSE(impossible);
   EXPECT_EQ(impossible.error().kind(), ErrorKind::kUnmet);
 }
