@@ -37,7 +37,7 @@ Result<QuantizeResult> QuantizeModel(const Model& model, const Dataset& dataset,
   for (const auto& [field, text] : options.preprocess) PARE_TRY(preprocess.Set(field, text));
   PARE_ASSIGN(compress::QuantizeOptions internal, ToInternal(options));
   internal.targets = samples->targets();
-  if (internal.targets) internal.metric = compress::Metric::kMse;
+  internal.metric = compress::MetricWithTargets(internal.metric, internal.targets != nullptr);
   const model::Context context = model::Context::Make(options.threads);
   NoteKeeper progress;
   PARE_ASSIGN(auto quantized,

@@ -97,11 +97,9 @@ Status Compare(const CompareOptions& options, Console& console) {
   const model::Model* const both[] = {&a, &b};
   PARE_ASSIGN(const auto dataset, options.data.Open(known, console, both));
   compress::CompareOptions compare;
-  compare.metric = options.metric;
   PARE_ASSIGN(compare.targets,
               OpenTargets(options.targets, options.data, *dataset, a.graph(), console));
-  if (compare.targets && compare.metric == compress::Metric::kAuto)
-    compare.metric = compress::Metric::kMse;
+  compare.metric = compress::MetricWithTargets(options.metric, compare.targets != nullptr);
   PARE_TRY(compress::CheckMetric(compare.metric, a.graph()));
   if (compress::ChooseMetric(compare.metric, a.graph()) == compress::Metric::kTop)
     PARE_TRY(CheckLabels(*dataset, a.graph(), known.preprocess().label_offset, console));

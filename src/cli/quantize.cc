@@ -350,7 +350,7 @@ Status Quantize(const QuantizeOptions& options, Console& console) {
 
   compress::QuantizeOptions how = options.quantize;
   PARE_ASSIGN(how.targets, OpenTargets(options.targets, data, *dataset, model.graph(), console));
-  if (how.targets && how.metric == compress::Metric::kAuto) how.metric = compress::Metric::kMse;
+  how.metric = compress::MetricWithTargets(how.metric, how.targets != nullptr);
   PARE_TRY(CheckAhead(how, model, *dataset, data.dataset.label_column, console));
   PARE_TRY(CheckTemperature(options, how.metric, model.graph()));
   how.bias_correction = !options.no_bias_correction;

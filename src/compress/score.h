@@ -32,6 +32,10 @@ std::string_view MetricName(Metric metric);
 std::optional<int64_t> ClassCount(const graph::Graph& graph);
 // What kAuto stands for with this graph.
 Metric ChooseMetric(Metric metric, const graph::Graph& graph);
+// What is measured where values are known that the first output shall be: kAuto is kMse then.
+inline Metric MetricWithTargets(Metric metric, bool targets) {
+  return targets && metric == Metric::kAuto ? Metric::kMse : metric;
+}
 // Fails (kUsage) where the metric can tell nothing of the graph's outputs.
 Status CheckMetric(Metric metric, const graph::Graph& graph);
 // Fails where the first of what a model answered holds no score for each of several classes.

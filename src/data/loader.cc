@@ -35,6 +35,12 @@ std::string SamplesText(const Batch& batch) {
 
 }  // namespace
 
+std::vector<Dims> Batch::shapes() const {
+  std::vector<Dims> shapes;
+  for (const Tensor& input : inputs) shapes.push_back(input.shape());
+  return shapes;
+}
+
 Error OfSamples(const Error& error, const Batch& batch) {
   if (error.kind() == ErrorKind::kCancelled || batch.indices.empty() || !batch.dataset)
     return error;

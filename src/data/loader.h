@@ -28,6 +28,7 @@ struct Batch {
 
   // A model of fixed batch gets its rows filled up by repeating the last sample; only these count.
   int64_t count() const { return static_cast<int64_t>(indices.size()); }
+  std::vector<Dims> shapes() const;  // of the inputs
 };
 
 // Says which samples the error of a model that ran on them is of.

@@ -297,16 +297,14 @@ Result<NamedTensors> LoadNpz(const std::string& path) {
 }
 
 Status SaveNpz(const std::string& path, const NamedTensors& tensors) {
-  PARE_ASSIGN(AtomicFile file, AtomicFile::Create(path));
-  ZipWriter zip(file);
+  std::vector<Tensor> written;  // the parts are views of them
+  std::vector<ArrayInParts> arrays;
   for (const auto& [name, tensor] : tensors) {
     PARE_ASSIGN(const Tensor array, Writable(tensor));
-    const std::span<const std::byte> content = Content(array);
-    PARE_TRY(zip.Add(name + ".npy", BytesOf(HeaderFor(array.dtype(), array.shape())),
-                     std::span(&content, 1)));
+    arrays.push_back({name, array.dtype(), array.shape(), {Content(array)}});
+    written.push_back(array);
   }
-  PARE_TRY(zip.Finish());
-  return file.Commit();
+  return SaveNpz(path, arrays);
 }
 
 Status SaveNpz(const std::string& path, std::span<const ArrayInParts> arrays) {

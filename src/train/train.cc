@@ -478,10 +478,7 @@ Result<std::vector<Dims>> StepShapes(const graph::Graph& model,
                 Text("a batch of ", loader.batch() * parts, " (--batch), and as many samples"));
   }
   PARE_ASSIGN(const auto batch, loader.Next());
-  std::vector<Dims> shapes;
-  if (!batch) return shapes;
-  for (const Tensor& input : batch->inputs) shapes.push_back(input.shape());
-  return shapes;
+  return batch ? batch->shapes() : std::vector<Dims>();
 }
 
 Result<TrainBatch> FirstBatch(const graph::Graph& model,

@@ -20,8 +20,8 @@ double CautionOf(const Job& job) {
   return classes || job.probe.answers() > kManyAnswers ? 1 : 2;
 }
 
-// Which calibrator gives `variant` its best form; the error of that on the search's samples.
-Result<double> ChooseCalibrator(Job& job, const Variant& variant) {
+// Which calibrator gives `variant` its best form.
+Status ChooseCalibrator(Job& job, const Variant& variant) {
   std::vector<Calibrator> calibrators{job.options.calibrator};
   if (calibrators[0] == Calibrator::kAuto) {
     calibrators.insert(calibrators.end(), {Calibrator::kMinMax, Calibrator::kPercentile});
@@ -34,8 +34,7 @@ Result<double> ChooseCalibrator(Job& job, const Variant& variant) {
     variants.back().calibrator = calibrator;
   }
   PARE_ASSIGN(auto forms, job.Make(variants));
-  const auto sessions = SessionsOf(forms);
-  PARE_ASSIGN(const auto errors, job.probe.Errors(sessions, kAllSamples, job.progress));
+  PARE_ASSIGN(const auto errors, job.probe.Errors(SessionsOf(forms), kAllSamples, job.progress));
   const double caution = CautionOf(job);
   const auto expected = [&](size_t i) {
     return variants[i].calibrator == Calibrator::kMinMax ? errors[i] : caution * errors[i];
@@ -43,15 +42,13 @@ Result<double> ChooseCalibrator(Job& job, const Variant& variant) {
   size_t best = 0;
   for (size_t i = 1; i < forms.size(); ++i)
     if (expected(i) < expected(best)) best = i;
-  PARE_ASSIGN(const auto seen,
-              job.probe.Errors(std::span(sessions).subspan(best, 1), kSearchSamples, job.progress));
   job.best = std::move(forms[best]);
-  return seen[0];
+  return {};
 }
 
-// The ranges of `best`, which are a calibrator's and have this error, refined: where samples that
-// the search has not seen gain by it, too.
-Status Refine(Job& job, double error) {
+// The ranges of `best`, which are a calibrator's, refined: where samples that the search has not
+// seen gain by it, too.
+Status Refine(Job& job) {
   // What a calibrator chosen by hand gives is left as it is. Ranges by the outputs' gradients are
   // what this looks for.
   if (job.options.calibrator != Calibrator::kAuto ||
@@ -61,8 +58,10 @@ Status Refine(Job& job, double error) {
     PARE_ASSIGN(const auto forms, job.Make(variants));
     return job.probe.BestOf(SessionsOf(forms), kScreeningSamples, kSearchSamples, job.progress);
   };
+  runtime::Session* const start[] = {job.best.session.get()};
+  PARE_ASSIGN(const auto error, job.probe.Errors(start, kSearchSamples, job.progress));
   PARE_ASSIGN(const Variant refined, RefineRanges(job.calibration, job.best.built, job.best.variant,
-                                                  error, best_of, job.progress));
+                                                  error[0], best_of, job.progress));
   if (refined.range_factors.empty()) return {};
   PARE_ASSIGN(Form form, job.Make(refined));
   runtime::Session* const sides[] = {job.best.session.get(), form.session.get()};
@@ -86,8 +85,8 @@ Status ChooseRanges(Job& job, Variant variant) {
   variant.range_factors.clear();
   variant.output_shift.clear();
   const auto weight_bits = variant.weight_bits;
-  PARE_ASSIGN(const double error, ChooseCalibrator(job, WithFastWeights(job, std::move(variant))));
-  PARE_TRY(Refine(job, error));
+  PARE_TRY(ChooseCalibrator(job, WithFastWeights(job, std::move(variant))));
+  PARE_TRY(Refine(job));
   Variant chosen = job.best.variant;
   if (chosen.weight_bits == weight_bits) return {};
   chosen.weight_bits = weight_bits;

@@ -86,12 +86,6 @@ int64_t StrideOf(int64_t count) {
   return stride;
 }
 
-std::vector<Dims> ShapesOf(const data::Batch& batch) {
-  std::vector<Dims> shapes;
-  for (const Tensor& input : batch.inputs) shapes.push_back(input.shape());
-  return shapes;
-}
-
 // One side of a tensor's range, of one batch.
 class Side {
  public:
@@ -203,7 +197,7 @@ class GradientRun {
 
   // Batches of other shapes than the first are left out.
   Status Add(const data::Batch& batch, std::span<const double> powers, Random& random) {
-    if (ShapesOf(batch) != shapes_) return {};
+    if (batch.shapes() != shapes_) return {};
     std::vector<Tensor> inputs = batch.inputs;
     for (size_t i = 0; i < signs_.size(); ++i) {
       const auto size = static_cast<float>(1 / std::sqrt(std::max(powers[i], 1e-30)));
@@ -286,7 +280,7 @@ Result<std::map<std::string, Range>> RangesByOutputs(
     PARE_ASSIGN(const auto batch, samples.Next());
     if (!batch) break;
     if (!run) {
-      PARE_ASSIGN(run, GradientRun::Make(graph, values, statistics, ShapesOf(*batch), context));
+      PARE_ASSIGN(run, GradientRun::Make(graph, values, statistics, batch->shapes(), context));
     }
     PARE_TRY(run->Add(*batch, powers, random));
     progress.Advance(batch->count());

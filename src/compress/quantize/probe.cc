@@ -110,11 +110,7 @@ int64_t Probe::answers() const {
   return count / (input.empty() ? 1 : std::max<int64_t>(input[0], 1));
 }
 
-std::vector<Dims> Probe::shapes() const {
-  std::vector<Dims> shapes;
-  for (const Tensor& input : known_.at(0).batch.inputs) shapes.push_back(input.shape());
-  return shapes;
-}
+std::vector<Dims> Probe::shapes() const { return known_.at(0).batch.shapes(); }
 
 size_t Probe::BatchesOf(int64_t samples) const {
   size_t count = 0;

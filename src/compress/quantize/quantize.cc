@@ -122,14 +122,11 @@ Result<bool> Equalize(Job& job, const Scheme& scheme) {
 
 // How many samples are looked at.
 Result<int64_t> LookedAt(const Job& job) {
-  PARE_ASSIGN(data::Loader loader, job.samples.Load(job.samples.Few(1)));
+  PARE_ASSIGN(data::Loader loader, job.samples.LoadOneByOne(job.samples.Few(1)));
   PARE_ASSIGN(const auto first, loader.Next());
   if (!first) return kLeastLooked;
-  std::vector<Dims> shapes;
-  for (const Tensor& input : first->inputs) shapes.push_back(input.shape());
-  PARE_ASSIGN(const ModelCost cost, CostOf(job.calibration.graph, shapes));
-  const int64_t rows = shapes.empty() || shapes[0].empty() ? 1 : std::max<int64_t>(shapes[0][0], 1);
-  const int64_t macs = std::max<int64_t>(cost.macs / rows, 1);
+  PARE_ASSIGN(const ModelCost cost, CostOf(job.calibration.graph, first->shapes()));
+  const int64_t macs = std::max<int64_t>(cost.macs / loader.batch(), 1);
   return std::clamp(kLookedMacs / macs, kLeastLooked, kMostLooked);
 }
 
