@@ -179,6 +179,68 @@ TEST(TableLabels, ThatAreNamesAreNumberedInOrderAndToldOf) {
                   "count from 1, give --label-offset -1"));
 }
 
+// A model that learned numbers names no classes that names could be held against.
+TEST(TableLabels, ThatAreNamesAreToldOfWhereTheModelHasNone) {
+  const TestFolder folder;
+  const std::string model = WriteModel(folder / "m.onnx", kFourClasses);
+  const std::string rows = "a,b,c,d,y\n1,0,0,0,dog\n0,1,0,0,cow\n0,0,1,0,bee\n0,0,0,1,ant\n";
+  const std::string table = folder.Write("t.csv", rows);
+  const Ran ran = Pare({"evaluate", model, "--data", table, "--label", "y", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(NumberOf(ran.object().at("top1")), 0);
+  EXPECT_TRUE(HasNote(ran.object(), "in alphabetical order: 0 ant, 1 bee, 2 cow, 3 dog; --classes"))
+      << ran.out;
+  const std::string names = folder.Write("names.txt", "dog\ncow\nbee\nant\n");
+  const Ran named =
+      Pare({"evaluate", model, "--data", table, "--label", "y", "--classes", names, "--json"});
+  ASSERT_EQ(named.code, 0) << named.err;
+  EXPECT_EQ(NumberOf(named.object().at("top1")), 100);
+  EXPECT_FALSE(HasNote(named.object(), "alphabetical")) << named.out;
+}
+
+// By every command that asks for them.
+TEST(Npz, TellsWhyAnArrayOfLabelsIsNone) {
+  const TestFolder folder;
+  const std::string model = WriteModel(folder / "m.onnx", kFourClasses), file = folder / "x.npz",
+                    output = folder / "o.onnx";
+  const Tensor x = Tensor::Of<float>({2, 4}, {1, 0, 0, 0, 0, 1, 0, 0});
+  const auto errors = [&](const char* name, const Tensor& labels) {
+    EXPECT_TRUE(data::SaveNpz(file, {{"x", x}, {name, labels}}));
+    std::vector<std::string> all;
+    for (const Arguments& command :
+         {Arguments{"evaluate", model}, Arguments{"train", model, "-o", output},
+          Arguments{"distill", "--teacher", model, "--student", model, "-o", output, "--alpha",
+                    "0.5"}}) {
+      const Ran ran = Pare(command + Arguments{"--data", file});
+      EXPECT_EQ(ran.code, 2) << ran.err;
+      all.push_back(ran.err);
+    }
+    return all;
+  };
+  for (const std::string& error : errors("y", x))
+    EXPECT_TRUE(Has(error, "no labels: the array y is one-hot [2,4]") && Has(error, "numpy.argmax"))
+        << error;
+  for (const std::string& error : errors("y", Tensor::Of<float>({2}, {0.5, 1})))
+    EXPECT_TRUE(Has(error, "the array y holds none, for its number 0 is 0.5")) << error;
+  for (const std::string& error : errors("labels", Tensor::Of<float>({2, 2}, {1, 1, 0, 1})))
+    EXPECT_TRUE(Has(error, "the array labels has the shape [2,2]")) << error;
+  for (const std::string& error : errors("target", Tensor::Of<int64_t>({2}, {0, 1})))
+    EXPECT_TRUE(Has(error, "(x, target) none is named label, labels or y") ||
+                Has(error, "(target, x) none is named label, labels or y"))
+        << error;
+}
+
+// Whole numbers of a float type are labels.
+TEST(Npz, TakesFloatsThatAreWhole) {
+  const TestFolder folder;
+  const std::string model = WriteModel(folder / "m.onnx", kFourClasses), file = folder / "x.npz";
+  ASSERT_TRUE(data::SaveNpz(file, {{"x", Tensor::Of<float>({2, 4}, {1, 0, 0, 0, 0, 1, 0, 0})},
+                                   {"y", Tensor::Of<float>({2}, {0, 1})}}));
+  const Ran ran = Pare({"evaluate", model, "--data", file, "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(NumberOf(ran.object().at("top1")), 100);
+}
+
 TEST(TableColumns, GoToTheInputsOfTheirNames) {
   const TestFolder folder;
   const std::string model = WriteModel(folder / "m.onnx", R"(

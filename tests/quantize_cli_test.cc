@@ -239,10 +239,18 @@ TEST_F(Quantized, AnswersAsAnEngineThatSaturates) {
 }
 
 TEST_F(Quantized, IsNotQuantizedTwice) {
-  const Ran ran =
-      Pare(Arguments{"quantize", job_->model, "-o", job_->folder / "again.onnx"} + kData);
-  EXPECT_EQ(ran.code, 5);
-  EXPECT_TRUE(Has(ran.err, "quantized already")) << ran.err;
+  const auto refused = [&](const Arguments& command) {
+    const Ran ran = Pare(command + Arguments{"-o", job_->folder / "again.onnx"});
+    EXPECT_EQ(ran.code, 5) << command[0];
+    return ran.err;
+  };
+  const std::string& model = job_->model;
+  const std::string error = refused(Arguments{"quantize", model} + kData);
+  EXPECT_TRUE(Has(error, "quantized already")) << error;
+  refused({"design", model, "--width", "0.5"});
+  refused(Arguments{"prune", model, "--target-macs", "0.5x"} + kData);
+  refused(Arguments{"train", model, "--steps", "1"} + kData);
+  refused(Arguments{"distill", "--teacher", kModel, "--student", model, "--steps", "1"} + kData);
 }
 
 TEST_F(Quantized, BenchesBesideTheFloatModel) {

@@ -1,6 +1,7 @@
 // `pare quantize --weight-bits` and `--tune` from their command lines to their files.
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cstring>
 #include <random>
 #include <sstream>
 
@@ -327,6 +328,17 @@ output y
   const std::string memory = error({"--tune", "--max-memory", "1", "--steps", "2"});
   EXPECT_NE(memory.find("allowed are 1 MB"), std::string::npos) << memory;
   EXPECT_FALSE(FileExists(folder_ / "x.onnx"));
+  // What is named as the least is enough, and one less is not.
+  const size_t at = memory.find("--max-memory counts MB: ");
+  ASSERT_NE(at, std::string::npos) << memory;
+  const int least = std::stoi(memory.substr(at + std::strlen("--max-memory counts MB: ")));
+  const auto with = [&](int megabytes) {
+    return Quantize(folder_ / "x.onnx",
+                    {"--tune", "--max-memory", std::to_string(megabytes), "--steps", "2"})
+        .code;
+  };
+  EXPECT_EQ(with(least - 1), 1);
+  EXPECT_EQ(with(least), 0);
 }
 
 }  // namespace

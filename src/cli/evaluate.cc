@@ -62,11 +62,12 @@ std::string ToText(const EvaluateReport& report) {
 Status CheckEvaluable(const EvaluateOptions& options, const data::Dataset& dataset,
                       const model::Model& model, Console& console) {
   if (!dataset.has_labels()) {
-    return Fail(Error(ErrorKind::kUsage,
-                      "the data has no labels, so that there is nothing to score",
-                      "--labels FILE or --label COLUMN gives them, --targets FILE or "
-                      "--target-columns values; `pare compare` needs none")
-                    .at(options.data.path));
+    return Fail(
+        Error(ErrorKind::kUsage,
+              Text("there is nothing to score: the data has no labels", dataset.why_unlabelled()),
+              "--labels FILE or --label COLUMN gives them, --targets FILE or "
+              "--target-columns values; `pare compare` needs none")
+            .at(options.data.path));
   }
   return CheckLabels(dataset, model.graph(), model.preprocess().label_offset, console);
 }

@@ -281,7 +281,9 @@ Status CheckHasLabels(const DataOptions& options, const data::Dataset& dataset) 
     std::iota(all.begin(), all.end(), int64_t{0});
     return train::CheckLabelled(dataset, all);
   }
-  return Fail(Error(ErrorKind::kUsage, "--alpha below 1 asks for labels, and the data has none",
+  return Fail(Error(ErrorKind::kUsage,
+                    Text("--alpha below 1 asks for labels, and the data has no labels",
+                         dataset.why_unlabelled()),
                     "--alpha 1 learns from the teacher's answers alone")
                   .at(options.path));
 }
@@ -297,6 +299,19 @@ void NoteFirstOutput(const graph::Graph& graph, std::string_view is_taken, Conso
   console.Note(Text("of the model's ", outputs.size(), " outputs the first, \"", outputs[0].name,
                     "\", ", is_taken, ", and not ", others,
                     ": for another one export the model with that output first, or alone"));
+}
+
+// "0 ant, 1 bee, …, 9 yak"
+std::string NumberedNames(const std::vector<std::string>& names, int64_t first) {
+  constexpr size_t kMost = 6;
+  std::string text;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const bool left_out = names.size() > kMost && i + 1 >= kMost && i + 1 < names.size();
+    if (left_out && i + 1 > kMost) continue;
+    text += i == 0 ? "" : ", ";
+    text += left_out ? "…" : Text(first + static_cast<int64_t>(i), ' ', Printable(names[i]));
+  }
+  return text;
 }
 
 }  // namespace
@@ -344,6 +359,11 @@ Status CheckLabels(const data::Dataset& dataset, const graph::Graph& graph, int6
                       background));
   } else if (*background) {
     console.Note(Text("the data has ", names, " classes and the model ", *classes, background));
+  } else if (dataset.classes_sorted()) {
+    console.Note(
+        Text("the model names no classes; the data's are taken for its outputs in "
+             "alphabetical order: ",
+             NumberedNames(dataset.classes(), offset), "; --classes FILE gives the model's order"));
   }
   bool any = false;
   for (int64_t i = 0; i < dataset.size(); ++i) {

@@ -83,7 +83,9 @@ Status CheckTrainingLabels(const TrainingSetup& setup, const model::Model& model
                            const std::string& path, Console& console) {
   const data::Dataset& dataset = *setup.dataset;
   if (!dataset.has_labels()) {
-    return Fail(Error(ErrorKind::kUsage, "the data has no labels to train by",
+    return Fail(Error(ErrorKind::kUsage,
+                      Text("there is nothing to train by: the data has no labels",
+                           dataset.why_unlabelled()),
                       "--labels FILE or --label COLUMN gives them, --targets FILE or "
                       "--target-columns values; `pare distill` needs none")
                     .at(path));

@@ -24,6 +24,7 @@ struct Labels {
   std::vector<int64_t> values;
   std::string file;    // that was found beside the data; "": none
   std::string source;  // the file that holds them alone; "": none does
+  std::string why_none = {};
 };
 
 // The first element that is NaN or infinite; nothing in other types than floats.
@@ -52,6 +53,7 @@ class ArrayDataset : public Dataset {
         name_(std::move(name)),
         file_(std::move(file)) {
     if (!labels.file.empty()) files_ = {std::move(labels.file)};
+    if (labels_.empty()) why_unlabelled_ = std::move(labels.why_none);
   }
 
   int64_t size() const override { return arrays_[0].tensor.shape()[0]; }
@@ -175,6 +177,46 @@ std::string IdxLabelsBeside(const std::string& path) {
   return labels == path ? "" : labels;
 }
 
+// Whether each row of [samples, classes] is one 1 among zeros.
+bool IsOneHot(const Tensor& tensor) {
+  const auto numbers = Cast(tensor, DType::kF32);
+  if (!numbers || tensor.count() == 0) return false;
+  const auto values = numbers->as<float>();
+  const auto classes = static_cast<size_t>(tensor.shape()[1]);
+  for (size_t row = 0; row < values.size(); row += classes) {
+    const auto one = values.subspan(row, classes);
+    if (std::ranges::count(one, 1.0f) != 1) return false;
+    if (std::ranges::count(one, 0.0f) + 1 != std::ssize(one)) return false;
+  }
+  return true;
+}
+
+bool IsOneEach(const Tensor& tensor) {
+  return tensor.rank() == 1 || (tensor.rank() == 2 && tensor.shape()[1] == 1);
+}
+
+// What keeps an array from being labels that has their name.
+std::string WhyNoLabels(const std::string& name, const Tensor& tensor) {
+  const std::string array = Text("the array ", name);
+  constexpr const char* kAre = "labels are one whole number a sample";
+  if (IsOneEach(tensor)) {
+    const auto numbers = WholeNumbers(tensor);
+    return Text(array, " holds none, for ", numbers ? "it is empty" : numbers.error().reason(),
+                " (", kAre, ')');
+  }
+  if (tensor.rank() == 2 && IsOneHot(tensor)) {
+    return Text(array, " is one-hot ", DimsText(tensor.shape()), ", and ", kAre,
+                ", as numpy.argmax(", name, ", axis=1) gives them");
+  }
+  return Text(array, " has the shape ", DimsText(tensor.shape()), ", and ", kAre);
+}
+
+std::string NamesOf(const std::vector<SampleInput>& arrays) {
+  std::string names;
+  for (const SampleInput& array : arrays) names += Text(names.empty() ? "" : ", ", array.name);
+  return names;
+}
+
 }  // namespace
 
 bool IsLabelName(std::string_view name) {
@@ -198,16 +240,20 @@ Result<DatasetPtr> OpenNpz(const std::string& path, const DatasetOptions& option
   PARE_ASSIGN(auto labels, LabelsFor(options, ""));
   std::vector<SampleInput> arrays;
   for (auto& [name, tensor] : *tensors) {
-    const bool one_each = tensor.rank() == 1 || (tensor.rank() == 2 && tensor.shape()[1] == 1);
-    auto numbers = IsLabelName(name) && labels.values.empty() && one_each
+    auto numbers = IsLabelName(name) && labels.values.empty() && IsOneEach(tensor)
                        ? WholeNumbers(tensor)
                        : Result<std::vector<int64_t>>(std::vector<int64_t>());
     if (numbers && !numbers->empty()) {
       labels.values = *std::move(numbers);
       if (tensors->size() > 1) arrays.push_back({name, std::move(tensor)});
     } else {
+      if (IsLabelName(name)) labels.why_none = ": " + WhyNoLabels(name, tensor);
       arrays.push_back({name, std::move(tensor)});
     }
+  }
+  if (labels.why_none.empty()) {
+    labels.why_none =
+        Text(": of its arrays (", NamesOf(arrays), ") none is named label, labels or y");
   }
   return Make(std::move(arrays), std::move(labels), path, file);
 }
@@ -222,7 +268,7 @@ Result<DatasetPtr> OpenIdx(const std::string& path, const DatasetOptions& option
 
 Result<DatasetPtr> DatasetOf(std::vector<SampleInput> inputs, std::vector<int64_t> labels,
                              std::string name) {
-  return Make(std::move(inputs), {std::move(labels), "", ""}, std::move(name), nullptr);
+  return Make(std::move(inputs), {std::move(labels), "", "", ""}, std::move(name), nullptr);
 }
 
 }  // namespace pare::data

@@ -55,6 +55,9 @@ class Dataset {
   // What the data says that a model's first output shall be: as many samples of one array each;
   // null where it doesn't.
   const std::shared_ptr<const Dataset>& targets() const { return targets_; }
+  // Why there are no labels, where something looked like them: what follows "has no labels", and
+  // begins with ": "; may be empty.
+  const std::string& why_unlabelled() const { return why_unlabelled_; }
   // What to do where samples have another shape than a model wants; "" where nothing special.
   virtual std::string shape_advice() const { return ""; }
   // What the user should know of how the data was read ("3 files are no pictures and were left
@@ -64,7 +67,7 @@ class Dataset {
  protected:
   std::vector<std::string> classes_, columns_;
   std::shared_ptr<const Dataset> targets_;
-  std::string note_;
+  std::string note_, why_unlabelled_;
   std::vector<std::string> files_;
   bool classes_sorted_ = false;
 };

@@ -8,6 +8,7 @@
 
 #include "passes/bind.h"
 #include "train/autodiff.h"
+#include "train/defaults.h"
 #include "train/recompute.h"
 
 namespace pare::train {
@@ -268,12 +269,15 @@ Status Program::FitMemory(int64_t max_memory_bytes) {
     if (max_memory_bytes == 0 || memory_bytes_ <= max_memory_bytes) return {};
     least = std::min(least, memory_bytes_);
   }
+  const int64_t megabytes = (least + kMegabyte - 1) / kMegabyte;
   return Fail(ErrorKind::kUnmet,
-              Text("a step takes ", least / 1'000'000,
+              Text("a step takes ", megabytes,
                    " MB at least, even where activations are "
                    "computed anew; allowed are ",
-                   max_memory_bytes / 1'000'000, " MB"),
-              "a larger --max-memory, a smaller --batch (--tune-batch), or more --parts");
+                   max_memory_bytes / kMegabyte, " MB"),
+              Text("--max-memory counts MB: ", megabytes,
+                   " is the least that is enough; or a smaller --batch (--tune-batch), or more "
+                   "--parts"));
 }
 
 Result<std::vector<Tensor>> Program::InputsFor(const TrainBatch& batch, const StepPlace& place) {
