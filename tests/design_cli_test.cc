@@ -96,14 +96,10 @@ TEST(DesignCommand, SearchesForATarget) {
 // Times are not held against numbers; what is told of them must fit together.
 TEST(DesignCommand, HoldsAMeasuredTimeAgainstTheTarget) {
   const TestFolder folder;
-  double macs = 0;
   for (const char* part : {"0.6x", "0.95x"}) {
     const Designed made =
         Design({"design", kTeacher, "-o", folder / "s.onnx", "--target-latency", part});
     ASSERT_EQ(made.code, 0) << json::serialize(made.report);
-    EXPECT_GE(Macs(made.report, "after"), macs);
-    macs = Macs(made.report, "after");
-    EXPECT_LT(macs, Macs(made.report, "before"));
     const json::object& target = made.report.at("target").as_object();
     const double most = target.at("most").to_number<double>();
     const double reached = target.at("reached").to_number<double>();

@@ -103,6 +103,23 @@ TEST(Run, WritesEachOutput) {
   EXPECT_EQ(over.code, 2);
 }
 
+TEST(Run, AnOutputThatHoldsNoNumberHasNoExtremes) {
+  const TestFolder folder;
+  auto graph = graph::Parse("opset 17\ninput x: f32[N,2]\ny: f32[N,2] = Sqrt(x)\noutput y\n");
+  ASSERT_TRUE(graph) << graph.error().message();
+  const std::string model = folder / "m.onnx", x = folder / "x.npy";
+  ASSERT_TRUE(onnx::Export(*graph, model));
+  const auto row = [&](const Tensor& samples) {
+    EXPECT_TRUE(data::SaveNpy(x, samples));
+    return Pare({"run", model, "--input", x}).out;
+  };
+  const std::string none = row(Tensor::Of<float>({1, 2}, {-1, -1}));
+  EXPECT_TRUE(Has(none, "–") && Has(none, "2 not finite")) << none;
+  EXPECT_FALSE(Has(none, "inf ")) << none;
+  const std::string one = row(Tensor::Of<float>({1, 2}, {-1, 4}));
+  EXPECT_TRUE(Has(one, "1 not finite") && !Has(one, "–")) << one;
+}
+
 TEST(Compare, MatchesOutputsByName) {
   const TestFolder folder;
   const auto model = [&](const std::string& name, const std::string& outputs) {

@@ -392,7 +392,7 @@ TEST(TrainOptions, GoByTheirNamesInErrorsAndNotes) {
   };
   tells(error([](TrainOptions& o) { o.parts = 5; }), "the parts have to divide batch");
   tells(error([](TrainOptions& o) { o.max_memory_mb = 1; }),
-        "a larger max_memory_mb, a smaller batch");
+        "max_memory_mb counts MB: ");
   tells(error([](TrainOptions& o) { o.resume = true; }), "resume found no checkpoint");
   tells(error([](TrainOptions&) {}), "resume goes on from it");
   tells(error([](TrainOptions& o) {

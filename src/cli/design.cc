@@ -203,13 +203,24 @@ std::string ToText(const DesignReport& report) {
               Printable(report.options.output), "; `pare distill` teaches it\n");
 }
 
-struct Choice {
-  compress::Design design;
-  double whole = 1;  // the teacher's cost, where the target is a part of it
-};
+// In the target's unit. A part of the teacher's time is measured beside the teacher: clocks change,
+// and other processes come and go.
+Result<double> CostOf(const graph::Graph& graph, const graph::Graph& teacher,
+                      const DesignCommandOptions& options, const SampleRun& run, Console& console) {
+  if (options.macs) {
+    PARE_ASSIGN(const compress::ModelCost costs, run.Cost(graph));
+    PARE_ASSIGN(const compress::ModelCost whole, run.Cost(teacher));
+    return static_cast<double>(costs.macs) /
+           (options.macs->relative ? static_cast<double>(whole.macs) : 1);
+  }
+  std::vector<const graph::Graph*> sides{&graph};
+  if (options.latency->relative) sides.push_back(&teacher);
+  PARE_ASSIGN(const auto times, run.Time(sides, 0.2, console));
+  return times.front() / (options.latency->relative ? times.back() : 1);
+}
 
-Result<Choice> Choose(const graph::Graph& teacher, const DesignCommandOptions& options,
-                      const SampleRun& run, Console& console) {
+Result<compress::Design> Choose(const graph::Graph& teacher, const DesignCommandOptions& options,
+                                const SampleRun& run, Console& console) {
   compress::DesignOptions how{.width = options.width.value_or(1),
                               .depth = options.depth.value_or(1),
                               .separable = options.separable,
@@ -217,38 +228,24 @@ Result<Choice> Choose(const graph::Graph& teacher, const DesignCommandOptions& o
   const std::optional<Target>& target = options.macs ? options.macs : options.latency;
   if (!target) {
     console.Stage("designing", 0);
-    PARE_ASSIGN(auto design, compress::MakeDesign(teacher, how));
-    return Choice{std::move(design)};
+    return compress::MakeDesign(teacher, how);
   }
-  const auto cost = [&](const graph::Graph& graph) -> Result<double> {
-    if (options.macs) {
-      PARE_ASSIGN(const compress::ModelCost costs, run.Cost(graph));
-      return static_cast<double>(costs.macs);
-    }
-    const graph::Graph* const one[] = {&graph};
-    PARE_ASSIGN(const auto times, run.Time(one, 0.2, console));
-    return times[0];
-  };
   console.Stage("searching", 0);
-  double whole = 1;
-  if (target->relative) {
-    PARE_ASSIGN(whole, cost(teacher));
-  }
-  const double limit = target->Of(whole);
-  PARE_ASSIGN(auto design,
-              compress::SearchDesign(teacher, how, options.depth,
-                                     {limit, options.macs ? "MACs" : "ms"}, cost, console));
-  return Choice{std::move(design), whole};
+  const auto cost = [&](const graph::Graph& graph) {
+    return CostOf(graph, teacher, options, run, console);
+  };
+  std::string unit = options.macs ? "MACs" : "ms";
+  if (target->relative) unit = options.macs ? "of the teacher's MACs" : "of the teacher's time";
+  return compress::SearchDesign(teacher, how, options.depth, {target->value, unit}, cost, console);
 }
 
-// A time is compared with the teacher's that was measured beside it: clocks change.
-std::optional<TargetResult> Reached(const DesignReport& report, double whole) {
+std::optional<TargetResult> Reached(const DesignReport& report) {
   const std::optional<Target>& asked =
       report.options.macs ? report.options.macs : report.options.latency;
   if (!asked) return std::nullopt;
   TargetResult result{.asked = *asked,
                       .unit = report.options.macs ? "macs" : "ms",
-                      .predicted = report.design.cost / whole};
+                      .predicted = report.design.cost};
   const auto of = [&](const DesignSide& side) {
     return report.options.macs ? static_cast<double>(side.cost.macs) : side.ms;
   };
@@ -277,9 +274,8 @@ Status DesignStudent(const DesignCommandOptions& options, Console& console) {
               OfModel(SampleRun::Make(teacher.graph(), options.shapes), teacher.path()));
   DesignReport report{
       .options = options, .design = {}, .before = {}, .after = {}, .target = {}, .notes = {}};
-  PARE_ASSIGN(Choice choice,
+  PARE_ASSIGN(report.design,
               OfModel(Choose(teacher.graph(), options, run, console), teacher.path()));
-  report.design = std::move(choice.design);
   graph::Graph& student = report.design.graph;
   PARE_ASSIGN(report.before.cost, run.Cost(teacher.graph()));
   PARE_ASSIGN(report.after.cost, run.Cost(student));
@@ -293,10 +289,10 @@ Status DesignStudent(const DesignCommandOptions& options, Console& console) {
   }
   console.Stage("timing", 0);
   const graph::Graph* const both[] = {&teacher.graph(), &student};
-  PARE_ASSIGN(const auto times, OfModel(run.Time(both, 0.5, console), teacher.path()));
+  PARE_ASSIGN(const auto times, OfModel(run.TimeForReport(both, 0.5, console), teacher.path()));
   report.before.ms = times[0];
   report.after.ms = times[1];
-  report.target = Reached(report, choice.whole);
+  report.target = Reached(report);
   if (report.target && !report.target->met()) {
     console.Note(Text("the target is missed: the student takes ",
                       AmountText(*report.target, report.target->reached), ", and ",

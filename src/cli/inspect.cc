@@ -293,9 +293,10 @@ std::string HeadText(const InspectReport& report) {
                                 bytes.empty() ? "" : ")")
                          : "– (bodies of If, Loop or Scan hold some, and are not looked into)"});
   const bool bodies = !report.parameters;
-  table.Add({"MACs", bodies        ? std::string("–")
-                     : report.macs ? CountText(*report.macs)
-                                   : "– (sizes are not known: --shape gives them)"});
+  table.Add({"MACs", bodies         ? std::string("–")
+                     : report.macs  ? CountText(*report.macs)
+                     : report.tried ? "– (with these sizes not all shapes are known)"
+                                    : "– (sizes are not known: --shape gives them)"});
   if (report.memory) {
     table.Add(
         {"memory",

@@ -144,7 +144,7 @@ Result<std::vector<graph::Graph>> PruneRun::Deployed(std::span<const graph::Grap
 
 Result<std::vector<double>> PruneRun::Times(std::span<const graph::Graph* const> graphs) const {
   PARE_ASSIGN(const auto deployed, Deployed(graphs, SlowLayers::kFloat));
-  return sample.Time(Pointers(deployed), std::min(options.seconds, kMostSeconds), console);
+  return sample.TimeForReport(Pointers(deployed), std::min(options.seconds, kMostSeconds), console);
 }
 
 Result<double> PruneRun::RelativeTime(const graph::Graph& graph, double whole_ms) const {

@@ -43,6 +43,12 @@ Status ParseTarget(std::string_view text, Units units, std::optional<Target>& ta
   return {};
 }
 
+std::vector<double> FastestRuns(const compress::Timed& timed) {
+  std::vector<double> times;
+  for (const compress::SideTimes& side : timed.sides) times.push_back(side.ms.min);
+  return times;
+}
+
 }  // namespace
 
 void DeclareTarget(Parser& parser, std::string names, std::string value, TargetUnit unit,
@@ -71,20 +77,26 @@ Result<SampleRun::Sessions> SampleRun::Deploy(std::span<const graph::Graph* cons
   return sessions;
 }
 
-Result<std::vector<double>> SampleRun::Time(std::span<const graph::Graph* const> graphs,
-                                            double seconds, Console& console) const {
+Result<compress::Timed> SampleRun::Measure(std::span<const graph::Graph* const> graphs,
+                                           double seconds, Progress& progress) const {
   PARE_ASSIGN(const Sessions sessions, Deploy(graphs));
-  PARE_ASSIGN(const compress::Timed timed,
-              compress::TimeInterleaved(sessions.sides, inputs_,
-                                        {.seconds = seconds, .progress = &console}));
-  if (graphs.size() > 1) {
-    for (const auto& note : compress::TimingNotes(timed, 1, context_.cpu.threads())) {
-      console.Note(note);
-    }
+  return compress::TimeInterleaved(sessions.sides, inputs_,
+                                   {.seconds = seconds, .progress = &progress});
+}
+
+Result<std::vector<double>> SampleRun::Time(std::span<const graph::Graph* const> graphs,
+                                            double seconds, Progress& progress) const {
+  PARE_ASSIGN(const compress::Timed timed, Measure(graphs, seconds, progress));
+  return FastestRuns(timed);
+}
+
+Result<std::vector<double>> SampleRun::TimeForReport(std::span<const graph::Graph* const> graphs,
+                                                     double seconds, Console& console) const {
+  PARE_ASSIGN(const compress::Timed timed, Measure(graphs, seconds, console));
+  for (const auto& note : compress::TimingNotes(timed, 1, context_.cpu.threads())) {
+    console.Note(note);
   }
-  std::vector<double> times;
-  for (const compress::SideTimes& side : timed.sides) times.push_back(side.ms.min);
-  return times;
+  return FastestRuns(timed);
 }
 
 Result<std::vector<std::map<std::string, double>>> SampleRun::LayerTimes(

@@ -42,7 +42,10 @@ class SampleRun {
   }
   // The fastest run of each, which other processes disturb least: sides by turns.
   Result<std::vector<double>> Time(std::span<const graph::Graph* const> graphs, double seconds,
-                                   Console& console) const;
+                                   Progress& progress) const;
+  // The same for a report: notes tell what disturbed them.
+  Result<std::vector<double>> TimeForReport(std::span<const graph::Graph* const> graphs,
+                                            double seconds, Console& console) const;
   // Milliseconds by layer of each, in its fastest run.
   Result<std::vector<std::map<std::string, double>>> LayerTimes(
       std::span<const graph::Graph* const> graphs, double seconds, Console& console) const;
@@ -52,6 +55,8 @@ class SampleRun {
     std::vector<std::unique_ptr<runtime::Session>> owned;
     std::vector<runtime::Session*> sides;
   };
+  Result<compress::Timed> Measure(std::span<const graph::Graph* const> graphs, double seconds,
+                                  Progress& progress) const;
   Result<Sessions> Deploy(std::span<const graph::Graph* const> graphs) const;
 
   SampleRun(std::vector<Dims> shapes, std::vector<Tensor> inputs)

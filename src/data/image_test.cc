@@ -212,11 +212,11 @@ TEST(Preprocess, MetadataRoundTrip) {
 }
 
 TEST(Preprocess, RefusesWhatMakesNoSense) {
-  const char* cases[][2] = {{"size", "big"},     {"size", "-2"},      {"crop", "1x"},
-                            {"crop", "-1"},      {"scale", "1/0"},    {"scale", ""},
-                            {"mean", "1,2"},     {"mean", "1,2,3,4"}, {"std", "1,0,1"},
-                            {"layout", "hw"},    {"channels", "ca"},  {"colour", "red"},
-                            {"label_offset", ""}};
+  const char* cases[][2] = {{"size", "big"},      {"size", "-2"},      {"crop", "1x"},
+                            {"crop", "-1"},       {"scale", "1/0"},    {"scale", ""},
+                            {"mean", "1,2"},      {"mean", "1,2,3,4"}, {"std", "1,0,1"},
+                            {"layout", "hw"},     {"channels", "ca"},  {"colour", "red"},
+                            {"label_offset", ""}, {"scale", "0"},      {"scale", "0/255"}};
   for (const auto& [field, text] : cases) {
     Preprocess p;
     EXPECT_FALSE(p.Set(field, text)) << field << " " << text;

@@ -120,7 +120,7 @@ constexpr Field kFields[] = {
      },
      "a number of pixels, 0 for no resize, or auto"},
     {"crop", SetCrop, [](const Preprocess& p) { return Text(p.crop_h, "x", p.crop_w); },
-     "pixels, like 224, or height x width, like 240x320"},
+     "pixels, like 224, or height x width, like 240x320; 0 for what the model takes"},
     {"scale", SetScale, [](const Preprocess& p) { return Shortest(p.scale); },
      "a number or a ratio, like 1/255, and not 0"},
     {"mean", SetMean, [](const Preprocess& p) { return ThreeText(p.mean); },

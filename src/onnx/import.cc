@@ -6,6 +6,7 @@
 
 #include "onnx/attribute.h"
 #include "onnx/body.h"
+#include "onnx/foreign_format.h"
 #include "onnx/functions.h"
 #include "onnx/messages.h"
 #include "onnx/tensor_proto.h"
@@ -507,6 +508,8 @@ Result<Graph> Import(const std::string& path, std::vector<std::string>* data_fil
             .at(path));
   }
   Result<Graph> graph = ImportBytes(file->bytes(), file, files);
+  if (!graph && graph.error().kind() == ErrorKind::kInvalid)
+    return Fail(ForeignFormat(file->bytes()).value_or(graph.error()).at(path));
   if (!graph) return Fail(graph.error().at(path));
   // Constants that don't lie aligned were copied, and views are read again when they are packed.
   file->Used(file->bytes().size());

@@ -9,6 +9,7 @@
 #include "onnx/denormals.h"
 #include "onnx/tensor_proto.h"
 #include "onnx/test_model.h"
+#include "platform/test_folder.h"
 
 namespace pare::onnx {
 namespace {
@@ -331,6 +332,42 @@ TEST(ImportError, EveryTruncationIsAnErrorOrAModel) {
     errors += !ImportBytes(std::as_bytes(std::span(cut)), nullptr, none);
   }
   EXPECT_GE(errors, static_cast<int>(model.Graph().size()));
+}
+
+TEST(ImportError, OtherFormatsAreCalledByTheirNames) {
+  const TestFolder folder;
+  const std::string zip("PK\3\4", 4), zeros(300, '\0');
+  std::string tar = zeros;
+  tar.replace(257, 5, "ustar");
+  const struct {
+    std::string bytes;
+    std::string_view name, advice;
+  } kCases[] = {
+      {"\xff\xd8\xff\xe0" + zeros, "a JPEG picture", "--data"},
+      {"\x89PNG\r\n\x1a\n" + zeros, "a PNG picture", "--data"},
+      {zip + zeros + "x.txt", "a zip archive", "unpack it"},
+      {zip + zeros + "model/data.pkl", "a PyTorch file (a zip archive)", "torch.onnx.export"},
+      {zip + zeros + "metadata.json config.json", "a Keras model", "model.export"},
+      {zip + zeros + "arr_0.npy", "an .npz of NumPy arrays", "--input"},
+      {std::string("\x1c\0\0\0", 4) + "TFL3" + zeros, "a TensorFlow Lite model", "tf2onnx"},
+      {"\x89HDF\r\n\x1a\n" + zeros, "an HDF5 file, as Keras writes", "model.export"},
+      {"\x1f\x8b\x08" + zeros, "a gzip archive", "unpack it"},
+      {tar, "a tar archive", "unpack it"},
+  };
+  for (const auto& [bytes, name, advice] : kCases) {
+    const auto graph = Import(folder.Write("m.onnx", bytes));
+    ASSERT_FALSE(graph) << name;
+    const std::string message = graph.error().message();
+    EXPECT_NE(message.find(Text("m.onnx: looks like ", name)), std::string::npos) << message;
+    EXPECT_NE(graph.error().advice().find(advice), std::string::npos) << message;
+    EXPECT_EQ(graph.error().kind(), ErrorKind::kInvalid);
+  }
+  // Cut off within its magic, and what is none of these.
+  for (const std::string& bytes : {std::string("\xff\xd8"), zeros}) {
+    const auto graph = Import(folder.Write("m.onnx", bytes));
+    ASSERT_FALSE(graph);
+    EXPECT_EQ(graph.error().message().find("looks like"), std::string::npos);
+  }
 }
 
 class ExternalTest : public testing::Test {

@@ -78,6 +78,22 @@ Dim InferredDim(const Shape& from, const Shape& target, size_t at) {
   return symbols.size() == 1 && count == taken ? symbols[0] : Dim::Unknown();
 }
 
+// Fails where no size at `at` gives the target the elements of `from`, or, of a −1, where any
+// would.
+Status CheckRest(const Shape& from, const Shape& target, size_t at, bool is_minus_one) {
+  const auto known = [](Dim dim) { return dim.known(); };
+  Dims have, asked;
+  for (const Dim dim : from) have.push_back(dim.known() ? dim.size() : -1);
+  for (const Dim dim : target) asked.push_back(dim.known() ? dim.size() : -1);
+  asked[at] = 1;
+  if (!std::ranges::all_of(from, known) || std::ranges::count(asked, -1) > 0) return {};
+  PARE_ASSIGN(const int64_t count, CountOf(have));
+  PARE_ASSIGN(const int64_t taken, CountOf(asked));
+  if (taken == 0 ? count == 0 && !is_minus_one : count % taken == 0) return {};
+  asked[at] = -1;
+  return Invalid(Text("can't reshape ", DimsText(have), " to ", DimsText(asked)));
+}
+
 // Element i of the target: a size, 0 (copy unless allowzero), −1 (the rest), or not known.
 Status InferReshape(InferContext& context) {
   PARE_ASSIGN(const auto asked, ShapeFrom(context, 1));
@@ -108,7 +124,10 @@ Status InferReshape(InferContext& context) {
   if (!constant && std::count(target.begin(), target.end(), Dim::Unknown()) == 1) {
     rest = std::find(target.begin(), target.end(), Dim::Unknown()) - target.begin();
   }
-  if (rest != target.size() && from) target[rest] = InferredDim(*from, target, rest);
+  if (rest != target.size() && from) {
+    PARE_TRY(CheckRest(*from, target, rest, constant.has_value()));
+    target[rest] = InferredDim(*from, target, rest);
+  }
   const graph::TensorType type{context.dtype(0), target};
   if (from && type.is_static() && context.input(0).is_static()) {
     PARE_ASSIGN(const int64_t before, CountOf(context.input(0).dims()));

@@ -39,6 +39,24 @@ TEST(Reshape, AWrongCountIsAnErrorWithThePath) {
   EXPECT_EQ(status.error().message(), "node /r (Reshape): can't reshape [2,3] to [7]");
 }
 
+TEST(Reshape, ARestThatNoSizeGivesIsAnError) {
+  const auto infer = [](const Shape& from, const std::vector<int64_t>& to) -> std::string {
+    graph::Graph g;
+    const auto x = g.AddInput("x", {DType::kF32, from});
+    const auto t = g.AddConstant("t", Tensor::Of<int64_t>({std::ssize(to)}, to));
+    g.AddNode("Reshape", {x, t}, {"y"}, {}, "/r");
+    const Status status = InferTypes(g);
+    return status ? "" : status.error().message();
+  };
+  EXPECT_EQ(infer({9, 2, 30}, {12, 16, -1}),
+            "node /r (Reshape): can't reshape [9,2,30] to [12,16,-1]");
+  EXPECT_EQ(infer({0, 256, 1, 1}, {0, -1}),
+            "node /r (Reshape): can't reshape [0,256,1,1] to [0,-1]");
+  EXPECT_EQ(infer({12, 2, 32}, {12, 16, -1}), "");
+  EXPECT_EQ(infer({0, 256}, {-1, 16}), "");
+  EXPECT_EQ(infer({Dim::Unknown(), 2, 32}, {12, 16, -1}), "");
+}
+
 TEST(Shape, ComputedTargetsAreFollowed) {
   // PyTorch's view(x.size(0), -1).
   graph::Graph g;

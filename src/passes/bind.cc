@@ -57,17 +57,26 @@ void Substitute(Graph& graph, const std::vector<int64_t>& sizes) {
   }
 }
 
-// What fails where sizes were free fails by the sizes that were given.
-Error OfSizes(const Graph& graph, std::span<const Dims> shapes, const Error& error) {
-  const bool fixed = std::ranges::all_of(
-      graph.inputs(), [&](ValueId input) { return graph.value(input).type.is_static(); });
-  if (fixed || error.kind() != ErrorKind::kInvalid) return error;
-  std::string text;
-  for (const Dims& dims : shapes) text += Text(text.empty() ? "" : ", ", DimsText(dims));
-  return Error(ErrorKind::kUsage,
-               Text("inputs of ", text, " don't fit the model: ", error.advise("").message()),
-               "try other sizes: `pare inspect` shows which are free, and many models need "
-               "multiples of 4 to 32");
+// Sizes that the file leaves free are the caller's choice: what can't be computed with them is no
+// damage of the file.
+Error OfShapes(const Graph& graph, std::span<const Dims> shapes, const Error& error) {
+  const auto is_static = [&](ValueId input) { return graph.value(input).type.is_static(); };
+  if (error.kind() != ErrorKind::kInvalid || std::ranges::all_of(graph.inputs(), is_static))
+    return error;
+  std::string given;
+  bool empty = false;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    given += Text(i == 0 ? "" : ", ", '"', graph.value(graph.inputs()[i]).name, "\" ",
+                  DimsText(shapes[i]));
+    empty = empty || std::ranges::count(shapes[i], 0) > 0;
+  }
+  const std::string message = error.message();
+  return {ErrorKind::kUsage,
+          Text(message.substr(0, message.find('\n')),
+               empty ? "; an input is empty: " : "; these sizes do not fit: ", given),
+          empty ? "give at least one sample, and no size of 0"
+                : "other sizes may: those of the export, or multiples of 4 or 32 where a network "
+                  "halves its pictures; `pare inspect` shows the inputs"};
 }
 
 }  // namespace
@@ -89,7 +98,7 @@ Result<Graph> BindShapes(const Graph& graph, std::span<const Dims> shapes) {
   }
   PassContext context(bound);
   if (const Status folded = FoldConstants(context); !folded)
-    return Fail(OfSizes(graph, shapes, folded.error()));
+    return Fail(OfShapes(graph, shapes, folded.error()));
   bound.RemoveDead();
   return bound;
 }

@@ -57,20 +57,47 @@ TEST(BindShapes, AShapeThatDoesNotFitIsTheCallersError) {
   }
 }
 
-TEST(BindShapes, SizesThatTheModelCannotTakeAreTheCallersError) {
-  const graph::Graph graph =
-      graph::Parse(
-          "input a: f32[1,2,H]\ninput b: f32[1,2,W]\ny = Concat(a, b) {axis=1}\noutput y\n")
-          .value();
-  const Dims alike[] = {{1, 2, 8}, {1, 2, 8}}, other[] = {{1, 2, 8}, {1, 2, 7}};
-  EXPECT_TRUE(BindShapes(graph, alike));
-  const auto bound = BindShapes(graph, other);
+// An encoder and decoder: what is halved and doubled is odd where the height is.
+TEST(BindShapes, SizesThatANodeCannotTakeAreTheCallersError) {
+  const graph::Graph graph = graph::Parse(R"(input x: f32[N,1,H,4]
+m = MaxPool(x) {kernel_shape=[2,1], strides=[2,1]}
+u = Concat(m, m) {axis=2}
+y = Concat(x, u) {axis=1} # skip
+output y
+)")
+                                 .value();
+  const Dims fits[] = {{1, 1, 6, 4}}, odd[] = {{1, 1, 7, 4}};
+  EXPECT_TRUE(BindShapes(graph, fits));
+  const auto bound = BindShapes(graph, odd);
   ASSERT_FALSE(bound);
   EXPECT_EQ(bound.error().kind(), ErrorKind::kUsage);
   const std::string message = bound.error().message();
-  EXPECT_TRUE(message.starts_with("inputs of [1,2,8], [1,2,7] don't fit the model: ")) << message;
-  EXPECT_EQ(message.find('\n'), message.rfind('\n'))
-      << "one advice, behind the reason: " << message;
+  EXPECT_TRUE(message.starts_with("node skip (Concat): its inputs have ")) << message;
+  EXPECT_NE(message.find("; these sizes do not fit: \"x\" [1,1,7,4]\n"), std::string::npos);
+  EXPECT_NE(message.find("`pare inspect` shows the inputs"), std::string::npos) << message;
+}
+
+TEST(BindShapes, AnEmptyBatchIsCalledSo) {
+  const graph::Graph graph =
+      graph::Parse("input x: f32[N,2,3]\nconst t: i64[2] = [0,-1]\ny = Reshape(x, t)\noutput y\n")
+          .value();
+  const Dims none[] = {{0, 2, 3}};
+  const auto bound = BindShapes(graph, none);
+  ASSERT_FALSE(bound);
+  EXPECT_EQ(bound.error().kind(), ErrorKind::kUsage);
+  EXPECT_NE(bound.error().message().find("; an input is empty: \"x\" [0,2,3]\n"), std::string::npos)
+      << bound.error().message();
+}
+
+// No size is the caller's choice.
+TEST(BindShapes, AFileWithoutFreeSizesIsAtFaultItself) {
+  const graph::Graph graph =
+      graph::Parse("input x: f32[2,3]\nconst t: i64[1] = [7]\ny = Reshape(x, t)\noutput y\n")
+          .value();
+  const Dims shapes[] = {{2, 3}};
+  const auto bound = BindShapes(graph, shapes);
+  ASSERT_FALSE(bound);
+  EXPECT_EQ(bound.error().kind(), ErrorKind::kInvalid);
 }
 
 }  // namespace
