@@ -155,6 +155,24 @@ TEST(Network, LearnsFromLabels) {
   EXPECT_EQ(trained->model.metadata().at("pare.preprocess.mean"), "0.485,0.456,0.406");
 }
 
+TEST(Network, ALabelThatIsNoClassIsFoundBeforeTheRun) {
+  Network net(1);
+  net.Output("y", net.Linear(Flatten(net.Input("x", {3, 32, 32})), 7));
+  const auto model = net.Build();
+  const auto data = Dataset::Open(kPictures);
+  ASSERT_TRUE(model && data);
+  TrainOptions options = Short();
+  int64_t steps = 0;
+  options.progress = [&](const TrainProgress&) { return ++steps > 0; };
+  const auto trained = Train(*model, *data, options);
+  ASSERT_FALSE(trained);
+  EXPECT_EQ(steps, 0);
+  EXPECT_EQ(trained.error().kind(), ErrorKind::kUsage);
+  EXPECT_NE(trained.error().message().find("is none of the model's 7 classes (0…6)"),
+            std::string::npos)
+      << trained.error().message();
+}
+
 TEST(Network, RefusesToTrainAQuantizedModel) {
   const auto model = Model::Load(SourcePath("tests/models/qdq_cnn.onnx"));
   const auto data = Dataset::Open(kPictures);
@@ -391,8 +409,7 @@ TEST(TrainOptions, GoByTheirNamesInErrorsAndNotes) {
     EXPECT_EQ(message.find("--"), std::string::npos) << message;
   };
   tells(error([](TrainOptions& o) { o.parts = 5; }), "the parts have to divide batch");
-  tells(error([](TrainOptions& o) { o.max_memory_mb = 1; }),
-        "max_memory_mb counts MB: ");
+  tells(error([](TrainOptions& o) { o.max_memory_mb = 1; }), "max_memory_mb counts MB: ");
   tells(error([](TrainOptions& o) { o.resume = true; }), "resume found no checkpoint");
   tells(error([](TrainOptions&) {}), "resume goes on from it");
   tells(error([](TrainOptions& o) {

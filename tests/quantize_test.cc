@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/test_progress.h"
 #include "onnx/export.h"
 #include "platform/file.h"
 #include "platform/test_folder.h"
@@ -216,15 +217,6 @@ TEST_F(QuantizeTest, AnUnreachableMaxDropIsUnmet) {
   EXPECT_EQ(unmet.error().kind(), ErrorKind::kUnmet) << unmet.error().message();
 }
 
-class Notes : public SilentProgress {
- public:
-  void Note(std::string_view text) override { all_ += text; }
-  const std::string& all() const { return all_; }
-
- private:
-  std::string all_;
-};
-
 TEST_F(QuantizeTest, WhatSteeredMaxDropDoesNotVerifyIt) {
   std::vector<int64_t> first(212);
   std::iota(first.begin(), first.end(), int64_t{0});
@@ -241,7 +233,7 @@ TEST_F(QuantizeTest, WhatSteeredMaxDropDoesNotVerifyIt) {
   };
   for (const Case& c : {Case{208, 104, "104 others verify"}, {60, 60, "fewer than 100"}}) {
     options.split.verification = c.verification;
-    Notes notes;
+    NotesHeard notes;
     const auto held = compress::Quantize(model_->graph(), unlabelled, {}, model::Context::Make(2),
                                          options, notes);
     ASSERT_TRUE(held) << held.error().message();

@@ -68,8 +68,10 @@ class Network {
   std::shared_ptr<struct NetworkImpl> impl_;
 };
 
-// Where a training is: `done` of `total` units of a stage ("training": steps; "looking at the
-// data", before it where there is a checkpoint: samples).
+// Where a training is: `done` of `total` units of a stage. In their order: "looking at the data",
+// where there is a checkpoint (samples); "trying the learning rate R", once for each R, where none
+// is given (steps); "training", or of a run that goes on "training from step N on" (the steps that
+// are left).
 struct TrainProgress {
   std::string stage;
   int64_t done = 0, total = 0;

@@ -11,6 +11,10 @@ constexpr std::pair<std::string_view, std::string_view> kPhrases[] = {
     {" (--tune-batch)", ""},
     {"--limit, ", ""},
     {"--rgb or --bgr", "channels"},
+    {"--seconds makes it narrower where the machine is idle", "on an idle machine it is narrower"},
+    {"--targets FILE brings", "TrainByTargets takes"},
+    {"--targets FILE or --target-columns", "targets of the dataset"},
+    {"the file that --targets names", "the targets"},
     {"--target any", "any_target"},
 };
 

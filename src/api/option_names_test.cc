@@ -24,6 +24,8 @@ TEST(InApiNames, AreThoseOfThePublicHeaders) {
       {"--batch A", "batch A"},
       {"the layer \"--batch\" and a--b -- c", "the layer \"--batch\" and a--b -- c"},
       {"--rgb or --bgr: the checkpoint", "channels: the checkpoint"},
+      {"--targets FILE or --target-columns make it", "targets of the dataset make it"},
+      {"check the file that --targets names", "check the targets"},
   };
   for (const auto& [text, named] : cases) EXPECT_EQ(InApiNames(text), named);
 }

@@ -45,7 +45,7 @@ std::string PathOf(const Model& model) {
   return files.empty() ? "" : files.back();
 }
 
-// What all ways of training share; `make` gives objective and score.
+// What all ways of training share; objective and score are theirs.
 class Job {
  public:
   Job(const Model& model, const Dataset& dataset, const TrainOptions& options)
@@ -64,7 +64,6 @@ class Job {
     PARE_ASSIGN(internal_, ToInternal(options_, graph_, progress_));
     if (const Status may = compress::CheckTrainable(graph_, internal_.program.parameters); !may)
       return Fail(model_.files.empty() ? may.error() : may.error().at(model_.files.back()));
-    internal_.augment.border = train::BorderOf(preprocess_);
     // Now: behind the last step nothing but writing may fail.
     PARE_ASSIGN(pictures_, data::HoldsPictures(*dataset_));
     split_ = compress::SplitForTraining(*dataset_, options_.validation, 0, options_.seed);
@@ -78,8 +77,11 @@ class Job {
     if (!note.empty()) progress_.Note(note);
     return {};
   }
-  // Samples without a label can't be learned from by labels.
-  Status CheckLabelled() const { return train::CheckLabelled(*dataset_, split_.training); }
+  // Samples without a label, or of another class, can't be learned from by labels.
+  Status CheckLabels() const {
+    PARE_TRY(train::CheckLabelled(*dataset_, split_.training));
+    return compress::CheckLabelRange(*dataset_, graph_, preprocess_.label_offset);
+  }
   Result<compress::MatchedTeacher> Matched(graph::Graph teacher, std::string path) {
     NoteWeights(path.empty() ? "the teacher" : path, teacher);
     data::InheritStored(teacher.metadata, graph_.metadata);
@@ -172,7 +174,7 @@ Result<TrainResult> Train(const Model& model, const Dataset& dataset, const Trai
       return Fail(ErrorKind::kUsage, "the data has no labels to train by",
                   "Distill needs none, or give the dataset its labels");
     }
-    PARE_TRY(job.CheckLabelled());
+    PARE_TRY(job.CheckLabels());
     const auto smoothing = static_cast<float>(options.smoothing);
     train::LabelObjective objective({.smoothing = smoothing});
     return job.Run(
@@ -210,7 +212,7 @@ Result<TrainResult> Distill(const Model& teacher, const Model& student, const Da
     PARE_ASSIGN(loss.loss, compress::ParseDistillLoss(options.loss));
     loss.temperature = static_cast<float>(options.temperature);
     loss.alpha = static_cast<float>(options.alpha);
-    if (loss.alpha < 1) PARE_TRY(job.CheckLabelled());
+    if (loss.alpha < 1) PARE_TRY(job.CheckLabels());
     PARE_ASSIGN(auto distillation, job.Learn(matched, loss));
     return job.Run(*distillation.objective, std::move(distillation.score), distillation.values);
   });

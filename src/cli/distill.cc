@@ -145,7 +145,7 @@ struct Models {
     return teacher == teachers.end() ? student : *teacher;
   }
 
-  bool classify() const {
+  bool classifies() const {
     return compress::ChooseMetric(compress::Metric::kAuto, matched[0].graph) ==
            compress::Metric::kTop;
   }
@@ -252,7 +252,7 @@ Status Distill(const DistillCommandOptions& options, Console& console) {
   PARE_ASSIGN(const auto cache, OpenCache(options, console));
   const compress::DistillOptions loss = options.Loss();
   if (loss.alpha < 1) PARE_TRY(CheckDistillLabels(options, models, setup, console));
-  PARE_TRY(options.CheckTemperature(models.classify()));
+  PARE_TRY(options.CheckTemperature(models.classifies()));
   PARE_ASSIGN(auto distillation, compress::MakeDistillation({.student = models.student.graph(),
                                                              .teachers = models.matched,
                                                              .loss = loss,

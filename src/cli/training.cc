@@ -324,7 +324,6 @@ Result<TrainingReport> RunTraining(const TrainingOptions& options, const Trainin
   };
   if (options.writes) how.rescue = rescue;
   const data::Preprocess& preprocess = job.model.preprocess();
-  how.augment.border = train::BorderOf(preprocess);
   TrainingReport report{
       .options = options, .trained = {}, .score_name = job.score_name, .notes = {}};
   report.training_samples = std::ssize(setup.split.training);

@@ -94,6 +94,24 @@ std::optional<int64_t> ClassCount(const graph::Graph& graph) {
   return shape[1].size();
 }
 
+Status CheckLabelRange(const data::Dataset& dataset, const graph::Graph& graph, int64_t offset) {
+  const auto classes = ClassCount(graph);
+  if (!classes || !dataset.has_labels()) return {};
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    const int64_t label = dataset.label(i), moved = label + offset;
+    if (label == data::kNoLabel || (moved >= 0 && moved < *classes)) continue;
+    const std::string number = offset == 0 ? Text(label) : Text(label, " + ", offset);
+    return Fail(Error(ErrorKind::kUsage,
+                      Text("its label ", number, " is none of the model's ", *classes,
+                           " classes (0…", *classes - 1, ")"),
+                      moved == *classes && offset == 0 && !dataset.classes_sorted()
+                          ? "where the labels count from 1, give --label-offset -1"
+                          : "check the labels and --label-offset")
+                    .at(dataset.SampleName(i)));
+  }
+  return {};
+}
+
 Status CheckMetric(Metric metric, const graph::Graph& graph) {
   if (metric != Metric::kTop || graph.outputs().empty()) return {};
   const graph::TensorType& type = graph.value(graph.outputs()[0].value).type;

@@ -30,6 +30,9 @@ Result<Metric> ParseMetric(std::string_view name);
 std::string_view MetricName(Metric metric);
 // How many classes the graph's first output scores, where it is [batch, classes ≥ 2, 1…].
 std::optional<int64_t> ClassCount(const graph::Graph& graph);
+// Fails (kUsage) at the first sample whose label + `offset` is none of the classes that the first
+// output scores.
+Status CheckLabelRange(const data::Dataset& dataset, const graph::Graph& graph, int64_t offset);
 // What kAuto stands for with this graph.
 Metric ChooseMetric(Metric metric, const graph::Graph& graph);
 // What is measured where values are known that the first output shall be: kAuto is kMse then.

@@ -1,8 +1,10 @@
 #include "train/augment.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
+#include <span>
 
 #include "graph/text.h"
 
@@ -33,7 +35,7 @@ Result<Pictures> PicturesOf(const Tensor& tensor) {
 
 // One picture flipped and shifted, from a copy of it.
 void Move(const Pictures& p, const float* from, float* to, bool flip, int64_t down, int64_t right,
-          const std::vector<float>& border) {
+          std::span<const float> border) {
   for (int64_t c = 0; c < p.channels; ++c) {
     const float outside = border[std::min<size_t>(c, border.size() - 1)];
     for (int64_t y = 0; y < p.height; ++y) {
@@ -92,14 +94,15 @@ Status CheckOtherInputs(const graph::Graph& model, const AugmentOptions& options
   return {};
 }
 
-}  // namespace
-
-std::vector<float> BorderOf(const data::Preprocess& preprocess) {
-  std::vector<float> border;
-  for (int i = 0; i < 3; ++i)
-    border.push_back(static_cast<float>(-preprocess.mean[i] / preprocess.std[i]));
-  return border;
+// A black pixel, by channel.
+std::array<float, 3> BlackOf(const data::Preprocess& preprocess) {
+  std::array<float, 3> black;
+  for (size_t i = 0; i < black.size(); ++i)
+    black[i] = static_cast<float>(-preprocess.mean[i] / preprocess.std[i]);
+  return black;
 }
+
+}  // namespace
 
 Status CheckAugmentation(const graph::Graph& model, const AugmentOptions& options) {
   if (!options.any() || model.inputs().empty()) return {};
@@ -109,18 +112,20 @@ Status CheckAugmentation(const graph::Graph& model, const AugmentOptions& option
   return CheckOtherInputs(model, options);
 }
 
-Status Augment(TrainBatch& batch, const AugmentOptions& options, Random& random) {
+Status Augment(TrainBatch& batch, const AugmentOptions& options, const data::Preprocess& preprocess,
+               Random& random) {
   if (!options.any()) return {};
   Tensor& tensor = batch.data.inputs[0];
   PARE_ASSIGN(const Pictures p, PicturesOf(tensor));
   std::vector<float> copy(p.size());
+  const std::array<float, 3> black = BlackOf(preprocess);
   for (int64_t row = 0; row < p.rows && (options.flip || options.crop_pad > 0); ++row) {
     float* picture = tensor.mutable_as<float>().data() + row * p.size();
     const bool flip = options.flip && random.Next() >> 63;
     const auto shift = [&] { return random.Below(2 * options.crop_pad + 1) - options.crop_pad; };
     const int64_t down = shift(), right = shift();
     std::copy_n(picture, p.size(), copy.data());
-    Move(p, copy.data(), picture, flip, down, right, options.border);
+    Move(p, copy.data(), picture, flip, down, right, black);
   }
   if (options.mixup > 0) Mix(tensor, p, options.mixup, batch.mixture, random);
   return {};

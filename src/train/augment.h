@@ -8,16 +8,11 @@ namespace pare::train {
 
 struct AugmentOptions {
   bool flip = false;     // left and right exchanged, every other time
-  int64_t crop_pad = 0;  // shifted by up to so many pixels; what comes in is `border`
+  int64_t crop_pad = 0;  // shifted by up to so many pixels; what comes in is black
   float mixup = 0;       // the α of Beta(α, α) (Zhang et al., "mixup", 2018); 0: none
-  // What a black pixel is after preprocessing, by channel; one number for all is enough.
-  std::vector<float> border = {0.0f};
 
   bool any() const { return flip || crop_pad > 0 || mixup > 0; }
 };
-
-// Of pictures that are prepared so.
-std::vector<float> BorderOf(const data::Preprocess& preprocess);
 
 // Fails (kUsage) where the model's first input can't be a batch of pictures, which Augment would
 // say only behind all that a run does before its first step; or where others belong to what it
@@ -26,7 +21,9 @@ std::vector<float> BorderOf(const data::Preprocess& preprocess);
 Status CheckAugmentation(const graph::Graph& model, const AugmentOptions& options);
 
 // Changes the batch's first input, f32 [rows, channels, height, width] (or channels last: the last
-// dimension is 1, 3 or 4 and the second is not), in place. Fails for inputs of another form.
-Status Augment(TrainBatch& batch, const AugmentOptions& options, Random& random);
+// dimension is 1, 3 or 4 and the second is not), in place; `preprocess` tells what black became.
+// Fails for inputs of another form.
+Status Augment(TrainBatch& batch, const AugmentOptions& options, const data::Preprocess& preprocess,
+               Random& random);
 
 }  // namespace pare::train

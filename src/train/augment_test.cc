@@ -33,7 +33,7 @@ TEST(Augment, FlipsSomePicturesWhole) {
   for (const bool last : {false, true}) {
     TrainBatch batch = Pictures(16, 3, 8, last), before = Pictures(16, 3, 8, last);
     Random random(1);
-    ASSERT_TRUE(Augment(batch, {.flip = true}, random));
+    ASSERT_TRUE(Augment(batch, {.flip = true}, {}, random));
     int flipped = 0;
     for (int64_t n = 0; n < 16; ++n) {
       const float* now = batch.data.inputs[0].as<float>().data() + n * 192;
@@ -51,7 +51,7 @@ TEST(Augment, FlipsSomePicturesWhole) {
 TEST(Augment, ShiftsAndFillsTheBorder) {
   TrainBatch batch = Pictures(32, 1, 8, false);
   Random random(2);
-  ASSERT_TRUE(Augment(batch, {.crop_pad = 2, .border = {-5}}, random));
+  ASSERT_TRUE(Augment(batch, {.crop_pad = 2}, {.mean = {5, 5, 5}}, random));
   int moved = 0;
   for (int64_t n = 0; n < 32; ++n) {
     const float* now = batch.data.inputs[0].as<float>().data() + n * 64;
@@ -75,7 +75,7 @@ TEST(Augment, ShiftsAndFillsTheBorder) {
 TEST(Augment, MixesPicturesAndLabelsAlike) {
   TrainBatch batch = Pictures(8, 1, 4, false), before = Pictures(8, 1, 4, false);
   Random random(3);
-  ASSERT_TRUE(Augment(batch, {.mixup = 1}, random));
+  ASSERT_TRUE(Augment(batch, {.mixup = 1}, {}, random));
   const Mixture& mixture = batch.mixture;
   ASSERT_EQ(mixture.partner.size(), 8);
   EXPECT_GE(mixture.weight, 0.5f);
@@ -99,8 +99,8 @@ TEST(Augment, RefusesWhatIsNoPicture) {
   TrainBatch batch;
   batch.data.inputs = {Tensor::Zeros(DType::kF32, {4, 10}).value()};
   Random random(1);
-  EXPECT_FALSE(Augment(batch, {.flip = true}, random));
-  EXPECT_TRUE(Augment(batch, {}, random));
+  EXPECT_FALSE(Augment(batch, {.flip = true}, {}, random));
+  EXPECT_TRUE(Augment(batch, {}, {}, random));
 }
 
 TEST(Augment, IsRefusedWhereOtherInputsBelongToTheFirst) {

@@ -47,7 +47,7 @@ Result<TrainBatch> Batches::At(int64_t step, int64_t part) {
     if (next_++ < place) continue;
     TrainBatch batch{.data = std::move(*loaded), .mixture = {}};
     Random random(options_.seed, StreamOf(kAugmentation, place));
-    PARE_TRY(Augment(batch, options_.augment, random));
+    PARE_TRY(Augment(batch, options_.augment, preprocess_, random));
     return batch;
   }
 }

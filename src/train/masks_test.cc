@@ -3,6 +3,7 @@
 #include <cmath>
 #include <functional>
 
+#include "base/test_progress.h"
 #include "platform/test_folder.h"
 #include "train/parameters.h"
 #include "train/testing.h"
@@ -219,16 +220,6 @@ TEST(Masks, LeaveTheOtherGradientsAlone) {
   }
 }
 
-class StopAfterSteps : public SilentProgress {
- public:
-  explicit StopAfterSteps(int64_t steps) : left_(steps) {}
-  void Advance(int64_t units) override { left_ -= units; }
-  bool cancelled() const override { return left_ <= 0; }
-
- private:
-  int64_t left_;
-};
-
 TEST(Masks, GoOnToTheSameBits) {
   const TestFolder folder;
   const Graph start = SparseClassifier();
@@ -239,7 +230,7 @@ TEST(Masks, GoOnToTheSameBits) {
   ASSERT_TRUE(whole);
   options.checkpoint = folder / "run.npz";
   options.resume = true;
-  ASSERT_FALSE(TrainOn(start, options, StopAfterSteps(9)));
+  ASSERT_FALSE(TrainOn(start, options, StopAfter(9)));
   const auto resumed = TrainOn(start, options);
   ASSERT_TRUE(resumed) << resumed.error().message();
   for (const char* name : {"w1", "b1", "w2", "b2"}) {

@@ -110,7 +110,6 @@ void AddOptions(const TrainOptions& options, RunIdentity& identity) {
   identity.AddSwitch("--flip", options.augment.flip);
   identity.Add("--crop-pad", options.augment.crop_pad);
   identity.Add("--mixup", options.augment.mixup);
-  identity.AddList("the border of shifted pictures", options.augment.border);
 }
 
 std::string IdentityDifferences(std::string_view checkpoint, std::string_view run) {

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "base/test_progress.h"
 #include "platform/test_folder.h"
 #include "train/testing.h"
 
@@ -222,16 +223,6 @@ TEST(Averages, ComeToTheDecayThatWasAsked) {
   const auto actual = ValuesOf(program->Finished().value(), "mean");
   for (size_t i = 0; i < average.size(); ++i) EXPECT_NEAR(actual[i], average[i], 1e-5);
 }
-
-class StopAfter : public SilentProgress {
- public:
-  explicit StopAfter(int64_t steps) : left_(steps) {}
-  void Advance(int64_t units) override { left_ -= units; }
-  bool cancelled() const override { return left_ <= 0; }
-
- private:
-  int64_t left_;
-};
 
 TEST(Averages, OfStatisticsGoOnToTheSameBits) {
   const TestFolder folder;

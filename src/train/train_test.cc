@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 
+#include "base/test_progress.h"
 #include "platform/file.h"
 #include "platform/test_folder.h"
 #include "train/testing.h"
@@ -51,17 +52,6 @@ TEST(Train, GivesTheSameBitsOnAnyNumberOfThreads) {
     ExpectSameWeights(one->graph, two->graph);
   }
 }
-
-// Stops a run after some steps, as Ctrl-C does.
-class StopAfter : public SilentProgress {
- public:
-  explicit StopAfter(int64_t steps) : left_(steps) {}
-  void Advance(int64_t units) override { left_ -= units; }
-  bool cancelled() const override { return left_ <= 0; }
-
- private:
-  int64_t left_;
-};
 
 TEST(Train, GoesOnToTheSameBits) {
   const TestFolder folder;
@@ -201,7 +191,6 @@ TEST(Train, RefusesTheCheckpointOfOtherOptions) {
       {[](TrainOptions& o) { o.program.optimizer.no_decay = {"w1"}; }, "--no-decay: "},
       {[](TrainOptions& o) { o.validate_every = 5; },
        "--validate-every: the checkpoint was made with each epoch, this run has 5\n"},
-      {[](TrainOptions& o) { o.augment.border = {1}; }, "the border of shifted pictures: "},
   };
   for (size_t i = 0; i < std::size(changes); ++i) {
     TrainOptions other = options;
@@ -579,6 +568,55 @@ TEST(Train, GivesTheSameBitsOnAnyNumberOfThreadsWithConvolutions) {
     EXPECT_TRUE(graph::SameTensor(one->graph.value(one->graph.FindValue(name)).data,
                                   three->graph.value(three->graph.FindValue(name)).data))
         << name;
+  }
+}
+
+// Wide enough for products, rows and normalizations of several tasks each.
+constexpr char kEncoder[] = R"(
+input x: f32[N,32,64]
+const wq: f32[64,64] = random(1, -0.2, 0.2)
+const wk: f32[64,64] = random(2, -0.2, 0.2)
+const wv: f32[64,64] = random(3, -0.2, 0.2)
+const gain: f32[64] = fill(1)
+const bias: f32[64] = fill(0)
+const up: f32[64,256] = random(4, -0.2, 0.2)
+const down: f32[256,64] = random(5, -0.2, 0.2)
+const head: f32[64,3] = random(6, -0.4, 0.4)
+const tokens: i64[1] = [1]
+q = MatMul(x, wq)
+k = MatMul(x, wk)
+v = MatMul(x, wv)
+kt = Transpose(k) {perm=[0,2,1]}
+s = MatMul(q, kt)
+p = Softmax(s) {axis=-1}
+a = MatMul(p, v)
+r = Add(x, a)
+n = LayerNormalization(r, gain, bias)
+u = MatMul(n, up)
+g = Gelu(u)
+d = MatMul(g, down)
+o = Add(n, d)
+m = ReduceMean(o, tokens) {keepdims=0}
+y = MatMul(m, head)
+output y
+)";
+
+TEST(Train, GivesTheSameBitsOnAnyNumberOfThreadsWithAttention) {
+  TrainOptions options = SomeOptions();
+  options.steps = 5;
+  options.program.optimizer.kind = OptimizerKind::kAdamW;
+  options.program.optimizer.clip_norm = 1;
+  const Tensor noise = Noise({64, 32, 64});
+  const auto one = TrainText(kEncoder, noise, options, 1);
+  ASSERT_TRUE(one) << one.error().message();
+  for (int threads : {2, 3}) {
+    const auto more = TrainText(kEncoder, noise, options, threads);
+    ASSERT_TRUE(more) << more.error().message();
+    for (const char* name : {"wq", "wk", "wv", "gain", "bias", "up", "down", "head"}) {
+      EXPECT_TRUE(graph::SameTensor(one->graph.value(one->graph.FindValue(name)).data,
+                                    more->graph.value(more->graph.FindValue(name)).data))
+          << name << " on " << threads;
+    }
   }
 }
 

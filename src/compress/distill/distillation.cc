@@ -120,11 +120,9 @@ Result<Distillation> MakeDistillation(const DistillationSetup& setup, const mode
     progress.Note(note);
   PARE_ASSIGN(auto teachers, MakeTeachers(setup, loss, classifies, shapes, context));
   if (setup.cache) PARE_TRY(setup.cache->Fill(teachers));
-  train::TrainOptions run = setup.run;
-  run.augment.border = train::BorderOf(validation.preprocess);
   PARE_ASSIGN(const train::TrainBatch batch,
               train::FirstBatch(setup.student, validation.dataset, setup.training,
-                                validation.preprocess, run));
+                                validation.preprocess, setup.run));
   for (size_t i = 0; i < teachers.size(); ++i) {
     const Status finite = CheckAnswers(teachers[i], setup.teachers[i], loss, batch.data);
     if (finite) continue;

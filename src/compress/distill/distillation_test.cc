@@ -1,21 +1,11 @@
 #include "compress/distill/distillation.h"
 
+#include "base/test_progress.h"
 #include "compress/distill/testing.h"
 #include "data/dataset.h"
 
 namespace pare::compress {
 namespace {
-
-// A note is kept.
-class Notes : public SilentProgress {
- public:
-  void Note(std::string_view text) override { all_ += Text(text, '\n'); }
-  const std::string& all() const { return all_; }
-  bool Tell(std::string_view text) const { return all_.find(text) != std::string::npos; }
-
- private:
-  std::string all_;
-};
 
 graph::Graph Net(std::string_view weight, std::string_view outputs = "output y\n") {
   return GraphOf(Text("input x: f32[N,2]\nconst w: f32[2,3] = [", weight, ",2,3,4,5,6]\n",
@@ -46,7 +36,7 @@ class Distilling : public ::testing::Test {
   Validation validation_;
   const std::vector<int64_t> training_{4, 5, 6, 7, 8, 9, 10, 11};
   train::TrainOptions run_;
-  Notes notes_;
+  NotesHeard notes_;
 };
 
 TEST_F(Distilling, ScoresByWhatIsMinimised) {

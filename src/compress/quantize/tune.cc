@@ -139,7 +139,6 @@ class Tuner {
                                                                   job_.context, job_.progress));
     how.program.parameters.also = inserted_.Ratios();
     how.decisions = job_.timed.Text();
-    how.augment.border = train::BorderOf(job_.samples.preprocess());
     const train::Score score = [this](const Graph& graph) -> Result<train::Scored> {
       PARE_ASSIGN(const Form form, FormOf(graph));
       PARE_ASSIGN(const PairScore pairs, Measure(*form.session));
