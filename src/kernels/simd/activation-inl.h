@@ -38,6 +38,7 @@ PARE_INLINE F32 Activate(const Activation& act, F32 x) {
 template <Activation::Kind kKind>
 void ActivateRows(const Activation& act, float* y, int64_t stride, int64_t rows,
                   int64_t columns) noexcept {
+  if (stride == columns) columns *= rows, rows = 1;  // short rows would each leave lanes empty
   const int64_t whole = columns - columns % kLanes;
   const Tail tail = FirstN(columns - whole);
   for (int64_t r = 0; r < rows; ++r, y += stride) {
