@@ -111,7 +111,7 @@ class Trials {
     const bool lowest = std::none_of(tried_.begin(), tried_.end(),
                                      [&](const Trial& trial) { return trial.loss < best.loss; });
     run_.progress.Note(Text("the learning rate is ", best.rate,
-                            lowest ? ": the best of " : ": nothing safe was clearly better of ",
+                            lowest ? ": the best of " : ": the best that looks safe of ",
                             tried_.size(), " around ", run_.schedule.rate, ", by the ", by,
                             " after trials of ", steps_, " steps",
                             !best.finite()  ? "; none of them left finite numbers"
