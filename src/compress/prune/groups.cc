@@ -1,10 +1,16 @@
 // The walk: every node's record says what goes together (ops/channels.h), disjoint sets join it,
 // and what a record does not speak of is fixed. Then sets that touch the same axes become one
 // group.
+//
+// A record may ask what is fixed, and what a later node fixes isn't known then: of 3·heads·width
+// columns the first factor looks free until a Gather picks the queries from it. A second walk knows
+// such axes from the start, and counts where more can be pruned.
 #include "compress/prune/groups.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <set>
 
 #include "compress/disjoint_sets.h"
 #include "ops/channels.h"
@@ -26,7 +32,12 @@ bool Stored(const graph::Value& value) { return static_cast<bool>(value.data); }
 
 class ChannelWalk {
  public:
-  explicit ChannelWalk(const graph::Graph& graph);
+  using Axes = std::set<int>;
+
+  // `foreseen`: axes that earlier walks found to be fixed.
+  ChannelWalk(const graph::Graph& graph, Axes foreseen);
+  // Those, and the ones that looked free when a record asked, and are fixed now.
+  Axes Foreseen();
   Channels Take();
 
  private:
@@ -47,6 +58,7 @@ class ChannelWalk {
   size_t Position(int axis, int64_t i) const { return first_[axis] + static_cast<size_t>(i); }
   bool AllFixed(int axis);
   void Join(size_t a, size_t b);
+  void MarkPosition(size_t position, int Marks::* mark, std::string reason);
   void MarkAxis(int axis, int Marks::* mark, std::string reason);
   void Cover(int axis, NodeId id);
   std::string Prefix(NodeId id) const { return ops::NodePath(graph_, graph_.node(id)) + ": "; }
@@ -65,9 +77,11 @@ class ChannelWalk {
   std::vector<Marks> marks_;     // by position; those of a set's root count
   std::vector<NodeId> covered_;  // by position: the last node whose rule spoke of it
   std::vector<std::string> reasons_;
+  Axes foreseen_, looked_free_;
 };
 
-ChannelWalk::ChannelWalk(const graph::Graph& graph) : graph_(graph) {
+ChannelWalk::ChannelWalk(const graph::Graph& graph, Axes foreseen)
+    : graph_(graph), foreseen_(std::move(foreseen)) {
   const std::vector<NodeId> order = graph.Order();
   for (ValueId id : graph.inputs()) AddAxes(id, {NodeId::kNone, -1});
   for (NodeId id : order) {
@@ -151,6 +165,13 @@ void ChannelWalk::Join(size_t a, size_t b) {
   sets_.Join(a, b);
 }
 
+void ChannelWalk::MarkPosition(size_t position, int Marks::* mark, std::string reason) {
+  int& place = marks_[sets_.Root(position)].*mark;
+  if (place >= 0) return;
+  place = static_cast<int>(reasons_.size());
+  reasons_.push_back(std::move(reason));
+}
+
 void ChannelWalk::MarkAxis(int axis, int Marks::* mark, std::string reason) {
   reasons_.push_back(std::move(reason));
   for (int64_t i = 0; i < channels_.axes_[axis].size; ++i) {
@@ -167,7 +188,9 @@ void ChannelWalk::Walk(NodeId id) {
   const graph::Node& node = graph_.node(id);
   const auto fixed = [&](Place place) {
     const int axis = AxisOf(id, place);
-    return axis < 0 || AllFixed(axis);
+    if (axis < 0 || foreseen_.contains(axis) || AllFixed(axis)) return true;
+    looked_free_.insert(axis);
+    return false;
   };
   ops::ChannelContext context(graph_, node, fixed);
   ops::TieChannels(ops::FindOp(node.op), context);
@@ -179,9 +202,14 @@ void ChannelWalk::Walk(NodeId id) {
 void ChannelWalk::Apply(NodeId id, const ops::ChannelContext& context) {
   for (const auto& link : context.links()) {
     const int a = AxisOf(id, link.a), b = AxisOf(id, link.b);
-    if (a < 0 || b < 0) continue;  // one side is broadcast
-    covered_[Position(a, link.i)] = covered_[Position(b, link.j)] = id;
-    Join(Position(a, link.i), Position(b, link.j));
+    if (a >= 0) covered_[Position(a, link.i)] = id;
+    if (b >= 0) covered_[Position(b, link.j)] = id;
+    if (a >= 0 && b >= 0) {
+      Join(Position(a, link.i), Position(b, link.j));
+    } else if (a >= 0 || b >= 0) {  // what is left of an axis of one, or of no known size?
+      MarkPosition(a >= 0 ? Position(a, link.i) : Position(b, link.j), &Marks::fixed,
+                   Prefix(id) + "it is all there is of another tensor's axis");
+    }
   }
   for (Place place : context.free()) {
     if (const int axis = AxisOf(id, place); axis >= 0) Cover(axis, id);
@@ -335,7 +363,28 @@ Channels ChannelWalk::Take() {
   return std::move(channels_);
 }
 
-Channels Channels::Of(const graph::Graph& graph) { return ChannelWalk(graph).Take(); }
+ChannelWalk::Axes ChannelWalk::Foreseen() {
+  Axes axes = foreseen_;
+  std::ranges::copy_if(looked_free_, std::inserter(axes, axes.end()),
+                       [&](int axis) { return AllFixed(axis); });
+  return axes;
+}
+
+Channels Channels::Of(const graph::Graph& graph) {
+  const auto prunable = [](const Channels& channels) {
+    return std::ranges::count_if(channels.groups(), &UnitGroup::prunable);
+  };
+  ChannelWalk::Axes known, foreseen;
+  Channels best;
+  do {
+    known = foreseen;
+    ChannelWalk walk(graph, known);
+    foreseen = walk.Foreseen();
+    Channels found = walk.Take();
+    if (best.axes().empty() || prunable(found) > prunable(best)) best = std::move(found);
+  } while (foreseen != known);
+  return best;
+}
 
 int64_t Channels::PositionsPerUnit(int axis, int group) const {
   const auto held =

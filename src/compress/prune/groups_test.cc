@@ -197,6 +197,76 @@ output y
       "y: 2 units, 1 producers, 0 consumers; fixed: it is the model's output y\n");
 }
 
+// Queries, keys and values of one product, as most vision transformers have them: which of its
+// columns' factors the heads are is known only where the first is picked apart.
+std::string HeadsOfOneProduct(std::string_view picked) {
+  return GroupsOf(Text(R"(
+input x: f32[N,6,8]
+const wqkv: f32[8,36] = random(1, -1, 1)
+const wo: f32[12,2] = random(5, -1, 1)
+const split: i64[5] = [0,0,3,3,4]
+const merged: i64[3] = [0,0,12]
+const i0: i64[] = [0]
+const i1: i64[] = [1]
+const i2: i64[] = [2]
+const front_axis: i64[1] = [0]
+qkv = MatMul(x, wqkv)
+apart = Reshape(qkv, split)
+front = Transpose(apart) {perm=[2,0,3,1,4]}
+)",
+                       picked, R"(
+kt = Transpose(k) {perm=[0,1,3,2]}
+scores = MatMul(q, kt)
+p = Softmax(scores) {axis=-1}
+c = MatMul(p, v)
+ct = Transpose(c) {perm=[0,2,1,3]}
+flat = Reshape(ct, merged)
+y = MatMul(flat, wo)
+output y
+)")
+                      .c_str());
+}
+
+TEST(ChannelGroups, HeadsOfOneProductForAllThree) {
+  const std::string groups =
+      "qkv: 3 units, 1 producers, 1 consumers\n"
+      "y: 2 units, 1 producers, 0 consumers; fixed: it is the model's output y\n";
+  EXPECT_EQ(HeadsOfOneProduct(R"(
+q = Gather(front, i0)
+k = Gather(front, i1)
+v = Gather(front, i2)
+)"),
+            groups);
+  EXPECT_EQ(HeadsOfOneProduct(R"(
+q1, k1, v1 = Split(front) {axis=0, num_outputs=3}
+q = Squeeze(q1, front_axis)
+k = Squeeze(k1, front_axis)
+v = Squeeze(v1, front_axis)
+)"),
+            groups);
+}
+
+// What is left of the single channel would be nothing.
+TEST(ChannelGroups, AnAxisOfOneStays) {
+  EXPECT_EQ(GroupsOf(R"(
+input x: f32[N,4]
+const w0: f32[4,3] = random(1, -1, 1)
+const w1: f32[4,2] = random(2, -1, 1)
+const begin: i64[1] = [2]
+const end: i64[1] = [3]
+const axis: i64[1] = [1]
+h = MatMul(x, w0)
+last = Slice(h, begin, end, axis)
+both = Concat(h, last) {axis=1}
+y = MatMul(both, w1)
+output y
+)"),
+            "h: 2 units, 1 producers, 1 consumers\n"
+            "h: 1 units, 1 producers, 1 consumers; fixed: node last (Slice): it is all there is of "
+            "another tensor's axis\n"
+            "y: 2 units, 1 producers, 0 consumers; fixed: it is the model's output y\n");
+}
+
 TEST(ChannelGroups, HalvesOfAGateGoTogether) {
   EXPECT_EQ(GroupsOf(R"(
 input x: f32[N,4]

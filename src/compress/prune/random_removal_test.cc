@@ -242,18 +242,35 @@ class RandomChannels {
     graph_.AddOutput(Node("MatMul", {flat, Weights({width, 3})}), "y");
   }
 
+  struct Heads {
+    ValueId query, key, value;  // [1, 2, pixels, 4], keys [1, 2, 4, pixels]
+  };
+  Heads HeadsOfThreeProducts(ValueId rows, int64_t channels) {
+    const auto heads = [&](Ints perm) {
+      const ValueId y = Node("MatMul", {rows, Weights({channels, 8})});
+      return Node("Transpose", {Node("Reshape", {y, Sizes({0, 0, 2, 4})})},
+                  {{"perm", std::move(perm)}});
+    };
+    return {heads({0, 2, 1, 3}), heads({0, 2, 3, 1}), heads({0, 2, 1, 3})};
+  }
+  Heads HeadsOfOneProduct(ValueId rows, int64_t channels) {
+    const ValueId y = Node("MatMul", {rows, Weights({channels, 24})});
+    const ValueId apart = Node("Transpose", {Node("Reshape", {y, Sizes({0, 0, 3, 2, 4})})},
+                               {{"perm", Ints{2, 0, 3, 1, 4}}});
+    const auto pick = [&](int64_t which) {
+      const auto index = Tensor::Of<int64_t>({}, {which});
+      return Node("Gather", {apart, graph_.AddConstant(graph_.FreshName("s"), index)});
+    };
+    return {pick(0), Node("Transpose", {pick(1)}, {{"perm", Ints{0, 1, 3, 2}}}), pick(2)};
+  }
+
   // Two heads of four over the pixels.
   ValueId Attention(Image x) {
     const int64_t pixels = x.size * x.size;
     const ValueId rows = Node("Transpose", {Node("Reshape", {x.value, Sizes({1, x.channels, -1})})},
                               {{"perm", Ints{0, 2, 1}}});
-    const auto heads = [&](Ints perm) {
-      const ValueId y = Node("MatMul", {rows, Weights({x.channels, 8})});
-      return Node("Transpose", {Node("Reshape", {y, Sizes({0, 0, 2, 4})})},
-                  {{"perm", std::move(perm)}});
-    };
-    const ValueId query = heads({0, 2, 1, 3}), key = heads({0, 2, 3, 1}),
-                  value = heads({0, 2, 1, 3});
+    const auto [query, key, value] =
+        Below(2) ? HeadsOfOneProduct(rows, x.channels) : HeadsOfThreeProducts(rows, x.channels);
     const ValueId weights =
         Node("Softmax", {Node("MatMul", {query, key})}, {{"axis", int64_t{-1}}});
     const ValueId mixed =
