@@ -450,7 +450,7 @@ TEST(TrainOptions, HaveBounds) {
     }
   };
   refused("validation is -1", [](TrainOptions& o) { o.validation = -1; });
-  refused("epochs is 0", [](TrainOptions& o) { o.epochs = 0; });
+  refused("epochs is -1", [](TrainOptions& o) { o.epochs = -1; });
   refused("steps is -3", [](TrainOptions& o) { o.steps = -3; });
   refused("batch is 0", [](TrainOptions& o) { o.batch = 0; });
   refused("rate is -1", [](TrainOptions& o) { o.rate = -1; });

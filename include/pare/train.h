@@ -80,8 +80,8 @@ struct TrainProgress {
 
 struct TrainOptions {
   PreprocessFields preprocess;  // what the model's metadata says, where empty; then stored there
-  int64_t epochs = 10;
-  int64_t steps = 0;  // > 0: instead of epochs
+  int64_t epochs = 0;           // 0: 10, or as many as make 200 steps
+  int64_t steps = 0;            // > 0: instead of epochs
   int64_t batch = 64;
   int64_t parts = 1;                // that a batch is computed in, one after the other; divides it
   int64_t max_memory_mb = 0;        // of a step; 0: no limit

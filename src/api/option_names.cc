@@ -8,7 +8,6 @@ namespace {
 
 // Options that the library hasn't, or has as one of another form.
 constexpr std::pair<std::string_view, std::string_view> kPhrases[] = {
-    {" (--tune-batch)", ""},
     {"--limit, ", ""},
     {"--rgb or --bgr", "channels"},
     {"--seconds makes it narrower where the machine is idle", "on an idle machine it is narrower"},

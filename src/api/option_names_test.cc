@@ -9,7 +9,7 @@ TEST(InApiNames, AreThoseOfThePublicHeaders) {
   const std::pair<const char*, const char*> cases[] = {
       {"", ""},
       {"a smaller --batch, or --clip", "a smaller batch, or clip_norm"},
-      {"a larger --max-memory, a smaller --batch (--tune-batch), or more --parts",
+      {"a larger --max-memory, a smaller --batch, or more --parts",
        "a larger max_memory_mb, a smaller batch, or more parts"},
       {"--checkpoint FILE would keep it", "checkpoint would keep it"},
       {"--validate-every: the checkpoint was made with 3",

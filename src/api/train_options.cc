@@ -41,7 +41,7 @@ Result<std::optional<train::OptimizerKind>> OptimizerOf(const TrainOptions& opti
 
 Status CheckOptions(const TrainOptions& options) {
   const Bound bounds[] = {
-      {"epochs", Number(options.epochs), 1, kAny},
+      {"epochs", Number(options.epochs), 0, kAny},
       {"steps", Number(options.steps), 0, kAny},
       {"batch", Number(options.batch), 1, kAny},
       {"parts", Number(options.parts), 1, kAny},

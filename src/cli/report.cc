@@ -31,6 +31,8 @@ void AddQuality(Table& table, const Quality& quality) {
     table.Add({"top-1", ShareText(quality.top1_a, quality.top1_a_bounds),
                ShareText(quality.top1_b, quality.top1_b_bounds),
                Points(quality.top1_a, quality.top1_b, quality.top1_change)});
+  }
+  if (quality.top5_a || quality.top5_b) {
     table.Add({"top-5", ShareText(quality.top5_a), ShareText(quality.top5_b),
                Points(quality.top5_a, quality.top5_b)});
   }

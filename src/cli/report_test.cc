@@ -102,7 +102,6 @@ TEST(ComparisonText, IsOneTableAndWhatToKnow) {
   EXPECT_EQ(ComparisonText({comparison, "float", "int8"}),
             "                           float                  int8\n"
             "  top-1      90.00 % (87.0–92.0)   89.50 % (86.5–91.8)  −0.50 points (−1.5 to +0.5)\n"
-            "  top-5                        –                     –\n"
             "  agreement                                    98.00 %  same first class\n"
             "  size                   4.00 MB               1.00 MB  25.0 %\n"
             "  time       2.00 ms (1.90–2.10)  1.00 ms (0.900–1.10)  2.00× (1.80–2.20)\n"

@@ -173,7 +173,8 @@ void TrainingOptions::DeclareTraining(Parser& parser) {
 
 void TrainingOptions::DeclareRun(Parser& parser) {
   parser.Group("run");
-  parser.Option("--epochs", "N", given_epochs, 1, "passes over the training samples (default 10)");
+  parser.Option("--epochs", "N", given_epochs, 1,
+                "passes over the training samples (default 10, or as many as make 200 steps)");
   parser.Option("--steps", "N", given_steps, 1, "steps in all, instead of --epochs");
   parser.Option("--batch", "N", train.program.batch, 1, "samples a step (default 64)");
   parser.Option("--parts", "N", train.program.parts, 1,
@@ -299,6 +300,11 @@ void NoteOutcome(const TrainingReport& report, Console& console) {
     console.Note(Text("the ", report.score_name,
                       " is lower than at the start by no more than these samples can tell: of "
                       "such validations the one with the lowest loss counts"));
+  }
+  if (report.score_name == "r2" && t.best_score < 0) {
+    console.Note(
+        "R² below 0: the targets' mean alone would be nearer; where they are far from 0, or spread "
+        "widely, numbers of about 1 are learned in fewer steps, or with a higher --rate");
   }
 }
 
@@ -442,9 +448,8 @@ std::string ToText(const TrainingReport& report) {
   }
   std::string loss;
   if (!t.history.empty()) {
-    loss =
-        Text(", mean loss ", Fixed(t.history.front().loss, 4), " in the first validation's steps, ",
-             Fixed(t.history.back().loss, 4), " in the last's");
+    loss = Text(", mean loss ", Text(t.history.front().loss), " in the first validation's steps, ",
+                Text(t.history.back().loss), " in the last's");
   }
   const std::string scores = report.validation_samples > 0 ? table.Text() + '\n' : "";
   return Text(scores, "trained on ", report.training_samples, " samples in ", t.steps, " steps of ",

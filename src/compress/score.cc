@@ -154,6 +154,7 @@ void LabelScore::Add(const Tensor& scores, std::span<const int64_t> labels, int6
     const std::span<const float> row = RowOf(scores, r);
     const int64_t label = labels[r];
     if (label < 0) continue;
+    of_more_than_five_ = row.size() > 5;
     right_.push_back(false);
     if (label >= static_cast<int64_t>(row.size())) continue;
     const float own = row[label];
@@ -173,7 +174,8 @@ std::optional<double> LabelScore::top1() const {
   return labelled() ? std::optional(Percent(first_, labelled())) : std::nullopt;
 }
 std::optional<double> LabelScore::top5() const {
-  return labelled() ? std::optional(Percent(in_five_, labelled())) : std::nullopt;
+  return labelled() && of_more_than_five_ ? std::optional(Percent(in_five_, labelled()))
+                                          : std::nullopt;
 }
 std::optional<Bounds> LabelScore::top1_bounds() const {
   return labelled() ? std::optional(ShareBounds(first_, labelled())) : std::nullopt;

@@ -57,7 +57,7 @@ class LabelScore {
   const std::vector<bool>& right() const { return right_; }  // of each labelled sample
   int64_t not_finite() const { return not_finite_; }         // labelled rows with a NaN or infinity
   std::optional<double> top1() const;                        // percent; nullopt without labels
-  std::optional<double> top5() const;
+  std::optional<double> top5() const;                        // of more than five classes
   std::optional<Bounds> top1_bounds() const;
   // Of the change of top-1 to `after`, which has seen the same samples.
   std::optional<Bounds> top1_change_bounds(const LabelScore& after) const;
@@ -65,6 +65,7 @@ class LabelScore {
  private:
   std::vector<bool> right_;
   int64_t first_ = 0, in_five_ = 0, not_finite_ = 0;
+  bool of_more_than_five_ = false;
 };
 
 // Compares the outputs of a model with those of a reference, sample by sample. Elements that are

@@ -11,7 +11,8 @@ namespace pare::compress {
 namespace {
 
 TEST(LabelScore, CountsTheFirstOfEqualsAndSkipsUnknownLabels) {
-  const Tensor scores = Tensor::Of<float>({4, 3}, {0, 1, 0, 2, 2, 0, 0, 0, 1, NAN, 5, 0});
+  const Tensor scores = Tensor::Of<float>(
+      {4, 6}, {0, 1, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, NAN, 5, 0, 0, 0, 0});
   const int64_t labels[] = {1, 1, -1, 1};
   LabelScore score;
   score.Add(scores, labels, 4);
@@ -19,6 +20,15 @@ TEST(LabelScore, CountsTheFirstOfEqualsAndSkipsUnknownLabels) {
   EXPECT_NEAR(*score.top1(), 100.0 / 3,
               1e-9);  // the tie goes to class 0, the row with NaN to nobody
   EXPECT_NEAR(*score.top5(), 200.0 / 3, 1e-9);
+}
+
+TEST(LabelScore, TellsNoFirstFiveOfFiveClasses) {
+  const int64_t labels[] = {4};
+  LabelScore five, six;
+  five.Add(Tensor::Of<float>({1, 5}, {5, 4, 3, 2, 1}), labels, 1);
+  six.Add(Tensor::Of<float>({1, 6}, {5, 4, 3, 2, 1, 0}), labels, 1);
+  EXPECT_EQ(five.top5(), std::nullopt);
+  EXPECT_EQ(six.top5(), 100);
 }
 
 TEST(LabelScore, ChangesArePairedSampleBySample) {

@@ -9,7 +9,8 @@
 namespace pare::train {
 namespace {
 
-constexpr double kDown[] = {0.3, 0.1, 0.03, 0.01, 0.003, 0.001}, kUp[] = {3, 10, 30};
+constexpr double kDown[] = {0.3, 0.1, 0.03, 0.01, 0.003, 0.001},
+                 kUp[] = {3, 10, 30, 100, 300, 1000};
 // What short runs tell of two rates by less than this part of the loss is chance: the one that is
 // nearer to the usual rate is as good.
 constexpr double kNoGain = 0.05;

@@ -41,7 +41,8 @@ inline constexpr int64_t kStepsForHigherRates = 10;
 // Short runs from the same start on the same batches, with the whole schedule in TrialSteps: at the
 // schedule's rate, then at about a third of the one before each time, as long as that leaves a
 // lower loss or none has done well, down to a thousandth. Where no lower one is better, and the
-// trials have kStepsForHigherRates, at three times as high ones, up to the thirtyfold.
+// trials have kStepsForHigherRates, at three times as high ones, up to the thousandfold, as long as
+// that leaves a lower loss.
 //
 // A trial does well where its loss is no higher than the start's, and its score, by more than
 // chance explains (Scored), no lower than the start's or that of a lower rate. Of such the rate of

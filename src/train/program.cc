@@ -130,11 +130,17 @@ class FaultFinder {
         id != ValueId::kNone && AddMinusInfinity(id, data, value.type) && HasMaskedOperand(id);
     const bool fault =
         Any(data, value.type, [&](float x) { return !std::isfinite(x) && !(masked && x < 0); });
-    if (fault && first_.empty()) first_ = value.name;
+    if (fault && first_.empty()) first_ = LayerOf(id, value.name);
   }
-  const std::string& first() const { return first_; }  // its name, or ""
+  const std::string& first() const { return first_; }  // its layer's name, or ""
 
  private:
+  // People know a layer by its first output, not by the statistics that it leaves.
+  std::string LayerOf(ValueId id, const std::string& name) const {
+    const graph::Node* node = id == ValueId::kNone ? nullptr : graph_.producer_of(id);
+    const ValueId first = node ? node->outputs[0] : ValueId::kNone;
+    return first == ValueId::kNone ? name : graph_.value(first).name;
+  }
   template <typename Is>
   static bool Any(const void* data, const graph::TensorType& type, Is is) {
     if (type.dtype != DType::kF32) return false;
@@ -209,7 +215,7 @@ Result<Program> Program::Make(const Graph& model, Objective& objective,
   PARE_TRY(passes::RunPasses(program.step_, passes::StepPasses()));
   program.states_ = StatesOf(program.step_);
   program.outputs_.resize(program.step_.outputs().size());
-  PARE_TRY(program.FitMemory(options.max_memory_bytes));
+  PARE_TRY(program.FitMemory(options));
   return program;
 }
 
@@ -253,7 +259,8 @@ bool Program::IsOfModel(ValueId id) const {
 
 // Compiles the step, so that what can fail fails before the first one; with as little computed anew
 // as the memory allows.
-Status Program::FitMemory(int64_t max_memory_bytes) {
+Status Program::FitMemory(const ProgramOptions& options) {
+  const int64_t max_memory_bytes = options.max_memory_bytes;
   int64_t states = 0;
   for (const State& state : states_) states += static_cast<int64_t>(state.data.bytes());
   const Graph plain = step_;
@@ -270,14 +277,14 @@ Status Program::FitMemory(int64_t max_memory_bytes) {
     least = std::min(least, memory_bytes_);
   }
   const int64_t megabytes = (least + kMegabyte - 1) / kMegabyte;
-  return Fail(ErrorKind::kUnmet,
-              Text("a step takes ", megabytes,
-                   " MB at least, even where activations are "
-                   "computed anew; allowed are ",
-                   max_memory_bytes / kMegabyte, " MB"),
-              Text("--max-memory counts MB: ", megabytes,
-                   " is the least that is enough; or a smaller --batch (--tune-batch), or more "
-                   "--parts"));
+  return Fail(
+      ErrorKind::kUnmet,
+      Text("a step takes ", megabytes,
+           " MB at least, even where activations are "
+           "computed anew; allowed are ",
+           max_memory_bytes / kMegabyte, " MB"),
+      Text("--max-memory counts MB: ", megabytes, " is the least that is enough; or a smaller ",
+           options.batch_option, ", or more --parts"));
 }
 
 Result<std::vector<Tensor>> Program::InputsFor(const TrainBatch& batch, const StepPlace& place) {

@@ -15,7 +15,8 @@
 namespace pare::train {
 
 struct ProgramOptions {
-  int64_t batch = 64;  // samples a step
+  int64_t batch = 64;                    // samples a step
+  std::string batch_option = "--batch";  // what the caller's command calls it, for messages
   // Parts that a step's batch is computed in, one after the other: their gradients add up.
   // Normalisations see one part at a time.
   int64_t parts = 1;
@@ -92,7 +93,7 @@ class Program {
   Program() = default;
   bool IsOfModel(graph::ValueId id) const;  // and stored there
   Result<std::vector<Tensor>> InputsFor(const TrainBatch& batch, const StepPlace& place);
-  Status FitMemory(int64_t max_memory_bytes);
+  Status FitMemory(const ProgramOptions& options);
 
   graph::Graph model_;
   graph::Graph step_;

@@ -84,7 +84,7 @@ void AddOptions(const TrainOptions& options, RunIdentity& identity) {
   } else {
     identity.Add("--epochs", options.epochs);
   }
-  identity.Add(options.batch_option, program.batch);
+  identity.Add(program.batch_option, program.batch);
   identity.Add("--parts", program.parts);
   identity.Add("--seed", options.seed);
   identity.AddList("--freeze", program.parameters.freeze);

@@ -146,7 +146,9 @@ class Run {
 
   Status Plan() {
     steps_an_epoch_ = batches_.steps_an_epoch();
-    steps_ = options_.steps > 0 ? options_.steps : options_.epochs * steps_an_epoch_;
+    steps_ = options_.steps    ? options_.steps
+             : options_.epochs ? options_.epochs * steps_an_epoch_
+                               : std::max(kDefaultEpochs * steps_an_epoch_, kLeastSteps);
     schedule_ = options_.schedule;
     schedule_.steps = steps_;
     return CheckSchedule();

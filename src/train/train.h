@@ -17,14 +17,17 @@
 
 namespace pare::train {
 
+// What a run has where nothing is said: passes over the samples; steps at least, for few samples.
+inline constexpr int64_t kDefaultEpochs = 10, kLeastSteps = 200;
+
 struct TrainOptions {
   ProgramOptions program;
   Schedule schedule;  // its steps follow from `steps` or `epochs`
   // The schedule's rate is the first of those that trials choose from (train/choose_rate.h).
   bool tries_rates = false;
-  int64_t epochs = 10;
-  int64_t steps = 0;  // > 0: instead of epochs
-  uint64_t seed = 0;  // of the order, the augmentation
+  int64_t epochs = 0;  // 0: kDefaultEpochs, or as many as make kLeastSteps
+  int64_t steps = 0;   // > 0: instead of epochs
+  uint64_t seed = 0;   // of the order, the augmentation
   AugmentOptions augment;
   int64_t validate_every = 0;    // steps; 0: an epoch
   int64_t patience = 0;          // validations without a gain until the run stops; 0: never
@@ -37,7 +40,6 @@ struct TrainOptions {
   // A loss or gradient that is not finite ends the run as its last step would: with a note.
   bool ends_where_not_finite = false;
   std::string score_name = "validation";  // of the score, for messages
-  std::string batch_option = "--batch";   // what the caller's command calls it, for messages
   std::string trace;  // folder for what the run computes with (train/trace.h); "": none
   // Called before a run that was better than its start ends with an error: with what it was at its
   // best validation. What it returns, where that is kept, joins the error's advice; "" says

@@ -265,11 +265,12 @@ Result<Design> SearchDesign(const Graph& model, const DesignOptions& options,
     if (best) return std::move(*best);
     least = std::min(least, search.least());
   }
+  const std::string_view smaller = FindBlocks(model).empty() ? "" : ", or a smaller --depth";
   return Fail(ErrorKind::kUnmet,
               Text("no design is within ", target.most, ' ', target.unit,
-                   "; the least that was found is ", least),
-              options.keep.empty() ? "give a larger target or a smaller --depth"
-                                   : "give a larger target, a smaller --depth, or fewer --keep");
+                   "; the least that was found is ", std::round(1000 * least) / 1000),
+              Text("give a larger target", smaller,
+                   options.keep.empty() ? "" : "; fewer --keep leave more to cut"));
 }
 
 }  // namespace pare::compress

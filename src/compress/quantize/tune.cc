@@ -185,7 +185,7 @@ Status CheckTuning(const Graph& model, const TuneOptions& options,
 
 TuneOptions::TuneOptions() {
   train.steps = 500;
-  train.batch_option = "--tune-batch";
+  train.program.batch_option = "--tune-batch";
   train.validate_every = 100;
   train.program.optimizer.kind = train::OptimizerKind::kAdamW;
   train.schedule.rate = DefaultTuneRate(train.program.optimizer.kind);
